@@ -1,0 +1,1 @@
+//! Turns HTTP into commands and queries.

@@ -1,0 +1,1 @@
+//! Finds a node and speaks to it.

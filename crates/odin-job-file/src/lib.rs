@@ -1,0 +1,1 @@
+//! Reads job files, with the place of every mistake.

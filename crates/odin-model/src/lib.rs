@@ -1,0 +1,1 @@
+//! The nouns of Odin: ids, jobs, policies, runs and their state machines, commands.

@@ -1,0 +1,1 @@
+//! Turns schedule text into occurrences.

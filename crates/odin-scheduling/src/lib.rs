@@ -1,0 +1,1 @@
+//! The decisions of Odin, as pure functions of state and now.

@@ -1,0 +1,1 @@
+//! Sealed real servers for tests.

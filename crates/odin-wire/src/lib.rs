@@ -1,0 +1,1 @@
+//! The messages and error codes that leave a node: the compatibility promise.

@@ -1,0 +1,2 @@
+//! The odin command: server, executor and command line in one.
+fn main() {}
