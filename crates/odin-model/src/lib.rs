@@ -1,1 +1,37 @@
 //! The nouns of Odin: ids, jobs, policies, runs and their state machines, commands.
+//!
+//! Types here derive serde only for what the replicated log and the executor's journal store, in
+//! [postcard](https://postcard.jamesmunns.com/wire-format); [`codec`] puts a version byte before each. Enum
+//! variants are stored by position: add new ones at the end, never reorder, never add a field to a stored struct
+//! without a new variant. What leaves a node over HTTP is declared in `odin-wire` and converted by hand.
+//!
+//! Nothing here reads a clock, draws a random number or does I/O.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod attempt;
+pub mod clock;
+pub mod codec;
+pub mod command;
+pub mod concurrency;
+pub mod id;
+pub mod instant;
+pub mod job;
+pub mod ledger;
+pub mod missed;
+pub mod node;
+pub mod output;
+pub mod owner;
+pub mod run;
+pub mod usage;
+
+pub use clock::{Boottime, Clock};
+pub use command::{Command, Refusal, Reply};
+pub use concurrency::Concurrency;
+pub use id::{AttemptNumber, BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber};
+pub use job::{JobName, JobSpec, JobState, Program};
+pub use ledger::{LedgerOutcome, LedgerRow};
+pub use missed::Missed;
+pub use owner::{Owner, Principal};
+pub use run::{Outcome, RunState};
+pub use usage::Usage;

@@ -1,0 +1,141 @@
+//! One process of a run: how it ended and what is reported of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AttemptNumber, RunId};
+use crate::output::OutputSummary;
+use crate::run::Outcome;
+use crate::usage::Usage;
+
+/// How an attempt ended, as the executor saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// The process called exit.
+    Exited {
+        /// Its exit status, 0 to 255.
+        code: u8,
+    },
+    /// A signal that Odin did not send ended it.
+    Signalled {
+        /// The signal's number.
+        signal: u8,
+        /// Whether it left a core file.
+        core: bool,
+    },
+    /// It ran longer than the job's timeout and was ended.
+    TimedOut {
+        /// How the process ended after the kill, as `exit code N` or `signal N`.
+        after_kill: String,
+    },
+    /// It was cancelled, before or after it started.
+    Cancelled {
+        /// Who or what cancelled it, in words.
+        reason: String,
+    },
+    /// No process could be made: a missing interpreter, a file that is not executable, an unknown user.
+    NotStartable {
+        /// What was wrong, in words, with the next step.
+        reason: String,
+    },
+    /// It may have run, and nobody can tell how it ended.
+    Lost {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+impl Ending {
+    /// The outcome that this ending means for the attempt.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Exited { code: 0 } => Outcome::Succeeded,
+            Self::Exited { .. } => Outcome::Failed,
+            Self::Signalled { .. } => Outcome::Signalled,
+            Self::TimedOut { .. } => Outcome::TimedOut,
+            Self::Cancelled { .. } => Outcome::Cancelled,
+            Self::NotStartable { .. } => Outcome::NotStartable,
+            Self::Lost { .. } => Outcome::Lost,
+        }
+    }
+
+    /// Why, in words; nothing for exit status 0.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Exited { code: 0 } => None,
+            Self::Exited { code } => Some(format!("exit code {code}")),
+            Self::Signalled {
+                signal,
+                core: false,
+            } => Some(format!("signal {signal}")),
+            Self::Signalled { signal, core: true } => Some(format!("signal {signal}, core dumped")),
+            Self::TimedOut { after_kill } => Some(format!("timed out, then ended by {after_kill}")),
+            Self::Cancelled { reason } | Self::NotStartable { reason } | Self::Lost { reason } => {
+                Some(reason.clone())
+            }
+        }
+    }
+
+    /// The exit status, when the process called exit.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<u8> {
+        match self {
+            Self::Exited { code } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// The signal, when one that Odin did not send ended the process.
+    #[must_use]
+    pub fn signal(&self) -> Option<u8> {
+        match self {
+            Self::Signalled { signal, .. } => Some(*signal),
+            _ => None,
+        }
+    }
+}
+
+/// A finished attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptResult {
+    /// How it ended.
+    pub ending: Ending,
+    /// When the process was made; `None` when there never was one.
+    #[serde(with = "crate::instant::option")]
+    pub started_at: Option<Timestamp>,
+    /// When the first process ended, or the attempt was given up.
+    #[serde(with = "crate::instant")]
+    pub finished_at: Timestamp,
+    /// What it used; zero when there never was a process.
+    pub usage: Usage,
+    /// What it printed.
+    pub output: OutputSummary,
+}
+
+/// What an executor reports of one attempt. Idempotent by (run, attempt, kind).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptEvent {
+    /// The run.
+    pub run: RunId,
+    /// Which process of it.
+    pub attempt: AttemptNumber,
+    /// What happened.
+    pub kind: AttemptEventKind,
+}
+
+/// What happened to an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttemptEventKind {
+    /// The process exists.
+    Started {
+        /// When it was made.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+        /// Its process id on its node.
+        pid: u32,
+    },
+    /// It is over.
+    Finished(Box<AttemptResult>),
+}

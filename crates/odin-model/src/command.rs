@@ -1,0 +1,381 @@
+//! What the replicated log holds: every change of the state, and what apply answers.
+//!
+//! A command carries everything that needs a clock, a zone, a random number, a file or a user database; apply only
+//! compares and stores. A refusal is data: it changes nothing and stops nothing.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::attempt::AttemptEvent;
+use crate::id::{BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber};
+use crate::job::{JobName, JobSpec, JobState, Visibility};
+use crate::node::NodeFacts;
+use crate::owner::Principal;
+
+/// The largest command that is proposed.
+pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
+/// How many occurrences one [`FireItem`] may list one by one.
+pub const LISTED_MAX: usize = 2 * 1000;
+
+/// One change of the replicated state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// A node begins a life; its epoch is this entry's index.
+    NodeUp {
+        /// Which node.
+        node: NodeId,
+        /// What it says of itself.
+        facts: NodeFacts,
+        /// Its wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+    },
+    /// The leader has not heard of a node for longer than its lease and the margin.
+    NodeDown {
+        /// Which node.
+        node: NodeId,
+        /// Which life of it; a newer one is left alone.
+        epoch: Epoch,
+        /// The leader's wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+    },
+    /// A job or a new version of one.
+    Deploy(Box<Deploy>),
+    /// Name, description or schedule of a job: a new version with the same bundle.
+    Modify(Box<Modify>),
+    /// Pause or resume.
+    SetJobState(SetJobState),
+    /// A job goes; its history stays.
+    Remove {
+        /// Who asks.
+        by: Principal,
+        /// Which job.
+        job: JobId,
+        /// The leader's wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+    },
+    /// Occurrences are due.
+    Fire(Fire),
+    /// A person wants a run now.
+    RunNow {
+        /// Who asks.
+        by: Principal,
+        /// Which job.
+        job: JobId,
+        /// Where, if a node is up.
+        node: Option<NodeId>,
+        /// The leader's wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+    },
+    /// Runs that no node has get one.
+    Assign {
+        /// Which runs; one that somebody has already stays there.
+        runs: Vec<RunId>,
+        /// Who gets them, if it is still up in this epoch.
+        node: NodeId,
+        /// Which life of it.
+        epoch: Epoch,
+    },
+    /// A run is to stop.
+    Cancel {
+        /// Who asks.
+        by: Principal,
+        /// Which run.
+        run: RunId,
+        /// The leader's wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+    },
+    /// What a node's executors saw.
+    Report {
+        /// Which node.
+        node: NodeId,
+        /// What happened, oldest first.
+        events: Vec<AttemptEvent>,
+    },
+    /// A command that counts once within a day, however often it is sent.
+    Keyed {
+        /// Who sent it, as `user:uid`, with the key that the sender chose.
+        principal: String,
+        /// The key.
+        key: String,
+        /// A digest of what was asked: the same key with another one is refused.
+        digest: [u8; 32],
+        /// The leader's wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+        /// What was asked.
+        command: Box<Command>,
+    },
+    /// A setting of the whole cluster.
+    Set {
+        /// Who asks.
+        by: Principal,
+        /// Which setting.
+        setting: Setting,
+    },
+}
+
+/// A setting of the whole cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Setting {
+    /// The IANA zone of jobs that name none.
+    Timezone(String),
+}
+
+/// A job or a new version of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deploy {
+    /// Who asks; the owner of a new job.
+    pub by: Principal,
+    /// The id in the job file. `None`: the owner's job of that name, or a new one.
+    pub id: Option<JobId>,
+    /// The id of a new job when the file has none. Drawn by the handler.
+    pub fresh_id: JobId,
+    /// What the version says.
+    pub spec: JobSpec,
+    /// Its files.
+    pub bundle: BundleHash,
+    /// Whether lists show the job.
+    pub visibility: Visibility,
+    /// When its schedule comes due next, and what that was computed from.
+    pub due: DueAfter,
+    /// The revision that the asker saw; another one is a conflict. `None`: whatever it is.
+    pub expected: Option<Revision>,
+    /// The leader's wall clock.
+    #[serde(with = "crate::instant")]
+    pub at: Timestamp,
+}
+
+/// A next due time with the point it was computed from, so that apply can tell that it is out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueAfter {
+    /// The occurrence is the first after this instant: the later of now and the job's last decided occurrence.
+    #[serde(with = "crate::instant")]
+    pub after: Timestamp,
+    /// The occurrence. `None`: none will come.
+    #[serde(with = "crate::instant::option")]
+    pub next_due: Option<Timestamp>,
+}
+
+/// Name, description or schedule of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Modify {
+    /// Who asks.
+    pub by: Principal,
+    /// Which job.
+    pub job: JobId,
+    /// A new name.
+    pub name: Option<JobName>,
+    /// A new description.
+    pub description: Option<String>,
+    /// A new schedule with its next due time.
+    pub schedule: Option<(String, DueAfter)>,
+    /// The revision that the asker saw; another one is a conflict. `None`: whatever it is.
+    pub expected: Option<Revision>,
+    /// The leader's wall clock.
+    #[serde(with = "crate::instant")]
+    pub at: Timestamp,
+}
+
+/// Pause or resume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetJobState {
+    /// Who asks.
+    pub by: Principal,
+    /// Which job.
+    pub job: JobId,
+    /// `Enabled` or `Paused`.
+    pub state: JobState,
+    /// For `Enabled`: the first occurrence after now. The past is not replayed.
+    pub due: Option<DueAfter>,
+    /// The leader's wall clock.
+    #[serde(with = "crate::instant")]
+    pub at: Timestamp,
+}
+
+/// Occurrences of many jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fire {
+    /// One or more items a job, in the order in which they are judged.
+    pub items: Vec<FireItem>,
+    /// The leader's wall clock: what is late is judged by it.
+    #[serde(with = "crate::instant")]
+    pub proposed_at: Timestamp,
+}
+
+/// All occurrences of one job that one decision covers. It counts only if the job's revision and next due time are
+/// still these: that compare-and-set is what makes an occurrence happen once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FireItem {
+    /// Which job.
+    pub job: JobId,
+    /// The job's revision that the leader saw.
+    pub revision: Revision,
+    /// The first occurrence covered: the job's next due time that the leader saw.
+    #[serde(with = "crate::instant")]
+    pub due: Timestamp,
+    /// Occurrences before the listed ones, all later than the grace and too many to be started.
+    pub earlier: Option<Earlier>,
+    /// The latest occurrences one by one, ascending, at most [`LISTED_MAX`]; never empty.
+    #[serde(with = "crate::instant::list")]
+    pub listed: Vec<Timestamp>,
+    /// The first occurrence not covered. `None`: none will come.
+    #[serde(with = "crate::instant::option")]
+    pub next_due: Option<Timestamp>,
+    /// Where its runs go, if that node is up.
+    pub node: Option<NodeId>,
+}
+
+/// A range of occurrences that are not listed one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The first: the item's `due`.
+    #[serde(with = "crate::instant")]
+    pub from: Timestamp,
+    /// The last.
+    #[serde(with = "crate::instant")]
+    pub to: Timestamp,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// What apply answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Done; nothing more to say.
+    Done,
+    /// A job was made or changed.
+    Job {
+        /// Its id.
+        id: JobId,
+        /// The version that new runs get.
+        version: VersionNumber,
+        /// Its revision.
+        revision: Revision,
+        /// Whether it is new.
+        created: bool,
+        /// Decided runs that keep the version they were decided with.
+        decided: Vec<RunId>,
+    },
+    /// A run was made.
+    Run {
+        /// Its id.
+        id: RunId,
+    },
+    /// A node's new life.
+    NodeUp {
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// One answer for each item of a [`Fire`], in order.
+    Fired(Vec<FireAnswer>),
+    /// Nothing changed.
+    Refused(Refusal),
+}
+
+/// What became of a [`FireItem`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FireAnswer {
+    /// Its occurrences have their outcomes.
+    Decided,
+    /// The job's revision or next due time is another: somebody else was first.
+    Stale,
+    /// Proposed ahead of its due instant and blocked by an active run: to be proposed again when it is due.
+    Blocked,
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Refusal {
+    /// No such job, or not one that the asker may see.
+    #[error("there is no job {0}")]
+    NoSuchJob(JobId),
+    /// No such run, or not one that the asker may see.
+    #[error("there is no run {0}")]
+    NoSuchRun(RunId),
+    /// The asker may see it but not change it.
+    #[error("job {job} belongs to {owner}")]
+    NotPermitted {
+        /// Which job.
+        job: JobId,
+        /// Its owner.
+        owner: String,
+    },
+    /// The owner has another job of this name.
+    #[error("you have another job named `{name}`: {job}")]
+    NameTaken {
+        /// The name.
+        name: JobName,
+        /// The job that has it.
+        job: JobId,
+    },
+    /// The id in the file is of a job that was removed, or of somebody else's.
+    #[error("the id {0} is taken")]
+    IdTaken(JobId),
+    /// Somebody changed the job in the meantime.
+    #[error("job {job} was changed in the meantime: it is at revision {found}, not {expected}")]
+    RevisionConflict {
+        /// Which job.
+        job: JobId,
+        /// What the asker saw.
+        expected: Revision,
+        /// What it is.
+        found: Revision,
+    },
+    /// An occurrence was decided after the next due time was computed. The handler computes it again.
+    #[error("an occurrence of job {job} was decided in the meantime")]
+    DueOutOfDate {
+        /// Which job.
+        job: JobId,
+    },
+    /// `concurrency: forbid` and an active run.
+    #[error("job {job} forbids overlapping runs, and {run} is still active")]
+    StillActive {
+        /// Which job.
+        job: JobId,
+        /// The active run.
+        run: RunId,
+    },
+    /// The run is over.
+    #[error("run {0} is over")]
+    RunOver(RunId),
+    /// The job is paused or enabled already.
+    #[error("job {job} is {state} already")]
+    AlreadyInState {
+        /// Which job.
+        job: JobId,
+        /// The word for its state.
+        state: String,
+    },
+    /// The key was used for another request.
+    #[error("the idempotency key was used for another request within the last day")]
+    KeyReused,
+    /// Another node has the name.
+    #[error("another node is named `{0}`")]
+    NodeNameTaken(String),
+}
+
+impl Refusal {
+    /// Stable across releases.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchJob(_) => "job/not-found",
+            Self::NoSuchRun(_) => "run/not-found",
+            Self::NotPermitted { .. } => "job/not-permitted",
+            Self::NameTaken { .. } => "job/name-taken",
+            Self::IdTaken(_) => "job/id-taken",
+            Self::RevisionConflict { .. } => "job/conflict",
+            Self::DueOutOfDate { .. } => "job/due-out-of-date",
+            Self::StillActive { .. } => "job/still-active",
+            Self::RunOver(_) => "run/over",
+            Self::AlreadyInState { .. } => "job/already",
+            Self::KeyReused => "request/key-reused",
+            Self::NodeNameTaken(_) => "node/name-taken",
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Who owns a job and who asks.
+
+use serde::{Deserialize, Serialize};
+
+/// A job's owner: a Linux user's name with the uid it had at deploy. A node runs the job only where the name
+/// resolves to that uid.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// The user's name.
+    pub user: String,
+    /// The uid that the name had.
+    pub uid: u32,
+}
+
+/// What a principal may do apart from owning jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// Sees its own jobs.
+    Viewer,
+    /// Sees and changes its own jobs.
+    Operator,
+    /// Sees and changes all: root, the server's own user, and who was made admin.
+    Admin,
+}
+
+/// Who asks: stated by the kernel (a unix socket's peer) or by a token, never by a request's body.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Principal {
+    /// The Linux user behind the request.
+    pub user: Owner,
+    /// What it may do.
+    pub role: Role,
+}
+
+impl Principal {
+    /// Whether it may see what belongs to `owner`.
+    #[must_use]
+    pub fn may_see(&self, owner: &Owner) -> bool {
+        self.role == Role::Admin || self.user == *owner
+    }
+
+    /// Whether it may change what belongs to `owner`.
+    #[must_use]
+    pub fn may_change(&self, owner: &Owner) -> bool {
+        self.role == Role::Admin || (self.role == Role::Operator && self.user == *owner)
+    }
+}
