@@ -1,0 +1,1 @@
+//! Which occurrences the leader proposes.
