@@ -10,7 +10,7 @@ use crate::attempt::AttemptEvent;
 use crate::id::{BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber};
 use crate::job::{JobName, JobSpec, JobState, Visibility};
 use crate::node::NodeFacts;
-use crate::owner::Principal;
+use crate::owner::{Principal, Role};
 
 /// The largest command that is proposed.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
@@ -357,6 +357,12 @@ pub enum Refusal {
     /// Another node has the name.
     #[error("another node is named `{0}`")]
     NodeNameTaken(String),
+    /// The asker's role does not allow it, whatever it owns.
+    #[error("this takes the role {}", needed.word())]
+    RoleNeeded {
+        /// The least role that may.
+        needed: Role,
+    },
 }
 
 impl Refusal {
@@ -376,6 +382,7 @@ impl Refusal {
             Self::AlreadyInState { .. } => "job/already",
             Self::KeyReused => "request/key-reused",
             Self::NodeNameTaken(_) => "node/name-taken",
+            Self::RoleNeeded { .. } => "request/role-needed",
         }
     }
 }

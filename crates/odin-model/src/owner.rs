@@ -23,6 +23,18 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// The word in the API and the CLI.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// Who asks: stated by the kernel (a unix socket's peer) or by a token, never by a request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Principal {
