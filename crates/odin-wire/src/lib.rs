@@ -1,1 +1,48 @@
 //! The messages and error codes that leave a node: the compatibility promise.
+//!
+//! Names are those of the design's "JSON names": a list is `{"<plural>": [...], "next": ...}`, one thing is bare,
+//! instants are RFC 3339 in UTC with `Z`. Fields may be added within `/api/v1`; none is renamed, removed or given
+//! another meaning. Readers must pass over fields that they do not know.
+//!
+//! Types of `odin-model` are converted here by hand, so that a change there cannot change what users see.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod as_text;
+pub mod error_code;
+pub mod event;
+pub mod health;
+pub mod job;
+pub mod ledger;
+pub mod node;
+pub mod output;
+pub mod problem;
+pub mod run;
+pub mod schedule;
+
+pub use error_code::{ErrorCode, Exit};
+pub use event::{EventKind, Lagged};
+pub use health::Health;
+pub use job::{
+    DeployQuery, Job, JobList, JobSettings, JobState, JobVersion, JobVersionList, JobsQuery,
+    ModifyJob,
+};
+pub use ledger::{LedgerEntry, LedgerList, LedgerOutcome, LedgerQuery};
+pub use node::{Node, NodeList, NodeRole, NodeState};
+pub use output::{OutputChunk, OutputList, OutputQuery, Stream};
+pub use problem::{Mistake, Problem};
+pub use run::{Cause, Outcome, Run, RunList, RunQuery, RunState, RunsQuery};
+pub use schedule::{ExplainQuery, Explanation, NextQuery, Occurrences};
+
+/// The path under which every versioned endpoint lives.
+pub const API_PREFIX: &str = "/api/v1";
+/// The content type of a [`Problem`].
+pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
+/// The content type of a bundle: a canonical tar, compressed.
+pub const BUNDLE_CONTENT_TYPE: &str = "application/zstd";
+/// The request header with a key that makes a creation count once within a day.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// How many entries a list holds when the request names no limit.
+pub const LIMIT_DEFAULT: u32 = 100;
+/// The largest limit that a list takes; a larger one is refused.
+pub const LIMIT_MAX: u32 = 1000;

@@ -1,0 +1,412 @@
+//! The one table of error codes: what each means, its HTTP status and the exit code of a command that meets it.
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The job or the operation failed.
+    Failed = 1,
+    /// Refused input or usage.
+    Refused = 2,
+    /// No server, or no leader.
+    Unavailable = 3,
+    /// Not found.
+    NotFound = 4,
+    /// Not permitted.
+    NotPermitted = 5,
+    /// Somebody or something else was first.
+    Conflict = 6,
+}
+
+impl Exit {
+    /// The exit code that goes with an HTTP status.
+    #[must_use]
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Done,
+            400 | 422 => Self::Refused,
+            401 | 403 => Self::NotPermitted,
+            404 => Self::NotFound,
+            409 | 412 => Self::Conflict,
+            503 => Self::Unavailable,
+            _ => Self::Failed,
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorCode {
+    /// The code, or a family of codes where it ends with `/*`.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What it means.
+    pub title: &'static str,
+    /// The usual next step; empty where there is none.
+    pub help: &'static str,
+}
+
+const fn row(
+    code: &'static str,
+    status: u16,
+    title: &'static str,
+    help: &'static str,
+) -> ErrorCode {
+    ErrorCode {
+        code,
+        status,
+        title,
+        help,
+    }
+}
+
+/// Every code, in alphabetical order. A family stands for the codes of its prefix that have no row of their own.
+pub const TABLE: &[ErrorCode] = &[
+    row(
+        "auth/not-root",
+        403,
+        "This server runs only its own user's jobs",
+        "deploy as the user who runs the server, or ask for a server that root runs",
+    ),
+    row(
+        "auth/required",
+        401,
+        "A token is needed",
+        "use the unix socket, or send `Authorization: Bearer TOKEN` with the token in the data directory's local.token",
+    ),
+    row(
+        "auth/unknown-user",
+        403,
+        "The server does not know this user",
+        "connect as a user that the server's machine has",
+    ),
+    row(
+        "auth/wrong-host",
+        403,
+        "The request was made for another host",
+        "use the address that the server printed at its start",
+    ),
+    row(
+        "auth/wrong-token",
+        401,
+        "The token is not valid",
+        "use the token in the data directory's local.token",
+    ),
+    row(
+        "bundle/*",
+        422,
+        "The bundle is refused",
+        "deploy again with this version of odin",
+    ),
+    row("bundle/not-here", 404, "The bundle is not on this node", ""),
+    row(
+        "bundle/too-large",
+        422,
+        "The bundle is too large",
+        "leave out files that the job does not need: a bundle holds at most 64 MiB packed",
+    ),
+    row(
+        "cluster/no-leader",
+        503,
+        "No leader",
+        "try again in a few seconds; `odin nodes get` shows the nodes",
+    ),
+    row(
+        "cluster/too-large",
+        422,
+        "The change is too large for one log entry",
+        "shorten the description, the arguments or the environment",
+    ),
+    row("file/*", 422, "The job file has mistakes", ""),
+    row(
+        "internal/error",
+        500,
+        "Odin made a mistake",
+        "the server's log has the details; please report it",
+    ),
+    row("job/already", 409, "The job is in that state already", ""),
+    row(
+        "job/bad-id",
+        400,
+        "Not a job's id",
+        "`odin list` shows the ids of your jobs",
+    ),
+    row("job/bad-name", 422, "Not a job's name", ""),
+    row(
+        "job/conflict",
+        412,
+        "The job was changed in the meantime",
+        "look at the job again, then repeat",
+    ),
+    row(
+        "job/due-out-of-date",
+        409,
+        "The job comes due faster than it can be changed",
+        "pause it first",
+    ),
+    row(
+        "job/id-taken",
+        409,
+        "The id is taken",
+        "leave `id` out of the job file, or choose another",
+    ),
+    row(
+        "job/name-taken",
+        409,
+        "The name is taken",
+        "choose another name, or use the other job's id",
+    ),
+    row(
+        "job/not-found",
+        404,
+        "No such job",
+        "`odin list` shows your jobs",
+    ),
+    row(
+        "job/not-permitted",
+        403,
+        "You may not change this job",
+        "ask its owner",
+    ),
+    row(
+        "job/still-active",
+        409,
+        "The job forbids overlapping runs, and one is active",
+        "wait for it, or stop it with `odin cancel`",
+    ),
+    row("ledger/not-due", 404, "The job was not due then", ""),
+    row(
+        "ledger/not-yet",
+        404,
+        "That occurrence is not decided yet",
+        "",
+    ),
+    row(
+        "node/name-taken",
+        409,
+        "The node's name is taken",
+        "choose another with --name",
+    ),
+    row(
+        "request/bad-body",
+        400,
+        "The request's body cannot be read",
+        "",
+    ),
+    row(
+        "request/bad-key",
+        400,
+        "Not an idempotency key",
+        "send 1 to 128 printable ASCII characters",
+    ),
+    row(
+        "request/bad-query",
+        400,
+        "The request's query cannot be read",
+        "/api/v1/openapi.json lists what it takes",
+    ),
+    row(
+        "request/key-reused",
+        422,
+        "The idempotency key was used for another request",
+        "choose a new key",
+    ),
+    row(
+        "request/method-not-allowed",
+        405,
+        "The path does not take this method",
+        "/api/v1/openapi.json lists what it takes",
+    ),
+    row(
+        "request/no-such-path",
+        404,
+        "No such path",
+        "/api/v1/openapi.json lists the paths",
+    ),
+    row(
+        "request/timeout",
+        408,
+        "The request took too long to arrive",
+        "",
+    ),
+    row(
+        "request/too-large",
+        413,
+        "The request's body is too large",
+        "",
+    ),
+    row(
+        "request/unsupported-media-type",
+        415,
+        "The request's body has another content type",
+        "",
+    ),
+    row(
+        "run/bad-id",
+        400,
+        "Not a run's id",
+        "`odin runs` shows the ids of a job's runs",
+    ),
+    row(
+        "run/not-found",
+        404,
+        "No such run",
+        "`odin runs` shows a job's runs",
+    ),
+    row(
+        "run/output-not-here",
+        404,
+        "The run's output is not on this node",
+        "ask the node that the run names",
+    ),
+    row("run/over", 409, "The run is over", ""),
+    row("schedule/*", 422, "The schedule has a mistake", ""),
+    row(
+        "server/busy",
+        503,
+        "The server has as much to do as it takes at once",
+        "try again in a few seconds",
+    ),
+    row(
+        "server/stopping",
+        503,
+        "The server is stopping",
+        "try again in a few seconds",
+    ),
+    row(
+        "storage/full",
+        507,
+        "The disk is full",
+        "free at least 64 MiB in the data directory's file system",
+    ),
+];
+
+/// The row of a code: its own, else its family's, else that of `internal/error`.
+#[must_use]
+pub fn find(code: &str) -> &'static ErrorCode {
+    let family = code.split_once('/').map_or("", |(family, _)| family);
+    let exact = TABLE.iter().find(|row| row.code == code);
+    let of_family = || {
+        TABLE
+            .iter()
+            .find(|row| row.code.strip_suffix("/*") == Some(family))
+    };
+    exact.or_else(of_family).unwrap_or(&INTERNAL)
+}
+
+/// What a code without a row answers as.
+static INTERNAL: ErrorCode = row(
+    "internal/error",
+    500,
+    "Odin made a mistake",
+    "the server's log has the details; please report it",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect_file;
+    use odin_model::command::Refusal as R;
+    use odin_model::id::IdError;
+    use odin_model::{JobId, JobName, Revision, RunId};
+
+    #[test]
+    fn the_table_is_in_order_and_no_code_is_there_twice() {
+        assert!(TABLE.is_sorted_by(|a, b| a.code < b.code));
+        assert!(TABLE.contains(&INTERNAL));
+    }
+
+    #[test]
+    fn every_refusal_of_the_log_has_a_row_of_its_own() {
+        let (job, run) = (JobId::from_bits(1), RunId::new(0, 1, 0));
+        let (expected, found) = (Revision(1), Revision(2));
+        let name = JobName::parse("a").unwrap();
+        let refusals = [
+            R::NoSuchJob(job),
+            R::NoSuchRun(run),
+            R::NotPermitted {
+                job,
+                owner: "ann".into(),
+            },
+            R::NameTaken { name, job },
+            R::IdTaken(job),
+            R::RevisionConflict {
+                job,
+                expected,
+                found,
+            },
+            R::DueOutOfDate { job },
+            R::StillActive { job, run },
+            R::RunOver(run),
+            R::AlreadyInState {
+                job,
+                state: "paused".into(),
+            },
+            R::KeyReused,
+            R::NodeNameTaken("a".into()),
+        ];
+        let codes = refusals.iter().map(R::code);
+        let ids = [IdError::Job(String::new()), IdError::Run(String::new())];
+        for code in codes.chain(ids.iter().map(IdError::code)) {
+            assert_eq!(find(code).code, code);
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_family_answers_as_the_family() {
+        assert_eq!(find("schedule/no-such-day").status, 422);
+        assert_eq!(find("file/unknown-key").title, "The job file has mistakes");
+        assert_eq!(find("nonsense").code, "internal/error");
+    }
+
+    #[test]
+    fn statuses_and_exit_codes_go_together() {
+        for (status, exit) in [
+            (200, 0),
+            (201, 0),
+            (400, 2),
+            (422, 2),
+            (401, 5),
+            (403, 5),
+            (404, 4),
+            (409, 6),
+            (412, 6),
+            (503, 3),
+            (405, 1),
+            (413, 1),
+            (500, 1),
+            (507, 1),
+        ] {
+            assert_eq!(Exit::of_status(status).code(), exit, "{status}");
+        }
+    }
+
+    /// `UPDATE_EXPECT=1` writes the page again.
+    #[test]
+    fn the_reference_page_lists_the_table() {
+        let mut page = String::from(
+            "# Error codes\n\n\
+             Every refused or failed request answers `application/problem+json` with one of these codes; the command\n\
+             line ends with the exit code. `x/*` stands for every code of that prefix without a row of its own.\n\
+             This page is made from the table in `odin-wire`.\n\n\
+             | code | HTTP | exit | meaning | next step |\n| --- | --- | --- | --- | --- |\n",
+        );
+        for row in TABLE {
+            let exit = Exit::of_status(row.status).code();
+            page += &format!(
+                "| `{}` | {} | {exit} | {} | {} |\n",
+                row.code, row.status, row.title, row.help
+            );
+        }
+        expect_file!["../../../docs/reference/errors.md"].assert_eq(&page);
+    }
+}

@@ -1,0 +1,419 @@
+//! Jobs.
+
+use jiff::Timestamp;
+use odin_model::job as model;
+use odin_model::{JobId, Missed, Program, RunId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::problem::Mistake;
+use crate::run::Outcome;
+
+/// A job with its current version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// Its id.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String, example = "a37b187f5930")]
+    pub id: JobId,
+    /// Its name, unique per owner.
+    pub name: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// The language as written, or `command`.
+    pub language: String,
+    /// The code file. `null` for commands.
+    pub file: Option<String>,
+    /// The schedule as written.
+    pub schedule: String,
+    /// The IANA zone in which the schedule is read.
+    pub timezone: String,
+    /// The owner's user name.
+    pub owner: String,
+    /// Whether its schedule counts.
+    pub state: JobState,
+    /// The version that new runs get.
+    pub version: u32,
+    /// Names the job's last change: send it as `If-Match` to change only what you saw.
+    pub revision: u64,
+    /// The next occurrence that is not decided. `null`: none will come, or the job is paused.
+    #[serde(with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_due: Option<Timestamp>,
+    /// The jobs that its success starts, by id.
+    #[serde(with = "crate::as_text::list")]
+    #[schema(value_type = Vec<String>)]
+    pub links: Vec<JobId>,
+    /// How its latest finished run ended. `null`: none has.
+    pub last_outcome: Option<Outcome>,
+    /// That run.
+    #[serde(with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>)]
+    pub last_run: Option<RunId>,
+    /// When it was first deployed: the leader's wall clock.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When its current version was deployed: the leader's wall clock.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    pub deployed_at: Timestamp,
+    /// The rest of what the version says. Absent in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<JobSettings>,
+    /// After a change: decided runs that have not started and keep the version they were decided with.
+    #[serde(
+        default,
+        with = "crate::as_text::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schema(value_type = Vec<String>)]
+    pub decided: Vec<RunId>,
+    /// After a change: what may surprise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Mistake>,
+}
+
+/// What a version says beside what lists show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobSettings {
+    /// The uid that the owner's name had at deploy.
+    pub owner_uid: u32,
+    /// The owner's primary group on the answering node. `null` where the node has no such user.
+    pub owner_gid: Option<u32>,
+    /// The command: a list without a shell, or one line for `/bin/sh -c`. `null` for jobs with a code file.
+    pub command: Option<JobCommand>,
+    /// Arguments after the file or the command.
+    pub args: Vec<String>,
+    /// More of the bundle than the code file.
+    pub files: Vec<String>,
+    /// Environment beside Odin's own, in the order of names.
+    pub env: Vec<EnvVariable>,
+    /// How late an occurrence may start and still counts as on time, in milliseconds.
+    pub grace_ms: u64,
+    /// What becomes of later ones: `skip`, `once` or `all`.
+    pub missed: String,
+    /// How many of them `all` starts. `null` for the others.
+    pub missed_limit: Option<u16>,
+    /// Whether runs may overlap: `allow` or `forbid`.
+    pub concurrency: String,
+    /// How long a run may take, in milliseconds. `null`: as long as it likes.
+    pub timeout_ms: Option<u64>,
+    /// How long a process has between TERM and KILL, in milliseconds.
+    pub kill_grace_ms: u64,
+    /// How much of a run's output is kept.
+    pub output_bytes_max: u64,
+    /// The hash of the version's bundle.
+    pub bundle: String,
+}
+
+/// A command as its job file has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobCommand {
+    /// A program and its arguments.
+    Argv(Vec<String>),
+    /// A line for `/bin/sh -c`.
+    Shell(String),
+}
+
+/// One variable of a job's environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EnvVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// Whether a job's schedule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// It does.
+    Enabled,
+    /// Nothing comes due until it is resumed.
+    Paused,
+    /// Removed; kept for its history, never listed.
+    Removed,
+}
+
+impl JobState {
+    /// The word in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Paused => "paused",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl From<model::JobState> for JobState {
+    fn from(state: model::JobState) -> Self {
+        match state {
+            model::JobState::Enabled => Self::Enabled,
+            model::JobState::Paused => Self::Paused,
+            model::JobState::Removed => Self::Removed,
+        }
+    }
+}
+
+impl Job {
+    /// A job as lists show it.
+    #[must_use]
+    pub fn new(job: &model::Job) -> Self {
+        let spec = &job.spec;
+        Self {
+            id: job.id,
+            name: spec.name.to_string(),
+            description: spec.description.clone(),
+            language: spec.program.language().to_owned(),
+            file: spec.program.file().map(str::to_owned),
+            schedule: spec.schedule.clone(),
+            timezone: spec.timezone.clone(),
+            owner: job.owner.user.clone(),
+            state: job.state.into(),
+            version: job.version.0,
+            revision: job.revision.0,
+            next_due: job.next_due,
+            links: Vec::new(),
+            last_outcome: job.last_outcome.map(|(_, outcome)| outcome.into()),
+            last_run: job.last_outcome.map(|(run, _)| run),
+            created_at: job.created_at,
+            deployed_at: job.deployed_at,
+            settings: None,
+            decided: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// A job in full. `owner_gid` is the owner's primary group on this node, if the node has that user.
+    #[must_use]
+    pub fn in_full(job: &model::Job, owner_gid: Option<u32>) -> Self {
+        Self {
+            settings: Some(JobSettings::new(job, owner_gid)),
+            ..Self::new(job)
+        }
+    }
+}
+
+impl JobSettings {
+    fn new(job: &model::Job, owner_gid: Option<u32>) -> Self {
+        let spec = &job.spec;
+        let milliseconds =
+            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (missed, missed_limit) = match spec.missed {
+            Missed::Skip => ("skip", None),
+            Missed::Once => ("once", None),
+            Missed::All { limit } => ("all", Some(limit)),
+        };
+        Self {
+            owner_uid: job.owner.uid,
+            owner_gid,
+            command: match &spec.program {
+                Program::Interpreted { .. } | Program::Compiled { .. } => None,
+                Program::Argv(argv) => Some(JobCommand::Argv(argv.clone())),
+                Program::Shell(line) => Some(JobCommand::Shell(line.clone())),
+            },
+            args: spec.args.clone(),
+            files: spec.files.clone(),
+            env: spec
+                .env
+                .iter()
+                .map(|(name, value)| EnvVariable {
+                    name: name.clone(),
+                    value: value.clone(),
+                })
+                .collect(),
+            grace_ms: milliseconds(spec.grace),
+            missed: missed.to_owned(),
+            missed_limit,
+            concurrency: spec.concurrency.word().to_owned(),
+            timeout_ms: spec.timeout.map(milliseconds),
+            kill_grace_ms: milliseconds(spec.kill_grace),
+            output_bytes_max: spec.output_bytes_max,
+            bundle: job.bundle.to_string(),
+        }
+    }
+}
+
+/// Jobs, by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobList {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// What to send as `after` for more. `null`: this is all.
+    pub next: Option<String>,
+}
+
+/// What `GET /jobs` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct JobsQuery {
+    /// Only jobs of this user name. Default: all that the asker may see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Only the job of this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How many, 1 to 1000. Default: 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Only jobs after this id: an earlier answer's `next`.
+    #[serde(
+        with = "crate::as_text::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[param(value_type = Option<String>)]
+    pub after: Option<JobId>,
+}
+
+/// What `POST /jobs` takes beside the bundle, which is the body (`application/zstd`).
+///
+/// The server reads the job file out of the bundle and trusts nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeployQuery {
+    /// The job file's path in the bundle.
+    pub file: String,
+    /// The revision that the asker saw; another one is a conflict. Default: whatever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_revision: Option<u64>,
+    /// Check only; nothing is stored.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Keep the job out of lists: `odin execute`.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+/// What `PATCH /jobs/{id}` takes; at least one of the fields.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModifyJob {
+    /// A new name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A new description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// A new schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+}
+
+/// One deployment of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobVersion {
+    /// Its number, from 1.
+    pub version: u32,
+    /// Who deployed it.
+    pub by: String,
+    /// When: the leader's wall clock.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The job's name in it.
+    pub name: String,
+    /// The job's description in it.
+    pub description: String,
+    /// The schedule in it.
+    pub schedule: String,
+    /// The zone in which that is read.
+    pub timezone: String,
+    /// The hash of its bundle.
+    pub bundle: String,
+}
+
+/// A job's versions, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobVersionList {
+    /// The versions.
+    pub versions: Vec<JobVersion>,
+    /// What to send as `after` for older ones. `null`: this is all.
+    pub next: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use odin_model::id::{BundleHash, Revision, VersionNumber};
+    use odin_model::job::Visibility;
+    use odin_model::{JobName, JobSpec, Owner};
+
+    #[test]
+    fn a_job_has_the_promised_names() {
+        let at: Timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
+        let program = Program::Interpreted {
+            language: "python3".into(),
+            file: "amzn_stocks.py".into(),
+        };
+        let job = model::Job {
+            id: JobId::from_bits(0xa37b_187f_5930),
+            owner: Owner {
+                user: "ann".into(),
+                uid: 1000,
+            },
+            state: model::JobState::Enabled,
+            visibility: Visibility::Listed,
+            version: VersionNumber(2),
+            revision: Revision(17),
+            spec: JobSpec::new(
+                JobName::parse("amzn_stocks").unwrap(),
+                program,
+                "every weekday at 09:00",
+                "Europe/Dublin",
+            ),
+            bundle: BundleHash([0xab; 32]),
+            next_due: Some(at),
+            last_decided: None,
+            created_at: at,
+            deployed_at: at,
+            last_outcome: Some((RunId::new(0, 48, 0), odin_model::Outcome::TimedOut)),
+        };
+        let wire = Job::in_full(&job, Some(100));
+        expect![[r#"
+            {
+              "id": "a37b187f5930",
+              "name": "amzn_stocks",
+              "description": "",
+              "language": "python3",
+              "file": "amzn_stocks.py",
+              "schedule": "every weekday at 09:00",
+              "timezone": "Europe/Dublin",
+              "owner": "ann",
+              "state": "enabled",
+              "version": 2,
+              "revision": 17,
+              "next_due": "2026-11-21T09:00:00Z",
+              "links": [],
+              "last_outcome": "timed_out",
+              "last_run": "r0000000030000",
+              "created_at": "2026-11-21T09:00:00Z",
+              "deployed_at": "2026-11-21T09:00:00Z",
+              "settings": {
+                "owner_uid": 1000,
+                "owner_gid": 100,
+                "command": null,
+                "args": [],
+                "files": [],
+                "env": [],
+                "grace_ms": 60000,
+                "missed": "once",
+                "missed_limit": null,
+                "concurrency": "allow",
+                "timeout_ms": null,
+                "kill_grace_ms": 10000,
+                "output_bytes_max": 10485760,
+                "bundle": "abababababababababababababababababababababababababababababababab"
+              }
+            }"#]].assert_eq(&serde_json::to_string_pretty(&wire).unwrap());
+        let text = serde_json::to_string(&wire).unwrap();
+        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), wire);
+    }
+}

@@ -1,0 +1,323 @@
+//! Runs.
+
+use jiff::Timestamp;
+use odin_model::output::OutputSummary;
+use odin_model::run as model;
+use odin_model::{JobId, RunId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Run {
+    /// Its id.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String, example = "r0000000030000")]
+    pub id: RunId,
+    /// Its job's id.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String, example = "a37b187f5930")]
+    pub job: JobId,
+    /// Its job's name now.
+    pub job_name: String,
+    /// The job's version that it is pinned to.
+    pub version: u32,
+    /// Why it exists.
+    pub cause: Cause,
+    /// Who asked, for `manual`.
+    pub by: Option<String>,
+    /// The occurrence that it answers. `null` for runs without one.
+    #[serde(with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub due_at: Option<Timestamp>,
+    /// Where it stands.
+    pub state: RunState,
+    /// How it ended. `null` until it has.
+    pub outcome: Option<Outcome>,
+    /// The exit status, when the process called exit.
+    pub exit_code: Option<u8>,
+    /// The signal that ended the process, when Odin did not send it.
+    pub signal: Option<u8>,
+    /// Why it ended as it did, in words. `null` while it goes on and when it succeeded.
+    pub reason: Option<String>,
+    /// Why it is being stopped, while it is not over yet.
+    pub cancel_requested: Option<String>,
+    /// The name of the node of its latest attempt. `null` until one was assigned.
+    pub node: Option<String>,
+    /// The number of its latest attempt, from 1. `null` until one was assigned.
+    pub attempt: Option<u32>,
+    /// When it was decided: the leader's wall clock.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    pub queued_at: Timestamp,
+    /// When its first process was made: the node's wall clock.
+    #[serde(with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Timestamp>,
+    /// CPU time in user mode, in milliseconds.
+    pub cpu_user_ms: u64,
+    /// CPU time in the kernel, in milliseconds.
+    pub cpu_system_ms: u64,
+    /// The largest resident set of any one of its processes.
+    pub memory_max_bytes: u64,
+    /// What it printed on stdout; 0 while it goes on.
+    pub stdout_bytes: u64,
+    /// What it printed on stderr; 0 while it goes on.
+    pub stderr_bytes: u64,
+    /// How much of that was not kept.
+    pub dropped_bytes: u64,
+}
+
+impl Run {
+    /// A run of the replicated state with the names that go with its ids.
+    #[must_use]
+    pub fn new(run: &model::Run, job_name: &str, node_name: Option<&str>) -> Self {
+        let milliseconds =
+            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let OutputSummary {
+            stdout_bytes,
+            stderr_bytes,
+            dropped_bytes,
+            kept: _,
+        } = run.output;
+        Self {
+            id: run.id,
+            job: run.job,
+            job_name: job_name.to_owned(),
+            version: run.version.0,
+            cause: Cause::from(&run.cause),
+            by: match &run.cause {
+                model::Cause::Schedule => None,
+                model::Cause::Manual { by } => Some(by.clone()),
+            },
+            due_at: run.due_at,
+            state: run.state.into(),
+            outcome: match run.state {
+                model::RunState::Finished(outcome) => Some(outcome.into()),
+                model::RunState::Queued
+                | model::RunState::Assigned { .. }
+                | model::RunState::Running { .. }
+                | model::RunState::Unreachable { .. } => None,
+            },
+            exit_code: run.exit_code,
+            signal: run.signal,
+            reason: run.reason.clone(),
+            cancel_requested: run.cancel_requested.clone(),
+            node: node_name.map(str::to_owned),
+            attempt: run.attempt.map(|attempt| attempt.0),
+            queued_at: run.queued_at,
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            cpu_user_ms: milliseconds(run.usage.cpu_user),
+            cpu_system_ms: milliseconds(run.usage.cpu_system),
+            memory_max_bytes: run.usage.memory_max_bytes,
+            stdout_bytes,
+            stderr_bytes,
+            dropped_bytes,
+        }
+    }
+}
+
+/// Why a run exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Its job's schedule came due.
+    Schedule,
+    /// A person asked.
+    Manual,
+}
+
+impl Cause {
+    /// The word in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl From<&model::Cause> for Cause {
+    fn from(cause: &model::Cause) -> Self {
+        match cause {
+            model::Cause::Schedule => Self::Schedule,
+            model::Cause::Manual { .. } => Self::Manual,
+        }
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Decided, and no node has it yet.
+    Queued,
+    /// A node has it and will start it at its due instant.
+    Assigned,
+    /// A process exists.
+    Running,
+    /// Its node is silent and may have started it.
+    Unreachable,
+    /// Over.
+    Finished,
+}
+
+impl RunState {
+    /// The word in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Assigned => "assigned",
+            Self::Running => "running",
+            Self::Unreachable => "unreachable",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+impl From<model::RunState> for RunState {
+    fn from(state: model::RunState) -> Self {
+        match state {
+            model::RunState::Queued => Self::Queued,
+            model::RunState::Assigned { .. } => Self::Assigned,
+            model::RunState::Running { .. } => Self::Running,
+            model::RunState::Unreachable { .. } => Self::Unreachable,
+            model::RunState::Finished(_) => Self::Finished,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Exit status 0.
+    Succeeded,
+    /// Exit status 0 and a result that is a warning.
+    Warning,
+    /// Another exit status, or a result that says so.
+    Failed,
+    /// A signal that Odin did not send.
+    Signalled,
+    /// Longer than its timeout.
+    TimedOut,
+    /// Stopped.
+    Cancelled,
+    /// Ended by the kernel or its limit for memory.
+    OutOfMemory,
+    /// No process could be made.
+    NotStartable,
+    /// It may have run, and nobody can tell how it ended.
+    Lost,
+}
+
+impl Outcome {
+    /// The word in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        model::Outcome::from(self).word()
+    }
+
+    /// Whether `--wait` ends with exit code 0.
+    #[must_use]
+    pub fn is_good(self) -> bool {
+        model::Outcome::from(self).is_good()
+    }
+}
+
+impl From<model::Outcome> for Outcome {
+    fn from(outcome: model::Outcome) -> Self {
+        match outcome {
+            model::Outcome::Succeeded => Self::Succeeded,
+            model::Outcome::Warning => Self::Warning,
+            model::Outcome::Failed => Self::Failed,
+            model::Outcome::Signalled => Self::Signalled,
+            model::Outcome::TimedOut => Self::TimedOut,
+            model::Outcome::Cancelled => Self::Cancelled,
+            model::Outcome::OutOfMemory => Self::OutOfMemory,
+            model::Outcome::NotStartable => Self::NotStartable,
+            model::Outcome::Lost => Self::Lost,
+        }
+    }
+}
+
+impl From<Outcome> for model::Outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Succeeded => Self::Succeeded,
+            Outcome::Warning => Self::Warning,
+            Outcome::Failed => Self::Failed,
+            Outcome::Signalled => Self::Signalled,
+            Outcome::TimedOut => Self::TimedOut,
+            Outcome::Cancelled => Self::Cancelled,
+            Outcome::OutOfMemory => Self::OutOfMemory,
+            Outcome::NotStartable => Self::NotStartable,
+            Outcome::Lost => Self::Lost,
+        }
+    }
+}
+
+/// Runs, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunList {
+    /// The runs.
+    pub runs: Vec<Run>,
+    /// What to send as `after` for older ones. `null`: this is all.
+    pub next: Option<String>,
+}
+
+/// What `/runs` and `/jobs/{id}/runs` take.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct RunsQuery {
+    /// How many, 1 to 1000. Default: 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Only runs decided before this one: an earlier answer's `next`.
+    #[serde(
+        with = "crate::as_text::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[param(value_type = Option<String>)]
+    pub after: Option<RunId>,
+}
+
+/// What `/runs/{id}` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct RunQuery {
+    /// Answer when the run is over, or after this many seconds, whichever is first; at most 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_in_json_are_the_models() {
+        for outcome in model::Outcome::ALL {
+            let word = serde_json::to_value(Outcome::from(outcome)).unwrap();
+            assert_eq!(word, outcome.word());
+        }
+        for state in [
+            RunState::Queued,
+            RunState::Assigned,
+            RunState::Running,
+            RunState::Unreachable,
+            RunState::Finished,
+        ] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        }
+    }
+}
