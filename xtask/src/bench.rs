@@ -1,0 +1,106 @@
+//! Benchmarks, faults and simulation: programs of the workspace, built the way they must be built.
+
+use crate::repository::Repository;
+use crate::step::{Failure, cargo, run};
+
+/// The quick benches of single crates, then the end-to-end figures beside this machine's raw ones.
+pub(crate) fn bench(repository: &Repository, arguments: &[String]) -> Result<(), Failure> {
+    run(cargo(
+        repository,
+        &["build", "--release", "--locked", "--package", "odin"],
+    ))?;
+    for (package, bench) in crate_benches(repository) {
+        // Enough to see a factor, short enough to be run before a commit. The figures go beside each other: none is
+        // judged by a clock in a test.
+        run(cargo(
+            repository,
+            &[
+                "bench",
+                "--locked",
+                "--package",
+                &package,
+                "--bench",
+                &bench,
+                "--",
+                "--warm-up-time",
+                "0.5",
+                "--measurement-time",
+                "1",
+                "--sample-size",
+                "10",
+            ],
+        ))?;
+    }
+    end_to_end(repository, arguments)
+}
+
+/// The figures that need a whole server: they belong to odin-torture, which starts it, measures the raw figures in
+/// the same run, and prints both.
+fn end_to_end(repository: &Repository, arguments: &[String]) -> Result<(), Failure> {
+    run_release(repository, "odin-torture", "bench", arguments)
+}
+
+/// Real servers under faults, with a checker that trusts only evidence.
+pub(crate) fn torture(repository: &Repository, arguments: &[String]) -> Result<(), Failure> {
+    run(cargo(
+        repository,
+        &["build", "--release", "--locked", "--package", "odin"],
+    ))?;
+    run_release(repository, "odin-torture", "torture", arguments)
+}
+
+/// The simulated cluster over seeds.
+pub(crate) fn simulate(repository: &Repository, arguments: &[String]) -> Result<(), Failure> {
+    run_release(repository, "odin-simulator", "simulate", arguments)
+}
+
+fn run_release(
+    repository: &Repository,
+    package: &'static str,
+    subcommand: &str,
+    arguments: &[String],
+) -> Result<(), Failure> {
+    if !repository.has_program(package) {
+        return Err(Failure::NoProgram { package });
+    }
+    let mut command = cargo(
+        repository,
+        &[
+            "run",
+            "--release",
+            "--locked",
+            "--package",
+            package,
+            "--",
+            subcommand,
+        ],
+    );
+    command.args(arguments);
+    run(command)
+}
+
+/// The files under `benches/` of all crates, as (crate, bench).
+fn crate_benches(repository: &Repository) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let Ok(members) = std::fs::read_dir(repository.root.join("crates")) else {
+        return found;
+    };
+    for member in members.flatten() {
+        let Ok(benches) = std::fs::read_dir(member.path().join("benches")) else {
+            continue; // Most crates have none.
+        };
+        for bench in benches.flatten() {
+            let path = bench.path();
+            if path.extension().is_some_and(|end| end == "rs")
+                && let Some(stem) = path.file_stem()
+            {
+                found.push((
+                    member.file_name().to_string_lossy().into_owned(),
+                    stem.to_string_lossy().into_owned(),
+                ));
+            }
+        }
+    }
+    found.sort();
+    found
+}
