@@ -115,16 +115,22 @@ pub const TABLE: &[ErrorCode] = &[
         "leave out files that the job does not need: a bundle holds at most 64 MiB packed",
     ),
     row(
+        "cluster/command-too-large",
+        422,
+        "The change is too large for one log entry",
+        "shorten the description, the arguments or the environment",
+    ),
+    row(
         "cluster/no-leader",
         503,
         "No leader",
         "try again in a few seconds; `odin nodes get` shows the nodes",
     ),
     row(
-        "cluster/too-large",
-        422,
-        "The change is too large for one log entry",
-        "shorten the description, the arguments or the environment",
+        "cluster/outcome-unknown",
+        503,
+        "It is not known whether the change was made",
+        "look before you repeat it; a request with an idempotency key may be repeated",
     ),
     row("file/*", 422, "The job file has mistakes", ""),
     row(
@@ -233,6 +239,12 @@ pub const TABLE: &[ErrorCode] = &[
         "/api/v1/openapi.json lists the paths",
     ),
     row(
+        "request/role-needed",
+        403,
+        "Your role does not suffice",
+        "ask an admin",
+    ),
+    row(
         "request/timeout",
         408,
         "The request took too long to arrive",
@@ -317,6 +329,7 @@ mod tests {
     use expect_test::expect_file;
     use odin_model::command::Refusal as R;
     use odin_model::id::IdError;
+    use odin_model::owner::Role;
     use odin_model::{JobId, JobName, Revision, RunId};
 
     #[test]
@@ -353,6 +366,9 @@ mod tests {
             },
             R::KeyReused,
             R::NodeNameTaken("a".into()),
+            R::RoleNeeded {
+                needed: Role::Admin,
+            },
         ];
         let codes = refusals.iter().map(R::code);
         let ids = [IdError::Job(String::new()), IdError::Run(String::new())];

@@ -412,7 +412,8 @@ mod tests {
                 "output_bytes_max": 10485760,
                 "bundle": "abababababababababababababababababababababababababababababababab"
               }
-            }"#]].assert_eq(&serde_json::to_string_pretty(&wire).unwrap());
+            }"#]]
+        .assert_eq(&serde_json::to_string_pretty(&wire).unwrap());
         let text = serde_json::to_string(&wire).unwrap();
         assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), wire);
     }
