@@ -1,0 +1,163 @@
+//! The occurrences of a schedule in a zone.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::dst::DstPolicy;
+use crate::rule::{Rule, Timing};
+use crate::rule_search::RuleInZone;
+use crate::time_set::TimeSet;
+use crate::timeline::timestamp;
+
+/// A schedule bound to a zone: the calculator of its occurrences.
+///
+/// Every answer is an occurrence or `None`; nothing here fails, panics or walks from
+/// minute to minute. Occurrences are whole seconds. Cloning is cheap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZonedSchedule {
+    pub(crate) rules: Arc<[Rule]>,
+    pub(crate) zone: TimeZone,
+    pub(crate) dst: DstPolicy,
+}
+
+impl ZonedSchedule {
+    /// The same schedule with another policy for fixed times in gaps and repeated hours.
+    #[must_use]
+    pub fn with_dst(mut self, dst: DstPolicy) -> Self {
+        self.dst = dst;
+        self
+    }
+
+    /// The zone in which the schedule is read.
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// The first occurrence strictly after an instant; `None` if there is none up to
+    /// the end of the year 9999.
+    ///
+    /// ```
+    /// let zone = odin_schedule::find_zone("Europe/Dublin")?;
+    /// let daily = odin_schedule::parse("every day at 01:30")?.in_zone(&zone);
+    /// // On 29 March 2026 the clock jumps from 01:00 to 02:00.
+    /// let next = daily.next_after("2026-03-28T12:00:00Z".parse().unwrap());
+    /// assert_eq!(next.unwrap().to_string(), "2026-03-29T01:00:00Z");
+    /// # Ok::<(), odin_schedule::ScheduleError>(())
+    /// ```
+    pub fn next_after(&self, instant: Timestamp) -> Option<Timestamp> {
+        self.next_from(floor_second(instant) + 1).map(timestamp)
+    }
+
+    /// The last occurrence strictly before an instant; `None` if there is none.
+    pub fn previous_before(&self, instant: Timestamp) -> Option<Timestamp> {
+        let to = ceil_second(instant) - 1;
+        self.rules_in_zone()
+            .filter_map(|rule| rule.previous(to))
+            .max()
+            .map(timestamp)
+    }
+
+    /// The occurrences from one instant to another, both included, in order.
+    pub fn occurrences(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> impl Iterator<Item = Timestamp> + '_ {
+        let mut from = ceil_second(from);
+        let to = floor_second(to);
+        std::iter::from_fn(move || {
+            let due = self.next_from(from).filter(|&due| due <= to)?;
+            from = due + 1;
+            Some(timestamp(due))
+        })
+    }
+
+    /// How many occurrences lie from one instant to another, both included.
+    ///
+    /// One clause is counted without walking it (but for an interval that does not
+    /// divide the day and has a window). Of several clauses all but the densest are
+    /// walked, because instants that coincide count once.
+    pub fn count(&self, from: Timestamp, to: Timestamp) -> u64 {
+        let (from, to) = (ceil_second(from), floor_second(to));
+        let mut rules: Vec<(u64, RuleInZone<'_>)> = self
+            .rules_in_zone()
+            .filter(|rule| !self.is_covered(rule.rule))
+            .map(|rule| (rule.count(from, to), rule))
+            .collect();
+        rules.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        let mut total = rules.first().map_or(0, |(count, _)| *count);
+        for (index, (_, rule)) in rules.iter().enumerate().skip(1) {
+            let mut from = from;
+            while let Some(due) = rule.next(from).filter(|&due| due <= to) {
+                total += u64::from(!rules[..index].iter().any(|(_, other)| other.is_due(due)));
+                from = due + 1;
+            }
+        }
+        total
+    }
+
+    /// Whether some rule has no occurrence after an instant.
+    pub(crate) fn has_spent_rule(&self, instant: Timestamp) -> bool {
+        let from = floor_second(instant) + 1;
+        self.rules_in_zone().any(|rule| rule.next(from).is_none())
+    }
+
+    /// Whether another rule's grid holds every time of this one: `every minute and
+    /// every hour`. Of two equal grids the first stays, but the parser leaves no two.
+    fn is_covered(&self, rule: &Rule) -> bool {
+        self.rules.iter().any(|other| {
+            other != rule
+                && other.days == rule.days
+                && other.tail == rule.tail
+                && match (&other.timing, &rule.timing) {
+                    (
+                        Timing::Wall {
+                            times:
+                                TimeSet::Grid {
+                                    step: fine,
+                                    phase: 0,
+                                    window,
+                                },
+                            ..
+                        },
+                        Timing::Wall {
+                            times:
+                                TimeSet::Grid {
+                                    step: coarse,
+                                    phase: 0,
+                                    window: inner,
+                                },
+                            ..
+                        },
+                    ) => coarse % fine == 0 && window.from <= inner.from && window.to >= inner.to,
+                    _ => false,
+                }
+        })
+    }
+
+    fn next_from(&self, from: i64) -> Option<i64> {
+        self.rules_in_zone()
+            .filter_map(|rule| rule.next(from))
+            .min()
+    }
+
+    fn rules_in_zone(&self) -> impl Iterator<Item = RuleInZone<'_>> {
+        self.rules.iter().map(|rule| RuleInZone {
+            rule,
+            zone: &self.zone,
+            dst: self.dst,
+        })
+    }
+}
+
+/// The last whole second at or before an instant. `as_second` rounds towards 1970.
+fn floor_second(instant: Timestamp) -> i64 {
+    instant.as_second() - i64::from(instant.subsec_nanosecond() < 0)
+}
+
+/// The first whole second at or after an instant.
+fn ceil_second(instant: Timestamp) -> i64 {
+    instant.as_second() + i64::from(instant.subsec_nanosecond() > 0)
+}

@@ -1,0 +1,336 @@
+//! One clause: what it is about, then its parts in any order.
+
+use std::ops::Range;
+
+use jiff::tz::TimeZone;
+
+use super::cursor::Cursor;
+use super::date::{date, starts_date};
+use super::day_list::{self, DayItem, RepeatedEvery, day_list, month_list};
+use super::tail::{self, AtBelongs};
+use super::time::{self, At};
+use crate::cron;
+use crate::error::{ScheduleError, ScheduleErrorKind};
+use crate::rule::{Rule, Tail, Window};
+use crate::token::Lexeme;
+use crate::words::{Key, Unit};
+
+/// A clause as written, its parts not yet held against each other.
+pub(super) struct Clause {
+    pub(super) subject: Subject,
+    pub(super) subject_span: Range<usize>,
+    pub(super) at: Option<Part<At>>,
+    pub(super) window: Option<Part<Window>>,
+    pub(super) on: Option<Part<Vec<DayItem>>>,
+    pub(super) dates: Option<Part<Vec<i64>>>,
+    /// Bits 1 to 12, from `in January and July`.
+    pub(super) months: Option<Part<u16>>,
+    pub(super) tail: Tail,
+    pub(super) zone: Option<(TimeZone, Range<usize>)>,
+}
+
+/// A part of a clause with its place.
+pub(super) struct Part<T> {
+    pub(super) value: T,
+    pub(super) span: Range<usize>,
+}
+
+/// What a clause is about.
+pub(super) enum Subject {
+    EveryDay,
+    Days(Vec<DayItem>),
+    Interval {
+        number: u32,
+        unit: Unit,
+    },
+    Period(Period),
+    Once,
+    /// Rules that are whole but for the clause's tail.
+    Cron(Vec<Rule>),
+}
+
+/// A stretch of the calendar whose days follow behind `on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Period {
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+/// Reads one clause, up to a separator or the end.
+pub(super) fn read(cursor: &mut Cursor<'_>, inherits_every: bool) -> Result<Clause, ScheduleError> {
+    let mark = cursor.mark();
+    let (subject, zone) = subject(cursor, inherits_every)?;
+    let mut clause = Clause {
+        subject,
+        subject_span: cursor.span_from(mark),
+        at: None,
+        window: None,
+        on: None,
+        dates: None,
+        months: None,
+        tail: Tail::default(),
+        zone,
+    };
+    if matches!(clause.subject, Subject::Once) {
+        clause.read_dates(cursor)?;
+    }
+    while cursor.peek().is_some_and(|token| !token.is_separator()) {
+        clause.read_part(cursor)?;
+    }
+    Ok(clause)
+}
+
+type SubjectAndZone = (Subject, Option<(TimeZone, Range<usize>)>);
+
+fn subject(cursor: &mut Cursor<'_>, inherits_every: bool) -> Result<SubjectAndZone, ScheduleError> {
+    if cursor.eat(Key::Everyday).is_some() {
+        return Ok((Subject::EveryDay, None));
+    }
+    if cursor.eat(Key::Once).is_some() {
+        return Ok((Subject::Once, None));
+    }
+    if cursor.eat(Key::Cron).is_some() {
+        let Some(token) = cursor
+            .peek()
+            .filter(|token| token.lexeme == Lexeme::Quoted)
+            .cloned()
+        else {
+            return Err(cursor.unexpected("cron text in quotes"));
+        };
+        cursor.take();
+        let (rules, zone) = cron::read(token.text, token.span.start + 1)?;
+        return Ok((Subject::Cron(rules), zone.map(|zone| (zone, token.span))));
+    }
+    if cursor.eat(Key::Every).is_some() {
+        return every(cursor).map(|subject| (subject, None));
+    }
+    if inherits_every {
+        if day_list::starts_item(cursor) {
+            let days = day_list(cursor, RepeatedEvery::Allowed)?;
+            return Ok((Subject::Days(days), None));
+        }
+        return Err(cursor.unexpected("a day or `every`, to begin the next clause"));
+    }
+    Err(cursor.unexpected("`every`, `everyday`, `once`, `cron` or `never`"))
+}
+
+/// What follows `every`.
+fn every(cursor: &mut Cursor<'_>) -> Result<Subject, ScheduleError> {
+    match cursor.lexeme() {
+        Some(Lexeme::Unit(Unit::Day)) => {
+            cursor.take();
+            Ok(Subject::EveryDay)
+        }
+        Some(Lexeme::Unit(unit)) => {
+            cursor.take();
+            if matches!(cursor.lexeme(), Some(Lexeme::Weekday(_))) {
+                return Err(cursor.unexpected(
+                    "no weekday after `second`: write `2nd` for the second of its month",
+                ));
+            }
+            Ok(Subject::Interval { number: 1, unit })
+        }
+        Some(Lexeme::Number(number)) => {
+            cursor.take();
+            match cursor.lexeme() {
+                Some(Lexeme::Unit(unit)) => {
+                    cursor.take();
+                    Ok(Subject::Interval { number, unit })
+                }
+                Some(Lexeme::Key(Key::Week | Key::Month | Key::Quarter | Key::Year)) => Err(cursor
+                    .not_supported_yet(
+                        "an interval of weeks, months or years",
+                        "the days themselves, or an interval of days",
+                    )),
+                _ => Err(cursor.unexpected("a unit: seconds, minutes, hours or days")),
+            }
+        }
+        Some(Lexeme::Key(key @ (Key::Week | Key::Month | Key::Quarter | Key::Year))) => {
+            cursor.take();
+            Ok(Subject::Period(match key {
+                Key::Week => Period::Week,
+                Key::Month => Period::Month,
+                Key::Quarter => Period::Quarter,
+                _ => Period::Year,
+            }))
+        }
+        Some(Lexeme::Key(Key::Other)) => {
+            Err(cursor.not_supported_yet("`every other`", "`every 2 days at 09:00`"))
+        }
+        _ if day_list::starts_item(cursor) => {
+            day_list(cursor, RepeatedEvery::Allowed).map(Subject::Days)
+        }
+        _ => Err(cursor.unexpected("a unit, a number or days, such as `minute` or `Monday`")),
+    }
+}
+
+impl Clause {
+    /// Reads the part that begins at the next token.
+    fn read_part(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ScheduleError> {
+        let mark = cursor.mark();
+        let key = match cursor.lexeme() {
+            Some(Lexeme::Key(key)) => key,
+            _ => return Err(self.not_a_part(cursor)),
+        };
+        match key {
+            Key::At => {
+                self.refuse_second(self.at.is_some(), "at", cursor)?;
+                cursor.take();
+                let value = time::at(cursor)?;
+                self.at = Some(Part {
+                    value,
+                    span: cursor.span_from(mark),
+                });
+            }
+            Key::From | Key::Between => {
+                self.refuse_second(self.window.is_some(), "from", cursor)?;
+                cursor.take();
+                let value = time::window(cursor)?;
+                self.window = Some(Part {
+                    value,
+                    span: cursor.span_from(mark),
+                });
+            }
+            Key::On if matches!(self.subject, Subject::Once) => self.read_dates(cursor)?,
+            Key::On => {
+                self.refuse_second(self.on.is_some(), "on", cursor)?;
+                cursor.take();
+                let value = day_list(cursor, RepeatedEvery::BeginsAClause)?;
+                self.on = Some(Part {
+                    value,
+                    span: cursor.span_from(mark),
+                });
+            }
+            Key::In => self.read_in(cursor)?,
+            Key::Starting => {
+                self.refuse_second(self.tail.starting.is_some(), "starting", cursor)?;
+                cursor.take();
+                self.tail.starting = Some(tail::starting(cursor, self.at_belongs())?);
+                self.check_bounds(cursor, mark)?;
+            }
+            Key::Until => {
+                self.refuse_second(self.tail.until.is_some(), "until", cursor)?;
+                cursor.take();
+                self.tail.until = Some(tail::until(cursor, self.at_belongs())?);
+                self.check_bounds(cursor, mark)?;
+            }
+            Key::Except => {
+                self.refuse_second(self.tail.except.is_some(), "except", cursor)?;
+                cursor.take();
+                self.tail.except = Some(Box::new(tail::except(cursor)?));
+            }
+            Key::Around => {
+                return Err(cursor.not_supported_yet("spreading with `around`", "`at` and a time"));
+            }
+            _ => return Err(self.not_a_part(cursor)),
+        }
+        Ok(())
+    }
+
+    fn read_in(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ScheduleError> {
+        let mark = cursor.mark();
+        if matches!(cursor.lexeme_after(), Some(Lexeme::Month(_))) {
+            self.refuse_second(self.months.is_some(), "in", cursor)?;
+            cursor.take();
+            let value = month_list(cursor)?;
+            self.months = Some(Part {
+                value,
+                span: cursor.span_from(mark),
+            });
+        } else {
+            self.refuse_second(self.zone.is_some(), "in", cursor)?;
+            cursor.take();
+            self.zone = Some(tail::zone(cursor)?);
+        }
+        Ok(())
+    }
+
+    /// Reads the dates of a `once` clause, with or without `on`.
+    fn read_dates(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ScheduleError> {
+        let mark = cursor.mark();
+        let has_on = matches!(cursor.lexeme(), Some(Lexeme::Key(Key::On)));
+        if !has_on && !starts_date(cursor) {
+            // `once at 09:00 on 2026-12-24`: the dates come later.
+            return Ok(());
+        }
+        self.refuse_second(self.dates.is_some(), "on", cursor)?;
+        cursor.eat(Key::On);
+        let mut value = vec![date(cursor)?];
+        while cursor.list_goes_on(|cursor| starts_date(cursor)) {
+            value.push(date(cursor)?);
+        }
+        value.sort_unstable();
+        value.dedup();
+        self.dates = Some(Part {
+            value,
+            span: cursor.span_from(mark),
+        });
+        Ok(())
+    }
+
+    /// `every day starting 2026-12-01 at 09:00` says when each day, while `every 3
+    /// hours starting 2026-12-01 at 09:00` says when to start.
+    fn at_belongs(&self) -> AtBelongs {
+        let is_interval = match self.subject {
+            Subject::Interval { unit, .. } => unit != Unit::Day,
+            Subject::Cron(_) => true,
+            Subject::EveryDay | Subject::Days(_) | Subject::Period(_) | Subject::Once => false,
+        };
+        if is_interval || self.at.is_some() {
+            AtBelongs::ToTheDate
+        } else {
+            AtBelongs::ToTheClause
+        }
+    }
+
+    fn check_bounds(
+        &self,
+        cursor: &Cursor<'_>,
+        mark: super::cursor::Mark,
+    ) -> Result<(), ScheduleError> {
+        match (self.tail.starting, self.tail.until) {
+            (Some(starting), Some(until)) if until < starting => Err(ScheduleError::new(
+                ScheduleErrorKind::UntilBeforeStarting,
+                cursor.span_from(mark),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse_second(
+        &self,
+        is_there: bool,
+        part: &'static str,
+        cursor: &Cursor<'_>,
+    ) -> Result<(), ScheduleError> {
+        match cursor.peek() {
+            Some(token) if is_there => Err(ScheduleError::new(
+                ScheduleErrorKind::SaidTwice { part },
+                token.span.clone(),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn not_a_part(&self, cursor: &Cursor<'_>) -> ScheduleError {
+        let needs_time = match self.subject {
+            Subject::Interval { .. } | Subject::Cron(_) => false,
+            Subject::EveryDay | Subject::Days(_) | Subject::Period(_) | Subject::Once => {
+                self.at.is_none()
+            }
+        };
+        if let Some(token) = cursor.peek()
+            && needs_time
+            && time::starts_time(cursor)
+        {
+            return ScheduleError::new(ScheduleErrorKind::MissingAt, token.span.clone());
+        }
+        cursor.unexpected(if needs_time {
+            "`at` and a time"
+        } else {
+            "`and`, `on`, `from`, `in`, `except`, `starting` or `until`"
+        })
+    }
+}

@@ -1,0 +1,357 @@
+//! Lists of days: weekdays, days of the month, nth weekdays, days of a named month.
+
+use std::ops::Range;
+
+use super::cursor::Cursor;
+use super::date::{day_of_month, month_day};
+use crate::error::{ScheduleError, ScheduleErrorKind};
+use crate::rule::{ALL_MONTHS, ALL_WEEKDAYS, DayPattern, WEEKEND, WORKING_DAYS};
+use crate::token::{Lexeme, Token, ordinal_suffix};
+use crate::words::{Key, MONTHS};
+
+const DAYS: &str = "days, such as `Monday`, `weekday`, `1st` or `January 4th`";
+
+/// One item of a list of days.
+#[derive(Debug, Clone)]
+pub(super) struct DayItem {
+    /// One selector, in every month.
+    pub(super) pattern: DayPattern,
+    /// The months it was written with, bits 1 to 12; `None` where none were named.
+    pub(super) months: Option<u16>,
+    pub(super) span: Range<usize>,
+}
+
+/// Whether `every` may be repeated before an item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RepeatedEvery {
+    Allowed,
+    BeginsAClause,
+}
+
+/// Reads a list of days.
+pub(super) fn day_list(
+    cursor: &mut Cursor<'_>,
+    repeated_every: RepeatedEvery,
+) -> Result<Vec<DayItem>, ScheduleError> {
+    let mut items: Vec<DayItem> = Vec::new();
+    // `January 4th and 15th`: a month that leads stays in force for bare days.
+    let mut leading_month = None;
+    loop {
+        let is_bare_day = item(cursor, &mut items, &mut leading_month)?;
+        if let (Some(month), true, Some(last)) = (leading_month, is_bare_day, items.last_mut()) {
+            last.months = Some(month);
+        }
+        let goes_on = cursor.list_goes_on(|cursor| {
+            if repeated_every == RepeatedEvery::Allowed {
+                cursor.eat(Key::Every);
+            }
+            starts_item(cursor)
+        });
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(items)
+}
+
+/// Whether a day of some kind comes next.
+pub(super) fn starts_item(cursor: &Cursor<'_>) -> bool {
+    matches!(
+        cursor.lexeme(),
+        Some(
+            Lexeme::Weekday(_)
+                | Lexeme::WeekdayRange(..)
+                | Lexeme::Month(_)
+                | Lexeme::Ordinal { .. }
+                | Lexeme::Key(
+                    Key::Weekday
+                        | Key::Weekend
+                        | Key::Last
+                        | Key::Nth(_)
+                        | Key::The
+                        | Key::Business
+                        | Key::Holiday
+                )
+        )
+    )
+}
+
+/// Reads one item; tells whether it was a day of the month without a month.
+fn item(
+    cursor: &mut Cursor<'_>,
+    items: &mut Vec<DayItem>,
+    leading_month: &mut Option<u16>,
+) -> Result<bool, ScheduleError> {
+    let mark = cursor.mark();
+    if let Some(weekdays) = weekdays(cursor)? {
+        let pattern = DayPattern {
+            weekdays,
+            ..DayPattern::NONE
+        };
+        items.push(DayItem {
+            pattern,
+            months: None,
+            span: cursor.span_from(mark),
+        });
+        return Ok(false);
+    }
+    cursor.eat(Key::The);
+    match cursor.lexeme() {
+        Some(Lexeme::Month(month)) => {
+            cursor.take();
+            let day = day_of_month(cursor, month)?;
+            *leading_month = Some(1 << month);
+            items.push(DayItem {
+                pattern: month_day_pattern(day),
+                months: Some(1 << month),
+                span: cursor.span_from(mark),
+            });
+            Ok(false)
+        }
+        Some(Lexeme::Ordinal { .. } | Lexeme::Key(Key::Nth(_))) => {
+            let Some(token) = cursor.take() else {
+                return Err(cursor.unexpected(DAYS));
+            };
+            let (pattern, is_bare_day) = nth(cursor, &token)?;
+            items.push(DayItem {
+                pattern,
+                months: None,
+                span: cursor.span_from(mark),
+            });
+            if let Some(Lexeme::Month(month)) = cursor.lexeme() {
+                cursor.take();
+                set_months(items, 1 << month, &cursor.span_from(mark))?;
+                return Ok(false);
+            }
+            Ok(!of_months(cursor, items)? && is_bare_day)
+        }
+        Some(Lexeme::Key(Key::Last)) => {
+            cursor.take();
+            let pattern = last(cursor)?;
+            items.push(DayItem {
+                pattern,
+                months: None,
+                span: cursor.span_from(mark),
+            });
+            of_months(cursor, items)?;
+            Ok(false)
+        }
+        Some(Lexeme::Key(Key::Business)) => Err(business_days(cursor)),
+        Some(Lexeme::Key(Key::Holiday)) => Err(holidays(cursor)),
+        _ => Err(cursor.unexpected(DAYS)),
+    }
+}
+
+/// Reads weekdays by name, range, `weekday` or `weekend`, if they come next.
+pub(super) fn weekdays(cursor: &mut Cursor<'_>) -> Result<Option<u8>, ScheduleError> {
+    let weekdays = match cursor.lexeme() {
+        Some(Lexeme::Weekday(from)) => {
+            cursor.take();
+            if cursor.eat(Key::To).is_some() {
+                let Some(Lexeme::Weekday(to)) = cursor.lexeme() else {
+                    return Err(cursor.unexpected("a weekday, the end of the range"));
+                };
+                cursor.take();
+                weekday_range(from, to)
+            } else {
+                1 << from
+            }
+        }
+        Some(Lexeme::WeekdayRange(from, to)) => {
+            cursor.take();
+            weekday_range(from, to)
+        }
+        Some(Lexeme::Key(Key::Weekday)) => {
+            cursor.take();
+            WORKING_DAYS
+        }
+        Some(Lexeme::Key(Key::Weekend)) => {
+            cursor.take();
+            WEEKEND
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(weekdays))
+}
+
+/// The weekdays from one to another; `Saturday to Monday` goes round the week's end.
+fn weekday_range(from: u8, to: u8) -> u8 {
+    let length = (to + 7 - from) % 7;
+    (0..=length).fold(0, |weekdays, step| weekdays | 1 << ((from + step) % 7)) & ALL_WEEKDAYS
+}
+
+/// What follows an ordinal: a weekday makes it an nth weekday.
+fn nth(cursor: &mut Cursor<'_>, token: &Token<'_>) -> Result<(DayPattern, bool), ScheduleError> {
+    let number = ordinal(token)?;
+    match cursor.lexeme() {
+        Some(Lexeme::Weekday(weekday)) => {
+            if number > 5 {
+                let range = "1st to 5th of a weekday, or last";
+                let kind = ScheduleErrorKind::OrdinalOutOfRange {
+                    text: token.text.into(),
+                    range,
+                };
+                return Err(ScheduleError::new(kind, token.span.clone()));
+            }
+            cursor.take();
+            let mut pattern = DayPattern::NONE;
+            pattern.nth_weekdays[number as usize - 1] = 1 << weekday;
+            Ok((pattern, false))
+        }
+        Some(Lexeme::Key(Key::Weekday | Key::Weekend | Key::Business)) => {
+            Err(business_days(cursor))
+        }
+        Some(Lexeme::Unit(crate::words::Unit::Day))
+            if cursor.lexeme_after() == Some(Lexeme::Key(Key::Of)) =>
+        {
+            cursor.take();
+            Ok((month_day_pattern(number), true))
+        }
+        Some(Lexeme::Unit(_) | Lexeme::Key(Key::Week | Key::Month | Key::Quarter | Key::Year)) => {
+            Err(cursor.unexpected(
+                "nothing after an ordinal, or a weekday or a month; an interval is a number, as in \
+             `every 3 days`",
+            ))
+        }
+        _ => Ok((month_day_pattern(number), true)),
+    }
+}
+
+/// The number of an ordinal that is written right and is a day of some month.
+pub(super) fn ordinal(token: &Token<'_>) -> Result<u32, ScheduleError> {
+    let (number, suffix_is_right) = match token.lexeme {
+        Lexeme::Ordinal {
+            number,
+            suffix_is_right,
+        } => (number, suffix_is_right),
+        Lexeme::Key(Key::Nth(number)) => (number.into(), true),
+        _ => (0, true),
+    };
+    let kind = if !(1..=31).contains(&number) {
+        ScheduleErrorKind::OrdinalOutOfRange {
+            text: token.text.into(),
+            range: "1st to 31st",
+        }
+    } else if !suffix_is_right {
+        let right = format!("{number}{}", ordinal_suffix(number));
+        ScheduleErrorKind::WrongSuffix {
+            text: token.text.into(),
+            right,
+        }
+    } else {
+        return Ok(number);
+    };
+    Err(ScheduleError::new(kind, token.span.clone()))
+}
+
+/// What follows `last`.
+fn last(cursor: &mut Cursor<'_>) -> Result<DayPattern, ScheduleError> {
+    let mut pattern = DayPattern::NONE;
+    match cursor.lexeme() {
+        Some(Lexeme::Unit(crate::words::Unit::Day)) => pattern.last_day = true,
+        Some(Lexeme::Weekday(weekday)) => pattern.nth_weekdays[5] = 1 << weekday,
+        Some(Lexeme::Key(Key::Weekday | Key::Weekend | Key::Business)) => {
+            return Err(business_days(cursor));
+        }
+        _ => return Err(cursor.unexpected("`day` or a weekday")),
+    }
+    cursor.take();
+    Ok(pattern)
+}
+
+/// Reads `of the month` or `of January and July`, which governs every item before it
+/// that has no month yet. Tells whether it was there.
+fn of_months(cursor: &mut Cursor<'_>, items: &mut [DayItem]) -> Result<bool, ScheduleError> {
+    let mark = cursor.mark();
+    if cursor.eat(Key::Of).is_none() {
+        return Ok(false);
+    }
+    if cursor.eat(Key::The).is_none() {
+        cursor.eat(Key::Every);
+    }
+    let months = if cursor.eat(Key::Month).is_some() {
+        ALL_MONTHS
+    } else {
+        month_list(cursor)?
+    };
+    set_months(items, months, &cursor.span_from(mark))?;
+    Ok(true)
+}
+
+/// Reads `January, April and July`.
+pub(super) fn month_list(cursor: &mut Cursor<'_>) -> Result<u16, ScheduleError> {
+    let mut months = 0;
+    loop {
+        let Some(Lexeme::Month(month)) = cursor.lexeme() else {
+            return Err(cursor.unexpected("a month, such as `January`, or `the month`"));
+        };
+        cursor.take();
+        months |= 1 << month;
+        let goes_on = cursor.list_goes_on(|cursor| {
+            // `of January and July 4th`: the second month leads a day of its own.
+            matches!(cursor.lexeme(), Some(Lexeme::Month(_)))
+                && !matches!(
+                    cursor.lexeme_after(),
+                    Some(Lexeme::Ordinal { .. } | Lexeme::Number(_))
+                )
+        });
+        if !goes_on {
+            return Ok(months);
+        }
+    }
+}
+
+fn set_months(
+    items: &mut [DayItem],
+    months: u16,
+    span: &Range<usize>,
+) -> Result<(), ScheduleError> {
+    for item in items
+        .iter_mut()
+        .rev()
+        .take_while(|item| item.months.is_none())
+    {
+        item.months = Some(months);
+        item.span.end = span.end;
+        check_day_exists(item, months)?;
+    }
+    Ok(())
+}
+
+/// Refuses a day that none of the months ever has.
+pub(super) fn check_day_exists(item: &DayItem, months: u16) -> Result<(), ScheduleError> {
+    let day = 31_u32.saturating_sub(item.pattern.month_days.leading_zeros());
+    let longest = (1..=12)
+        .filter(|month| months & (1 << month) != 0)
+        .max_by_key(|&month| crate::calendar::longest_month(month));
+    match longest {
+        Some(month) if item.pattern.month_days != 0 => month_day(month, day, item.span.clone()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn month_day_pattern(day: u32) -> DayPattern {
+    DayPattern {
+        month_days: 1 << day,
+        ..DayPattern::NONE
+    }
+}
+
+/// The name of a month, 1 to 12.
+pub(super) fn month_name(month: u8) -> &'static str {
+    MONTHS[usize::from(month) - 1]
+}
+
+pub(super) fn business_days(cursor: &Cursor<'_>) -> ScheduleError {
+    cursor.not_supported_yet(
+        "counting business days",
+        "a day such as `1st` or `last Friday`",
+    )
+}
+
+pub(super) fn holidays(cursor: &Cursor<'_>) -> ScheduleError {
+    cursor.not_supported_yet(
+        "a calendar of holidays",
+        "the dates, as in `except 2026-12-25`",
+    )
+}

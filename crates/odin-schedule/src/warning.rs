@@ -1,0 +1,144 @@
+//! What is allowed in a schedule and yet is seldom what was meant.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::rule::{DayPattern, Days, Rule};
+use crate::schedule::Schedule;
+
+/// Something about a schedule that its author may not have meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleWarning {
+    /// No occurrence lies after the instant asked about, though the text is not `never`.
+    #[error("this schedule never fires again")]
+    NeverFiresAgain,
+    /// One clause of several never fires again.
+    #[error("a clause of this schedule never fires again")]
+    ClauseNeverFiresAgain,
+    /// A day of the month that some of the schedule's months do not have.
+    #[error("months without a day {day} are skipped")]
+    SkipsShortMonths {
+        /// 29, 30 or 31.
+        day: u8,
+    },
+    /// 29 February only.
+    #[error("this fires in leap years only")]
+    OnlyLeapYears,
+}
+
+impl ScheduleWarning {
+    /// Stable across releases: interfaces return it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NeverFiresAgain => "schedule/never-fires-again",
+            Self::ClauseNeverFiresAgain => "schedule/clause-never-fires-again",
+            Self::SkipsShortMonths { .. } => "schedule/skips-short-months",
+            Self::OnlyLeapYears => "schedule/only-leap-years",
+        }
+    }
+
+    /// The next thing the user can do, as one sentence.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NeverFiresAgain => "Write `never` where the job is meant to be off.",
+            Self::ClauseNeverFiresAgain => "Remove the clause, or change its dates.",
+            Self::SkipsShortMonths { .. } => {
+                "For the end of each month write `last day of the month`."
+            }
+            Self::OnlyLeapYears => "For the end of each February write `last day of February`.",
+        }
+    }
+}
+
+impl Schedule {
+    /// What its author may not have meant, each thing once. `default` is the zone for
+    /// a schedule that names none.
+    pub fn warnings(&self, after: Timestamp, default: &TimeZone) -> Vec<ScheduleWarning> {
+        let zoned = self.in_zone(default);
+        let mut warnings = Vec::new();
+        if self.is_never() {
+            return warnings;
+        }
+        if zoned.next_after(after).is_none() {
+            return vec![ScheduleWarning::NeverFiresAgain];
+        }
+        if zoned.has_spent_rule(after) {
+            warnings.push(ScheduleWarning::ClauseNeverFiresAgain);
+        }
+        for warning in self.rules.iter().filter_map(short_months) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        warnings
+    }
+}
+
+fn short_months(rule: &Rule) -> Option<ScheduleWarning> {
+    let Days::Pattern(pattern) = &rule.days else {
+        return None;
+    };
+    let names_only_days = pattern.weekdays == 0 && pattern.nth_weekdays == [0; 6];
+    // Where early days are named as well, no month is left out; a range or a `*` of
+    // cron names many on purpose.
+    let only_late_days = pattern.month_days != 0 && pattern.month_days.trailing_zeros() >= 29;
+    if !names_only_days || !only_late_days || pattern.last_day {
+        return None;
+    }
+    if pattern.months == 1 << 2 {
+        return Some(ScheduleWarning::OnlyLeapYears);
+    }
+    let day = pattern.month_days.trailing_zeros() as u8;
+    misses_a_month(pattern, day).then_some(ScheduleWarning::SkipsShortMonths { day })
+}
+
+fn misses_a_month(pattern: &DayPattern, day: u8) -> bool {
+    (1..=12).any(|month| {
+        pattern.months & (1 << month) != 0 && crate::calendar::days_in_month(2001, month) < day
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ScheduleWarning::{
+        ClauseNeverFiresAgain, NeverFiresAgain, OnlyLeapYears, SkipsShortMonths,
+    };
+
+    #[test]
+    fn what_is_seldom_meant_is_warned_of() {
+        let cases: &[(&str, &[ScheduleWarning])] = &[
+            ("never", &[]),
+            ("every day at 09:00", &[]),
+            ("0 0 31 2 *", &[NeverFiresAgain]),
+            ("0 0 30,31 2 *", &[NeverFiresAgain]),
+            ("once on 2025-12-24 at 09:00", &[NeverFiresAgain]),
+            (
+                "every Saturday at 09:00 except weekends",
+                &[NeverFiresAgain],
+            ),
+            ("every day at 09:00 until 2025-12-31", &[NeverFiresAgain]),
+            (
+                "every day at 9am until 2025-12-31 and every Friday at 9am",
+                &[ClauseNeverFiresAgain],
+            ),
+            ("every 31st at 08:00", &[SkipsShortMonths { day: 31 }]),
+            ("every 29th at 08:00", &[SkipsShortMonths { day: 29 }]),
+            ("every 31st in January and July at 08:00", &[]),
+            ("every 1st and 31st at 08:00", &[]),
+            ("every February 29th at 08:00", &[OnlyLeapYears]),
+            ("0 0 29 2 *", &[OnlyLeapYears]),
+            ("0 0 29 2 5", &[]),
+        ];
+        for (text, expected) in cases {
+            let schedule = crate::parse(text).unwrap();
+            let after = "2026-01-01T00:00:00Z".parse().unwrap();
+            assert_eq!(
+                schedule.warnings(after, &TimeZone::UTC),
+                *expected,
+                "{text}"
+            );
+        }
+    }
+}
