@@ -5,7 +5,6 @@
 //! | [`plan`] | which occurrences the leader proposes, with their ranges | the leader's loop |
 //! | [`judge`] | what becomes of proposed occurrences | apply, on every replica |
 //! | [`placement`] | where a run goes | the leader's loop |
-//! | [`silence`] | when a node counts as gone | the leader's loop |
 //! | [`clock_jump`] | when the leader's wall clock is not to be trusted | the leader's loop |
 //!
 //! Nothing here reads a clock, draws a random number, does I/O or keeps state; `clippy.toml` beside this crate
@@ -17,4 +16,3 @@ pub mod clock_jump;
 pub mod judge;
 pub mod placement;
 pub mod plan;
-pub mod silence;
