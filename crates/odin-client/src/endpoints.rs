@@ -1,0 +1,229 @@
+//! The API's endpoints, as methods.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use jiff::Timestamp;
+use odin_model::{JobId, RunId};
+use odin_wire::{
+    API_PREFIX, BUNDLE_CONTENT_TYPE, DeployQuery, Health, Job, JobList, JobVersionList, JobsQuery,
+    LIMIT_MAX, LedgerEntry, LedgerList, LedgerQuery, ModifyJob, NodeList, OutputList, OutputQuery,
+    Run, RunList, RunQuery, RunsQuery,
+};
+
+use crate::client::{ANSWER_TIME_MAX, Call, Client, IdempotencyKey};
+use crate::error::ClientError;
+use crate::event_stream::EventStream;
+use crate::query::with_query;
+
+/// How long a deploy may take: 64 MiB have to travel, be checked and reach the disk.
+const DEPLOY_TIME_MAX: Duration = Duration::from_secs(120);
+/// The largest bundle, packed.
+const BUNDLE_BYTES_MAX: usize = 64 << 20;
+
+fn path(rest: &str) -> String {
+    format!("{API_PREFIX}{rest}")
+}
+
+/// Every method's errors are those of [`ClientError`]: the server cannot be asked, or refuses.
+#[allow(clippy::missing_errors_doc)]
+impl Client {
+    /// What the node says of itself.
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        self.json(&Call::get("/healthz".to_owned())).await
+    }
+
+    /// One page of jobs.
+    pub async fn jobs(&self, query: &JobsQuery) -> Result<JobList, ClientError> {
+        self.json(&Call::get(with_query(&path("/jobs"), query)))
+            .await
+    }
+
+    /// All jobs that `query` means, page by page.
+    pub async fn all_jobs(&self, mut query: JobsQuery) -> Result<Vec<Job>, ClientError> {
+        query.limit = Some(LIMIT_MAX);
+        let mut jobs = Vec::new();
+        loop {
+            let page = self.jobs(&query).await?;
+            let last = page.jobs.last().map(|job| job.id);
+            jobs.extend(page.jobs);
+            // A page that ends where the one before it did would be asked for again and again.
+            match page.next {
+                Some(_) if last.is_some() && last != query.after => query.after = last,
+                _ => return Ok(jobs),
+            }
+        }
+    }
+
+    /// A job in full.
+    pub async fn job(&self, id: JobId) -> Result<Job, ClientError> {
+        self.json(&Call::get(path(&format!("/jobs/{id}")))).await
+    }
+
+    /// Deploys a packed bundle.
+    pub async fn deploy(
+        &self,
+        query: &DeployQuery,
+        bundle: Bytes,
+        key: IdempotencyKey,
+    ) -> Result<Job, ClientError> {
+        let mut call = Call::post(with_query(&path("/jobs"), query), key);
+        call.body = Some((bundle, BUNDLE_CONTENT_TYPE));
+        call.patience = DEPLOY_TIME_MAX;
+        self.json(&call).await
+    }
+
+    /// Changes a job that is at `revision`, or whatever it is at.
+    pub async fn modify(
+        &self,
+        id: JobId,
+        change: &ModifyJob,
+        revision: Option<u64>,
+    ) -> Result<Job, ClientError> {
+        let body = serde_json::to_vec(change).expect("a change is plain data");
+        let mut call = Call::new(Method::PATCH, path(&format!("/jobs/{id}")));
+        call.body = Some((body.into(), "application/json"));
+        call.if_match = revision;
+        self.json(&call).await
+    }
+
+    /// Removes a job.
+    ///
+    /// A job that is already gone is an error, unless the reply to an earlier attempt may have been lost.
+    pub async fn remove(&self, id: JobId) -> Result<(), ClientError> {
+        let call = Call::new(Method::DELETE, path(&format!("/jobs/{id}")));
+        self.delete(&call).await
+    }
+
+    /// Stops a job's schedule from counting.
+    pub async fn pause(&self, id: JobId, key: IdempotencyKey) -> Result<Job, ClientError> {
+        self.json(&Call::post(path(&format!("/jobs/{id}/pause")), key))
+            .await
+    }
+
+    /// Makes a paused job's schedule count again.
+    pub async fn resume(&self, id: JobId, key: IdempotencyKey) -> Result<Job, ClientError> {
+        self.json(&Call::post(path(&format!("/jobs/{id}/resume")), key))
+            .await
+    }
+
+    /// Starts a run of a job now.
+    pub async fn run_job(&self, id: JobId, key: IdempotencyKey) -> Result<Run, ClientError> {
+        self.json(&Call::post(path(&format!("/jobs/{id}/run")), key))
+            .await
+    }
+
+    /// A job's versions, newest first.
+    pub async fn versions(&self, id: JobId) -> Result<JobVersionList, ClientError> {
+        self.json(&Call::get(path(&format!("/jobs/{id}/versions"))))
+            .await
+    }
+
+    /// The bundle of a job's current version, packed.
+    pub async fn bundle(&self, id: JobId) -> Result<Bytes, ClientError> {
+        self.bytes(
+            &Call::get(path(&format!("/jobs/{id}/bundle"))),
+            BUNDLE_BYTES_MAX,
+        )
+        .await
+    }
+
+    /// A job's runs, newest first.
+    pub async fn runs(&self, job: JobId, query: &RunsQuery) -> Result<RunList, ClientError> {
+        self.json(&Call::get(with_query(
+            &path(&format!("/jobs/{job}/runs")),
+            query,
+        )))
+        .await
+    }
+
+    /// A run, at once or after up to `wait` for its end.
+    pub async fn run(&self, id: RunId, wait: Option<Duration>) -> Result<Run, ClientError> {
+        let seconds = wait.map(|wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX));
+        let query = RunQuery { wait: seconds };
+        let mut call = Call::get(with_query(&path(&format!("/runs/{id}")), &query));
+        call.patience = ANSWER_TIME_MAX + wait.unwrap_or_default();
+        self.json(&call).await
+    }
+
+    /// A run when it is over, however long that takes.
+    pub async fn run_when_over(&self, id: RunId) -> Result<Run, ClientError> {
+        const LONG_POLL: Duration = Duration::from_secs(30);
+        loop {
+            let run = self.run(id, Some(LONG_POLL)).await?;
+            if run.outcome.is_some() {
+                return Ok(run);
+            }
+        }
+    }
+
+    /// A part of what a run has printed so far: from the beginning, or where an earlier part's `next` says.
+    pub async fn output(
+        &self,
+        id: RunId,
+        after: Option<String>,
+    ) -> Result<OutputList, ClientError> {
+        let query = OutputQuery {
+            after,
+            follow: None,
+        };
+        self.json(&Call::get(with_query(
+            &path(&format!("/runs/{id}/output")),
+            &query,
+        )))
+        .await
+    }
+
+    /// What a run prints, as it prints it, until it is over. `last_event_id` goes on after an earlier event.
+    pub async fn follow_output(
+        &self,
+        id: RunId,
+        last_event_id: Option<String>,
+    ) -> Result<EventStream, ClientError> {
+        let query = OutputQuery {
+            after: None,
+            follow: Some(1),
+        };
+        let mut call = Call::get(with_query(&path(&format!("/runs/{id}/output")), &query));
+        call.last_event_id = last_event_id;
+        Ok(EventStream::new(self.place(), self.answer(&call).await?))
+    }
+
+    /// Changes of the runs that the asker may see. `last_event_id` goes on after an earlier event.
+    pub async fn events(&self, last_event_id: Option<String>) -> Result<EventStream, ClientError> {
+        let mut call = Call::get(path("/events"));
+        call.last_event_id = last_event_id;
+        Ok(EventStream::new(self.place(), self.answer(&call).await?))
+    }
+
+    /// Stops a run.
+    pub async fn cancel(&self, id: RunId, key: IdempotencyKey) -> Result<Run, ClientError> {
+        self.json(&Call::post(path(&format!("/runs/{id}/cancel")), key))
+            .await
+    }
+
+    /// The nodes.
+    pub async fn nodes(&self) -> Result<NodeList, ClientError> {
+        self.json(&Call::get(path("/nodes"))).await
+    }
+
+    /// What became of one due time of a job.
+    pub async fn ledger_at(&self, job: JobId, at: Timestamp) -> Result<LedgerEntry, ClientError> {
+        let query = LedgerQuery {
+            job,
+            at: Some(at),
+            from: None,
+            to: None,
+            limit: None,
+        };
+        self.json(&Call::get(with_query(&path("/ledger"), &query)))
+            .await
+    }
+
+    /// A range of a job's ledger.
+    pub async fn ledger(&self, query: &LedgerQuery) -> Result<LedgerList, ClientError> {
+        self.json(&Call::get(with_query(&path("/ledger"), query)))
+            .await
+    }
+}
