@@ -1,1 +1,30 @@
 //! The replicated state on disk.
+//!
+//! [`Store`] applies committed commands in order, in transactions of many; [`View`] holds in memory what the leader's
+//! loop asks all the time; [`Reader`] answers queries of the committed state from any thread.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod apply;
+mod checkpoint;
+mod columns;
+mod effect;
+mod error;
+mod local;
+mod reader;
+#[cfg(test)]
+mod scenario;
+mod schema;
+mod settings;
+mod snapshot;
+mod state_hash;
+mod store;
+mod view;
+
+pub use checkpoint::{Checkpoint, Checkpointer};
+pub use effect::{CancelWhen, Effect};
+pub use error::StoreError;
+pub use reader::{CancelRequest, JobsAfter, JobsPage, OpenRun, Reader, RunsOf, RunsPage, Version};
+pub use snapshot::Frozen;
+pub use store::{Applied, Entry, Store};
+pub use view::{Counts, View};

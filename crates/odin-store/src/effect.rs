@@ -1,0 +1,57 @@
+//! What a committed batch changed, for those that act on it.
+
+use jiff::Timestamp;
+use odin_model::run::RunState;
+use odin_model::{AttemptNumber, JobId, NodeId, Revision, RunId, VersionNumber};
+
+/// A change, published after the commit. Effects are hints: who missed some reads the state, as after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A run was made, or took another state.
+    RunChanged {
+        /// Which run.
+        run: RunId,
+        /// Its job.
+        job: JobId,
+        /// The version it is pinned to.
+        version: VersionNumber,
+        /// The occurrence it answers; `None` for runs without one.
+        due_at: Option<Timestamp>,
+        /// Where it stands now.
+        state: RunState,
+    },
+    /// A run that a node has is to stop.
+    CancelRequested {
+        /// Which run.
+        run: RunId,
+        /// Which process of it.
+        attempt: AttemptNumber,
+        /// Who has it.
+        node: NodeId,
+        /// Whether a process that exists already goes on.
+        when: CancelWhen,
+    },
+    /// A job was made, edited, paused, resumed or removed.
+    JobChanged {
+        /// Which job.
+        job: JobId,
+        /// Its revision now.
+        revision: Revision,
+    },
+    /// A node came up or went down.
+    NodeChanged {
+        /// Which node.
+        node: NodeId,
+    },
+    /// A setting of the cluster has another value.
+    SettingsChanged,
+}
+
+/// How far a request to cancel reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CancelWhen {
+    /// Only while no process exists: the job was paused or removed, and a process that was faster goes on.
+    BeforeStart,
+    /// Whenever it arrives: a process that exists is ended.
+    AnyTime,
+}

@@ -1,0 +1,36 @@
+//! Queries of the committed state.
+//!
+//! Who may see what is the caller's to ask for: lists take an owner (`None` for those who may see all), and what is
+//! asked for by id comes with its owner or its job.
+
+mod cluster;
+mod jobs;
+mod ledger;
+mod pool;
+mod runs;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use jobs::{JobsAfter, JobsPage, Version};
+pub use runs::{CancelRequest, OpenRun, RunsOf, RunsPage};
+
+use crate::StoreError;
+use pool::Pool;
+
+/// Answers from a few connections that cannot write; more callers wait for a free one. Each answer is of one
+/// committed state; two answers may be of different ones.
+///
+/// Its calls block on the disk.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: Arc<Pool>,
+}
+
+impl Reader {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self {
+            pool: Arc::new(Pool::open(path)?),
+        })
+    }
+}

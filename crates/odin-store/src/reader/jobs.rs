@@ -1,0 +1,243 @@
+//! Jobs and their versions.
+
+use jiff::Timestamp;
+use odin_model::job::Job;
+use odin_model::owner::Owner;
+use odin_model::{BundleHash, JobId, JobName, JobSpec, VersionNumber, codec};
+use rusqlite::{OptionalExtension, Params, Row, params};
+
+use super::Reader;
+use crate::{StoreError, columns};
+
+/// One deployment of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its number.
+    pub number: VersionNumber,
+    /// What it says.
+    pub spec: JobSpec,
+    /// Its files.
+    pub bundle: BundleHash,
+    /// When it was deployed: the leader's wall clock.
+    pub deployed_at: Timestamp,
+    /// Who deployed it.
+    pub by: Owner,
+}
+
+/// Where a page of jobs begins: after the job of this owner and name. Lists are in the order of both, the owner's
+/// uid first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobsAfter {
+    /// The last job's owner.
+    pub owner: Owner,
+    /// The last job's name.
+    pub name: JobName,
+}
+
+/// A page of jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobsPage {
+    /// The jobs, in order.
+    pub jobs: Vec<Job>,
+    /// Where the next page begins. `None`: this was the last.
+    pub next: Option<JobsAfter>,
+}
+
+const SELECT: &str = "SELECT j.id, j.owner_uid, j.owner_user, j.state, j.visibility, j.version, j.revision, \
+     j.next_due, j.last_decided, j.created_at, j.last_run, j.last_outcome, v.spec, v.bundle, v.deployed_at \
+     FROM jobs j JOIN job_versions v ON v.job = j.id AND v.version = j.version";
+
+impl Reader {
+    /// The job with its current version, hidden and removed ones too. `None`: there never was one.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        self.one_job("j.id = ?1", [columns::job_id(id)])
+    }
+
+    /// The owner's listed job of that name.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn job_by_name(&self, owner: &Owner, name: &JobName) -> Result<Option<Job>, StoreError> {
+        self.one_job(
+            "j.owner_uid = ?1 AND j.owner_user = ?2 AND j.name = ?3 AND j.state <> 2 AND j.visibility = 0",
+            params![owner.uid, owner.user, name.as_str()],
+        )
+    }
+
+    /// Up to `limit` listed jobs of that name, whoever owns them, for those who may see all.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn jobs_named(&self, name: &JobName, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let sql = format!(
+            "{SELECT} WHERE j.name = ?1 AND j.state <> 2 AND j.visibility = 0 \
+             ORDER BY j.owner_uid, j.owner_user LIMIT ?2"
+        );
+        self.jobs_of(&sql, params![name.as_str(), columns::limit(limit)])
+    }
+
+    /// Up to `limit` listed jobs, of one owner or of all, after the last of the page before.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn jobs(
+        &self,
+        owner: Option<&Owner>,
+        after: Option<&JobsAfter>,
+        limit: usize,
+    ) -> Result<JobsPage, StoreError> {
+        let listed = "j.state <> 2 AND j.visibility = 0";
+        let order = "ORDER BY j.owner_uid, j.owner_user, j.name";
+        let name_after = after.map_or("", |after| after.name.as_str());
+        let jobs = match owner {
+            Some(owner) => self.jobs_of(
+                &format!(
+                    "{SELECT} WHERE {listed} AND j.owner_uid = ?1 AND j.owner_user = ?2 AND j.name > ?3 \
+                     {order} LIMIT ?4"
+                ),
+                params![owner.uid, owner.user, name_after, columns::limit(limit)],
+            )?,
+            None => {
+                let (uid, user) = after.map_or((-1, ""), |after| {
+                    (i64::from(after.owner.uid), after.owner.user.as_str())
+                });
+                self.jobs_of(
+                    &format!(
+                        "{SELECT} WHERE {listed} AND (j.owner_uid, j.owner_user, j.name) > (?1, ?2, ?3) \
+                         {order} LIMIT ?4"
+                    ),
+                    params![uid, user, name_after, columns::limit(limit)],
+                )?
+            }
+        };
+        let next = jobs
+            .last()
+            .filter(|_| jobs.len() == limit)
+            .map(|last| JobsAfter {
+                owner: last.owner.clone(),
+                name: last.spec.name.clone(),
+            });
+        Ok(JobsPage { jobs, next })
+    }
+
+    /// Up to `limit` versions of a job, newest first, older than `before`.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn versions(
+        &self,
+        job: JobId,
+        before: Option<VersionNumber>,
+        limit: usize,
+    ) -> Result<Vec<Version>, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT version, spec, bundle, deployed_at, by_uid, by_user FROM job_versions \
+                 WHERE job = ?1 AND version < ?2 ORDER BY version DESC LIMIT ?3",
+            )?;
+            let before = before.map_or(i64::MAX, |before| i64::from(before.0));
+            let rows = statement.query_map(
+                params![columns::job_id(job), before, columns::limit(limit)],
+                |row| Ok(read_version(row)),
+            )?;
+            rows.map(|row| row?).collect()
+        })
+    }
+
+    /// One version of a job. `None`: it has none of that number.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn version(
+        &self,
+        job: JobId,
+        number: VersionNumber,
+    ) -> Result<Option<Version>, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT version, spec, bundle, deployed_at, by_uid, by_user FROM job_versions \
+                 WHERE job = ?1 AND version = ?2",
+            )?;
+            let row = statement.query_row((columns::job_id(job), number.0), |row| {
+                Ok(read_version(row))
+            });
+            row.optional()?.transpose()
+        })
+    }
+
+    /// Whether any version of any job has this bundle: what is not used by one can be deleted.
+    ///
+    /// Reads all versions.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn bundle_is_used(&self, bundle: &BundleHash) -> Result<bool, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement = conn
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM job_versions WHERE bundle = ?1)")?;
+            Ok(statement.query_row([bundle.0], |row| row.get(0))?)
+        })
+    }
+
+    fn one_job(&self, condition: &str, params: impl Params) -> Result<Option<Job>, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement = conn.prepare_cached(&format!("{SELECT} WHERE {condition}"))?;
+            let row = statement.query_row(params, |row| Ok(read_job(row)));
+            row.optional()?.transpose()
+        })
+    }
+
+    fn jobs_of(&self, sql: &str, params: impl Params) -> Result<Vec<Job>, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let rows = statement.query_map(params, |row| Ok(read_job(row)))?;
+            rows.map(|row| row?).collect()
+        })
+    }
+}
+
+fn read_job(row: &Row<'_>) -> Result<Job, StoreError> {
+    let last_outcome = match (
+        row.get::<_, Option<i64>>(10)?,
+        row.get::<_, Option<i64>>(11)?,
+    ) {
+        (Some(run), Some(outcome)) => {
+            Some((columns::to_run_id(run), columns::to_outcome(outcome)?))
+        }
+        _ => None,
+    };
+    Ok(Job {
+        id: columns::to_job_id(row.get(0)?),
+        owner: Owner {
+            uid: row.get(1)?,
+            user: row.get(2)?,
+        },
+        state: columns::to_job_state(row.get(3)?)?,
+        visibility: columns::to_visibility(row.get(4)?)?,
+        version: columns::to_version(row.get(5)?),
+        revision: columns::to_revision(row.get(6)?),
+        spec: codec::decode(row.get_ref(12)?.as_blob().map_err(rusqlite::Error::from)?)?,
+        bundle: BundleHash(row.get(13)?),
+        next_due: columns::to_at_option(row.get(7)?),
+        last_decided: columns::to_at_option(row.get(8)?),
+        created_at: columns::to_at(row.get(9)?),
+        deployed_at: columns::to_at(row.get(14)?),
+        last_outcome,
+    })
+}
+
+fn read_version(row: &Row<'_>) -> Result<Version, StoreError> {
+    Ok(Version {
+        number: columns::to_version(row.get(0)?),
+        spec: codec::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?,
+        bundle: BundleHash(row.get(2)?),
+        deployed_at: columns::to_at(row.get(3)?),
+        by: Owner {
+            uid: row.get(4)?,
+            user: row.get(5)?,
+        },
+    })
+}

@@ -1,0 +1,83 @@
+//! The ledger.
+
+use jiff::Timestamp;
+use odin_model::ledger::LedgerRow;
+use odin_model::{JobId, instant};
+use rusqlite::{Connection, Params, Row, params};
+
+use super::Reader;
+use crate::{StoreError, columns};
+
+impl Reader {
+    /// The row whose range holds `at`, to the microsecond. A row of several occurrences also covers the instants
+    /// between them: whether `at` is an occurrence, the schedule of the row's version says.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn ledger_at(&self, job: JobId, at: Timestamp) -> Result<Option<LedgerRow>, StoreError> {
+        let at = instant::to_micros(at);
+        self.pool.ask(|conn| {
+            let rows = ledger_of(
+                conn,
+                "WHERE job = ?1 AND from_at <= ?2 ORDER BY from_at DESC LIMIT 1",
+                (columns::job_id(job), at),
+            )?;
+            Ok(rows
+                .into_iter()
+                .find(|row| instant::to_micros(row.to) >= at))
+        })
+    }
+
+    /// Up to `limit` rows of a job that begin at `from` or later and not after `to`, oldest first. The next page
+    /// begins a microsecond after the last row's `from`.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn ledger(
+        &self,
+        job: JobId,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<LedgerRow>, StoreError> {
+        self.pool.ask(|conn| {
+            ledger_of(
+                conn,
+                "WHERE job = ?1 AND from_at BETWEEN ?2 AND ?3 ORDER BY from_at LIMIT ?4",
+                params![
+                    columns::job_id(job),
+                    columns::at(from),
+                    columns::at(to),
+                    columns::limit(limit)
+                ],
+            )
+        })
+    }
+}
+
+fn ledger_of(
+    conn: &Connection,
+    condition: &str,
+    params: impl Params,
+) -> Result<Vec<LedgerRow>, StoreError> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT job, from_at, to_at, count, outcome, reason, reason_run, run, version, decided_at FROM ledger \
+         {condition}"
+    ))?;
+    let rows = statement.query_map(params, |row| Ok(read(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+fn read(row: &Row<'_>) -> Result<LedgerRow, StoreError> {
+    Ok(LedgerRow {
+        job: columns::to_job_id(row.get(0)?),
+        from: columns::to_at(row.get(1)?),
+        to: columns::to_at(row.get(2)?),
+        count: columns::to_count(row.get(3)?),
+        outcome: columns::to_ledger_outcome(row.get(4)?)?,
+        reason: columns::to_ledger_reason(row.get(5)?, row.get(6)?)?,
+        run: row.get::<_, Option<i64>>(7)?.map(columns::to_run_id),
+        version: columns::to_version(row.get(8)?),
+        decided_at: columns::to_at(row.get(9)?),
+    })
+}

@@ -1,0 +1,73 @@
+//! A few connections for all readers.
+
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::StoreError;
+use crate::store::open_to_read;
+
+/// How many queries run at one time. Each holds up to 2 MiB of cached pages.
+const CONNECTIONS: usize = 4;
+
+/// Connections that are free, and who waits for one.
+#[derive(Debug)]
+pub(super) struct Pool {
+    free: Mutex<Vec<Connection>>,
+    returned: Condvar,
+}
+
+impl Pool {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let free: Result<_, _> = (0..CONNECTIONS).map(|_| open_to_read(path)).collect();
+        Ok(Self {
+            free: Mutex::new(free?),
+            returned: Condvar::new(),
+        })
+    }
+
+    /// Asks on a free connection, waiting for one.
+    pub(super) fn ask<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let lease = self.lease();
+        question(
+            lease
+                .conn
+                .as_ref()
+                .expect("a lease has its connection until it is dropped"),
+        )
+    }
+
+    fn lease(&self) -> Lease<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self
+            .returned
+            .wait_while(free, |free| free.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        Lease {
+            conn: free.pop(),
+            pool: self,
+        }
+    }
+}
+
+/// A connection in use. It returns even when the question panics.
+struct Lease<'p> {
+    conn: Option<Connection>,
+    pool: &'p Pool,
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut free = self
+            .pool
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        free.extend(self.conn.take());
+        self.pool.returned.notify_one();
+    }
+}

@@ -1,0 +1,279 @@
+//! Runs.
+
+use jiff::Timestamp;
+use odin_model::output::OutputSummary;
+use odin_model::owner::Owner;
+use odin_model::run::{Run, RunState};
+use odin_model::{AttemptNumber, JobId, NodeId, RunId, Usage, VersionNumber, codec};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::Reader;
+use crate::{CancelWhen, StoreError, columns};
+
+/// How many runs one page of an owner looks at: others' runs are passed over, and a page never takes long.
+const LOOKED_AT_MAX: usize = 10_000;
+
+/// Whose runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsOf<'a> {
+    /// One job's.
+    Job(JobId),
+    /// Those of all jobs of an owner.
+    Owner(&'a Owner),
+    /// Everybody's.
+    All,
+}
+
+/// A page of runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunsPage {
+    /// The runs, newest first, without their output. May be fewer than asked for, and even none, while there is a
+    /// next page.
+    pub runs: Vec<Run>,
+    /// The next page is of runs before this one. `None`: this was the last.
+    pub next: Option<RunId>,
+}
+
+/// A run that is not over, as the agent of its node and the leader need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Its id.
+    pub id: RunId,
+    /// Its job.
+    pub job: JobId,
+    /// The version that it is pinned to.
+    pub version: VersionNumber,
+    /// The occurrence it answers; `None` for runs without one.
+    pub due_at: Option<Timestamp>,
+    /// When it was decided: the leader's wall clock.
+    pub queued_at: Timestamp,
+    /// Where it stands.
+    pub state: RunState,
+    /// The request to end it, if there is one.
+    pub cancel: Option<CancelRequest>,
+}
+
+/// A request to end a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelRequest {
+    /// Whether a process that exists already goes on.
+    pub when: CancelWhen,
+    /// Who or what asked, in words.
+    pub reason: String,
+}
+
+const COLUMNS: &str = "r.id, r.job, r.version, r.cause, r.cause_by, r.due_at, r.state, r.outcome, r.attempt, \
+     r.node, r.epoch, r.queued_at, r.started_at, r.finished_at, r.exit_code, r.signal, r.reason, r.cancel_by, \
+     r.cpu_user, r.cpu_system, r.memory_max";
+const OPEN_COLUMNS: &str =
+    "id, job, version, due_at, queued_at, state, outcome, attempt, node, epoch, cancel, cancel_by";
+
+impl Reader {
+    /// The run with its output. `None`: there is none of that id.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
+        self.pool.ask(|conn| {
+            let sql = format!("SELECT {COLUMNS} FROM runs r WHERE r.id = ?1");
+            let Some(mut run) = runs_of(conn, &sql, [columns::run_id(id)])?.pop() else {
+                return Ok(None);
+            };
+            run.output = output_of(conn, id)?;
+            Ok(Some(run))
+        })
+    }
+
+    /// What a finished run printed, as far as it is replicated; empty for one that is open or unknown.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn run_output(&self, id: RunId) -> Result<OutputSummary, StoreError> {
+        self.pool.ask(|conn| output_of(conn, id))
+    }
+
+    /// Up to `limit` runs, newest first, older than `before`.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn runs(
+        &self,
+        of: RunsOf<'_>,
+        before: Option<RunId>,
+        limit: usize,
+    ) -> Result<RunsPage, StoreError> {
+        let before = before.map_or(i64::MAX, columns::run_id);
+        self.pool.ask(|conn| match of {
+            RunsOf::Job(job) => {
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM runs r INDEXED BY runs_by_job \
+                     WHERE r.job = ?1 AND r.id < ?2 ORDER BY r.id DESC LIMIT ?3"
+                );
+                let runs = runs_of(
+                    conn,
+                    &sql,
+                    params![columns::job_id(job), before, columns::limit(limit)],
+                )?;
+                Ok(full_page(runs, limit))
+            }
+            RunsOf::All => {
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM runs r WHERE r.id < ?1 ORDER BY r.id DESC LIMIT ?2"
+                );
+                let runs = runs_of(conn, &sql, params![before, columns::limit(limit)])?;
+                Ok(full_page(runs, limit))
+            }
+            RunsOf::Owner(owner) => runs_of_owner(conn, owner, before, limit),
+        })
+    }
+
+    /// The runs that a node has, oldest first: what its agent arms.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn open_runs_of_node(&self, node: NodeId) -> Result<Vec<OpenRun>, StoreError> {
+        self.open_runs(
+            "INDEXED BY runs_open_by_node WHERE node = ?1 AND outcome IS NULL ORDER BY id",
+            [columns::node_id(node)],
+        )
+    }
+
+    /// Up to `limit` runs that no node has, oldest first: what the leader assigns.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn queued_runs(&self, limit: usize) -> Result<Vec<OpenRun>, StoreError> {
+        self.open_runs(
+            "INDEXED BY runs_open_by_node WHERE node IS NULL AND outcome IS NULL ORDER BY id LIMIT ?1",
+            [columns::limit(limit)],
+        )
+    }
+
+    /// The open runs of a job, oldest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn open_runs_of_job(&self, job: JobId) -> Result<Vec<OpenRun>, StoreError> {
+        self.open_runs(
+            "INDEXED BY runs_open_by_job WHERE job = ?1 AND outcome IS NULL ORDER BY id",
+            [columns::job_id(job)],
+        )
+    }
+
+    fn open_runs(&self, condition: &str, params: impl Params) -> Result<Vec<OpenRun>, StoreError> {
+        self.pool.ask(|conn| {
+            let sql = format!("SELECT {OPEN_COLUMNS} FROM runs {condition}");
+            let mut statement = conn.prepare_cached(&sql)?;
+            let rows = statement.query_map(params, |row| Ok(read_open(row)))?;
+            rows.map(|row| row?).collect()
+        })
+    }
+}
+
+fn full_page(runs: Vec<Run>, limit: usize) -> RunsPage {
+    let next = runs
+        .last()
+        .filter(|_| runs.len() == limit)
+        .map(|run| run.id);
+    RunsPage { runs, next }
+}
+
+fn runs_of_owner(
+    conn: &Connection,
+    owner: &Owner,
+    before: i64,
+    limit: usize,
+) -> Result<RunsPage, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM (SELECT * FROM runs WHERE id < ?1 ORDER BY id DESC LIMIT {LOOKED_AT_MAX}) r \
+         JOIN jobs j ON j.id = r.job WHERE j.owner_uid = ?2 AND j.owner_user = ?3 ORDER BY r.id DESC LIMIT ?4"
+    );
+    let runs = runs_of(
+        conn,
+        &sql,
+        params![before, owner.uid, owner.user, columns::limit(limit)],
+    )?;
+    if runs.len() == limit {
+        return Ok(full_page(runs, limit));
+    }
+    // All that were looked at are in; the next page begins where the look ended.
+    let mut last = conn.prepare_cached(&format!(
+        "SELECT id FROM runs WHERE id < ?1 ORDER BY id DESC LIMIT 1 OFFSET {}",
+        LOOKED_AT_MAX - 1
+    ))?;
+    let last = last.query_row([before], |row| row.get(0)).optional()?;
+    Ok(RunsPage {
+        runs,
+        next: last.map(columns::to_run_id),
+    })
+}
+
+fn runs_of(conn: &Connection, sql: &str, params: impl Params) -> Result<Vec<Run>, StoreError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map(params, |row| Ok(read_run(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+fn output_of(conn: &Connection, id: RunId) -> Result<OutputSummary, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT output FROM run_outputs WHERE run = ?1")?;
+    let stored: Option<Vec<u8>> = statement
+        .query_row([columns::run_id(id)], |row| row.get(0))
+        .optional()?;
+    match stored {
+        Some(bytes) => Ok(codec::decode(&bytes)?),
+        None => Ok(OutputSummary::default()),
+    }
+}
+
+fn read_run(row: &Row<'_>) -> Result<Run, StoreError> {
+    let attempt: Option<u32> = row.get(8)?;
+    let node: Option<i64> = row.get(9)?;
+    Ok(Run {
+        id: columns::to_run_id(row.get(0)?),
+        job: columns::to_job_id(row.get(1)?),
+        version: columns::to_version(row.get(2)?),
+        cause: columns::to_cause(row.get(3)?, row.get(4)?)?,
+        due_at: columns::to_at_option(row.get(5)?),
+        state: columns::to_run_state(row.get(6)?, row.get(7)?, attempt, node, row.get(10)?)?,
+        attempt: attempt.map(AttemptNumber),
+        node: node.map(columns::to_node_id),
+        queued_at: columns::to_at(row.get(11)?),
+        started_at: columns::to_at_option(row.get(12)?),
+        finished_at: columns::to_at_option(row.get(13)?),
+        exit_code: row.get(14)?,
+        signal: row.get(15)?,
+        reason: row.get(16)?,
+        cancel_requested: row.get(17)?,
+        usage: Usage {
+            cpu_user: columns::to_duration(row.get(18)?),
+            cpu_system: columns::to_duration(row.get(19)?),
+            memory_max_bytes: columns::to_count(row.get(20)?),
+        },
+        output: OutputSummary::default(),
+    })
+}
+
+fn read_open(row: &Row<'_>) -> Result<OpenRun, StoreError> {
+    let cancel = match (row.get::<_, Option<i64>>(10)?, row.get(11)?) {
+        (Some(when), Some(reason)) => Some(CancelRequest {
+            when: columns::to_cancel_when(when)?,
+            reason,
+        }),
+        _ => None,
+    };
+    Ok(OpenRun {
+        id: columns::to_run_id(row.get(0)?),
+        job: columns::to_job_id(row.get(1)?),
+        version: columns::to_version(row.get(2)?),
+        due_at: columns::to_at_option(row.get(3)?),
+        queued_at: columns::to_at(row.get(4)?),
+        state: columns::to_run_state(
+            row.get(5)?,
+            row.get(6)?,
+            row.get(7)?,
+            row.get(8)?,
+            row.get(9)?,
+        )?,
+        cancel,
+    })
+}

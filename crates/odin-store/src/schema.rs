@@ -1,0 +1,182 @@
+//! The tables. Names and columns are a format: changing them takes a new version and a step from the old one.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::StoreError;
+
+/// Marks the file as Odin's (SQLite's `application_id`): "Odin".
+const APPLICATION_ID: i64 = 0x4f64_696e;
+/// The format that this build writes (SQLite's `user_version`).
+pub(crate) const VERSION: i64 = 1;
+
+/// Instants are microseconds since 1970 UTC, durations microseconds; words are the numbers of `columns.rs`.
+/// Ids, epochs and revisions are their 64 bits; a run's id orders as a signed number while generations stay below
+/// 128.
+const TABLES: &str = "
+-- What this node alone says of its copy; not part of the state hash.
+CREATE TABLE local (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- The policies are copied from the current version, so that a decision decodes no version.
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    owner_uid INTEGER NOT NULL,
+    owner_user TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    visibility INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    next_due INTEGER,
+    last_decided INTEGER,
+    grace INTEGER NOT NULL,
+    missed INTEGER NOT NULL,
+    concurrency INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_run INTEGER,
+    last_outcome INTEGER
+) STRICT;
+CREATE UNIQUE INDEX jobs_listed ON jobs (owner_uid, owner_user, name) WHERE state <> 2 AND visibility = 0;
+
+CREATE TABLE job_versions (
+    job INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    spec BLOB NOT NULL,
+    bundle BLOB NOT NULL,
+    deployed_at INTEGER NOT NULL,
+    by_uid INTEGER NOT NULL,
+    by_user TEXT NOT NULL,
+    PRIMARY KEY (job, version)
+) STRICT, WITHOUT ROWID;
+
+-- A run without an outcome is open. `attempt`, `node` and `epoch` are those of the latest attempt.
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    cause INTEGER NOT NULL,
+    cause_by TEXT,
+    due_at INTEGER,
+    state INTEGER NOT NULL,
+    outcome INTEGER,
+    attempt INTEGER,
+    node INTEGER,
+    epoch INTEGER,
+    queued_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    exit_code INTEGER,
+    signal INTEGER,
+    reason TEXT,
+    cancel INTEGER,
+    cancel_by TEXT,
+    cpu_user INTEGER NOT NULL DEFAULT 0,
+    cpu_system INTEGER NOT NULL DEFAULT 0,
+    memory_max INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX runs_by_job ON runs (job);
+CREATE INDEX runs_open_by_job ON runs (job) WHERE outcome IS NULL;
+CREATE INDEX runs_open_by_node ON runs (node) WHERE outcome IS NULL;
+
+-- Apart from the runs, so that lists read narrow rows.
+CREATE TABLE run_outputs (run INTEGER PRIMARY KEY, output BLOB NOT NULL) STRICT;
+
+-- Rows are joined only within one revision: no edit or pause lies between their occurrences.
+CREATE TABLE ledger (
+    job INTEGER NOT NULL,
+    from_at INTEGER NOT NULL,
+    to_at INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    reason INTEGER NOT NULL,
+    reason_run INTEGER,
+    run INTEGER,
+    version INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    decided_at INTEGER NOT NULL,
+    PRIMARY KEY (job, from_at)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE nodes (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    state INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    facts BLOB NOT NULL,
+    up_since INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE keyed_replies (
+    principal TEXT NOT NULL,
+    key TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    reply BLOB NOT NULL,
+    PRIMARY KEY (principal, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX keyed_replies_by_age ON keyed_replies (at);
+
+INSERT INTO settings (key, value) VALUES ('generation', '0');
+";
+
+/// The replicated tables with their primary keys: what the state hash covers.
+pub(crate) const REPLICATED: [(&str, &str); 8] = [
+    ("settings", "key"),
+    ("jobs", "id"),
+    ("job_versions", "job, version"),
+    ("runs", "id"),
+    ("run_outputs", "run"),
+    ("ledger", "job, from_at"),
+    ("nodes", "id"),
+    ("keyed_replies", "principal, key"),
+];
+
+/// Makes the tables in a new file; in an old one, checks that this build can read it.
+///
+/// # Errors
+/// The file is of a newer version, of something else, or cannot be written.
+pub(crate) fn prepare(conn: &mut Connection) -> Result<(), StoreError> {
+    if check(conn)? == Found::Ours {
+        return Ok(());
+    }
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// What a file holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing yet.
+    Empty,
+    /// A state that this build reads.
+    Ours,
+}
+
+/// Looks at a file without changing it.
+///
+/// # Errors
+/// The file is of a newer version, of something else, or cannot be read.
+pub(crate) fn check(conn: &Connection) -> Result<Found, StoreError> {
+    let number = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let found = number("user_version")?;
+    if number("application_id")? == APPLICATION_ID {
+        return match found {
+            VERSION => Ok(Found::Ours),
+            _ => Err(StoreError::Newer {
+                found,
+                supported: VERSION,
+            }),
+        };
+    }
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 && found == 0 {
+        Ok(Found::Empty)
+    } else {
+        Err(StoreError::NotAState)
+    }
+}

@@ -1,0 +1,31 @@
+//! Replicated values that there is one of.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::StoreError;
+
+/// The IANA zone of jobs that name none.
+pub(crate) const TIMEZONE: &str = "timezone";
+/// Grows with each restore from a backup, so that run ids of before and after never meet.
+const GENERATION: &str = "generation";
+
+/// The value, if it was ever set.
+pub(crate) fn get(conn: &Connection, key: &str) -> Result<Option<String>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT value FROM settings WHERE key = ?1")?;
+    Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// Sets a value.
+pub(crate) fn set(conn: &Connection, key: &str, value: &str) -> Result<(), StoreError> {
+    conn.prepare_cached("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)")?
+        .execute((key, value))?;
+    Ok(())
+}
+
+/// The generation, 0 to 127: run ids order as signed numbers.
+pub(crate) fn generation(conn: &Connection) -> Result<u8, StoreError> {
+    get(conn, GENERATION)?
+        .and_then(|text| text.parse().ok())
+        .filter(|generation| *generation < 128)
+        .ok_or_else(|| StoreError::damaged("the generation"))
+}

@@ -1,0 +1,208 @@
+//! What the leader's loop asks all the time, in memory: the due index and a few counts. Changes after each commit.
+
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::sync::{PoisonError, RwLock};
+
+use jiff::Timestamp;
+use odin_model::JobId;
+use odin_model::instant::{from_micros, to_micros};
+use rusqlite::Connection;
+
+use crate::{StoreError, columns, local};
+
+/// The due index and counts of the committed state. One for each [`Store`](crate::Store), shared.
+#[derive(Debug, Default)]
+pub struct View {
+    state: RwLock<State>,
+}
+
+/// How much the state holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Listed jobs, removed ones apart.
+    pub jobs: u64,
+    /// Runs that are not over.
+    pub open_runs: u64,
+}
+
+impl View {
+    /// Up to `limit` jobs with an undecided occurrence not later than `until`, earliest first, then by id.
+    #[must_use]
+    pub fn due(&self, until: Timestamp, limit: usize) -> Vec<(Timestamp, JobId)> {
+        self.read(|state| state.due.until(to_micros(until), limit))
+    }
+
+    /// The earliest undecided occurrence of all jobs. `None`: no job has one.
+    #[must_use]
+    pub fn next_due_instant(&self) -> Option<Timestamp> {
+        self.read(|state| {
+            state
+                .due
+                .instants
+                .first_key_value()
+                .map(|(&at, _)| from_micros(at))
+        })
+    }
+
+    /// How much the state holds.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.read(|state| state.counts)
+    }
+
+    /// The log index of the latest command applied; 0 before the first.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.read(|state| state.applied)
+    }
+
+    fn read<T>(&self, question: impl FnOnce(&State) -> T) -> T {
+        question(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes what a committed batch changed.
+    pub(crate) fn take(&self, changes: &Changes, applied: u64) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for &DueChange { job, from, to } in &changes.due {
+            state.due.remove(from, job);
+            state.due.insert(to, job);
+        }
+        let counts = &mut state.counts;
+        counts.jobs = counts.jobs.saturating_add_signed(changes.jobs);
+        counts.open_runs = counts.open_runs.saturating_add_signed(changes.open_runs);
+        state.applied = applied;
+    }
+
+    /// Reads everything anew: at start, and after another state was installed.
+    pub(crate) fn rebuild(&self, conn: &Connection) -> Result<(), StoreError> {
+        let fresh = State::read(conn)?;
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+}
+
+/// What a batch changes in the [`View`], gathered while it is applied.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    due: Vec<DueChange>,
+    /// Listed jobs made less removed.
+    pub(crate) jobs: i64,
+    /// Runs made less finished.
+    pub(crate) open_runs: i64,
+}
+
+#[derive(Debug)]
+struct DueChange {
+    job: JobId,
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+impl Changes {
+    /// A job's next due time was `from` and is `to`.
+    pub(crate) fn due(&mut self, job: JobId, from: Option<Timestamp>, to: Option<Timestamp>) {
+        if from != to {
+            let (from, to) = (from.map(to_micros), to.map(to_micros));
+            self.due.push(DueChange { job, from, to });
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    due: DueIndex,
+    counts: Counts,
+    applied: u64,
+}
+
+impl State {
+    fn read(conn: &Connection) -> Result<Self, StoreError> {
+        let mut due = DueIndex::default();
+        let mut listed = 0;
+        let mut rows =
+            conn.prepare("SELECT id, next_due, state <> 2 AND visibility = 0 FROM jobs")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            due.insert(row.get(1)?, columns::to_job_id(row.get(0)?));
+            listed += u64::from(row.get::<_, bool>(2)?);
+        }
+        let open: i64 = conn.query_row(
+            "SELECT count(*) FROM runs INDEXED BY runs_open_by_job WHERE outcome IS NULL",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(Self {
+            due,
+            counts: Counts {
+                jobs: listed,
+                open_runs: columns::to_count(open),
+            },
+            applied: local::applied(conn)?,
+        })
+    }
+}
+
+/// Jobs by their next due instant: one entry for each instant, since many jobs share the full hour.
+#[derive(Debug, Default)]
+struct DueIndex {
+    instants: BTreeMap<i64, Group>,
+}
+
+/// The jobs due at one instant. An instant of one job, the rule for intervals, takes no allocation of its own.
+#[derive(Debug)]
+enum Group {
+    One(JobId),
+    Many(BTreeSet<JobId>),
+}
+
+impl DueIndex {
+    fn insert(&mut self, at: Option<i64>, job: JobId) {
+        let Some(at) = at else { return };
+        match self.instants.entry(at) {
+            btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(Group::One(job));
+            }
+            btree_map::Entry::Occupied(mut occupied) => match occupied.get_mut() {
+                Group::One(other) if *other == job => {}
+                Group::One(other) => {
+                    let both = BTreeSet::from([*other, job]);
+                    occupied.insert(Group::Many(both));
+                }
+                Group::Many(jobs) => {
+                    jobs.insert(job);
+                }
+            },
+        }
+    }
+
+    fn remove(&mut self, at: Option<i64>, job: JobId) {
+        let Some(at) = at else { return };
+        let btree_map::Entry::Occupied(mut occupied) = self.instants.entry(at) else {
+            return;
+        };
+        let empty = match occupied.get_mut() {
+            Group::One(only) => *only == job,
+            Group::Many(jobs) => {
+                jobs.remove(&job);
+                jobs.is_empty()
+            }
+        };
+        if empty {
+            occupied.remove();
+        }
+    }
+
+    fn until(&self, until: i64, limit: usize) -> Vec<(Timestamp, JobId)> {
+        let mut found = Vec::new();
+        for (&at, group) in self.instants.range(..=until) {
+            let at = from_micros(at);
+            let room = limit - found.len();
+            match group {
+                _ if room == 0 => break,
+                Group::One(job) => found.push((at, *job)),
+                Group::Many(jobs) => found.extend(jobs.iter().take(room).map(|&job| (at, job))),
+            }
+        }
+        found
+    }
+}
