@@ -1,1 +1,36 @@
 //! Reads job files, with the place of every mistake.
+//!
+//! * [`read`] turns the text of a file into a [`JobFile`], or into all its [`Mistakes`] with codes, places and next
+//!   steps. It looks at nothing but the text.
+//! * [`bundle`] collects the files that a job file names into one archive, and checks archives that arrive.
+//! * [`template`](template()) writes the files that `odin generate` makes.
+//! * [`schema`](schema()) and [`reference`](reference()) describe the keys, from the same table that the reader uses.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod bundle;
+mod document;
+mod duration;
+mod environment;
+mod fault;
+mod fields;
+mod keys;
+pub mod language;
+pub mod mistake;
+mod program;
+mod read;
+mod reference;
+mod schema;
+mod suggestion;
+pub mod template;
+mod text;
+
+pub use duration::DURATION_MAX;
+pub use fault::FILE_BYTES_MAX;
+pub use language::Language;
+pub use mistake::{Mistake, Mistakes, Severity, line_and_column};
+pub use program::go_binary_of;
+pub use read::{Defaults, JobFile, Purpose, SPEC_BYTES_MAX, read};
+pub use reference::reference;
+pub use schema::schema;
+pub use template::{Template, template};

@@ -1,0 +1,436 @@
+//! Finds and reads the files that a job file names.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use odin_model::Program;
+use rustix::fs::{
+    CWD, Dir, FileType, Mode as Permissions, OFlags, ResolveFlags, Stat, fstat, openat, openat2,
+};
+use rustix::io::Errno;
+
+use crate::bundle::error::BundleError;
+use crate::bundle::path::BundlePath;
+use crate::bundle::verify::directory_as_file;
+use crate::bundle::{ENTRIES_MAX, Mode, UNPACKED_BYTES_MAX};
+use crate::fault::{FILE_BYTES_MAX, quoted};
+use crate::read::JobFile;
+
+/// How often a lookup is tried again that raced with a rename elsewhere in the tree.
+const LOOKUPS_MAX: usize = 16;
+
+/// The files of a bundle with their contents, in memory: at most [`UNPACKED_BYTES_MAX`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    items: BTreeMap<BundlePath, Item>,
+    bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    Directory,
+    File { mode: Mode, content: Vec<u8> },
+}
+
+/// A file of the bundle that is not in the job file's directory, such as a compiled program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extra {
+    /// Its name in the bundle.
+    pub path: BundlePath,
+    /// Its mode.
+    pub mode: Mode,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+impl Bundle {
+    /// The names in the bundle, directories included, in their order.
+    pub fn paths(&self) -> impl Iterator<Item = &BundlePath> {
+        self.items.keys()
+    }
+
+    /// What the files come to, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn items(&self) -> impl Iterator<Item = (&BundlePath, &Item)> {
+        self.items.iter()
+    }
+
+    /// Adds a file, and the directories above it.
+    fn add_file(
+        &mut self,
+        path: &BundlePath,
+        mode: Mode,
+        content: Vec<u8>,
+    ) -> Result<(), BundleError> {
+        self.add_parents(path)?;
+        self.bytes += content.len() as u64;
+        self.add(path, Item::File { mode, content })
+    }
+
+    fn add_parents(&mut self, path: &BundlePath) -> Result<(), BundleError> {
+        let mut above = Vec::new();
+        let mut next = path.parent();
+        while let Some(directory) = next {
+            next = directory.parent();
+            above.push(directory);
+        }
+        above
+            .iter()
+            .rev()
+            .try_for_each(|directory| self.add_directory(directory))
+    }
+
+    fn add_directory(&mut self, path: &BundlePath) -> Result<(), BundleError> {
+        match self.items.get(path) {
+            Some(Item::Directory) => Ok(()),
+            Some(Item::File { .. }) => Err(BundleError::DuplicateName {
+                path: quoted(path.as_str()),
+            }),
+            None => self.add(path, Item::Directory),
+        }
+    }
+
+    fn add(&mut self, path: &BundlePath, item: Item) -> Result<(), BundleError> {
+        if self.items.len() == ENTRIES_MAX {
+            return Err(BundleError::TooManyEntries);
+        }
+        match self.items.insert(path.clone(), item) {
+            None => Ok(()),
+            Some(_) => Err(BundleError::DuplicateName {
+                path: quoted(path.as_str()),
+            }),
+        }
+    }
+}
+
+/// Reads a job file's text, without waiting for anybody: a FIFO is refused, not opened.
+///
+/// # Errors
+/// When it is not a regular file of at most [`FILE_BYTES_MAX`] bytes of UTF-8, or cannot be read.
+pub fn read_job_file(path: &Path) -> Result<String, BundleError> {
+    let shown = || quoted(&path.to_string_lossy());
+    let refused = |errno| from_errno(shown(), errno);
+    let handle = openat(
+        CWD,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Permissions::empty(),
+    )
+    .map_err(refused)?;
+    let stat = fstat(&handle).map_err(refused)?;
+    expect_file(shown(), FileType::from_raw_mode(stat.st_mode))?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = openat(CWD, path, flags, Permissions::empty()).map_err(refused)?;
+    let content = read_regular(file, &stat, FILE_BYTES_MAX as u64, shown())?;
+    String::from_utf8(content).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        BundleError::NotText {
+            path: shown(),
+            offset,
+        }
+    })
+}
+
+/// Collects the job file, its code, its `files` and `extra`.
+///
+/// `job_file` is the path from which `file` was read; the bundle gets the text that was read then, under the name
+/// that the path ends in. The names in it are looked up below the path's directory. Symbolic links are followed as
+/// long as they lead to something below it, and become what they lead to. Nothing is opened for reading before it is
+/// known to be a regular file or a directory, so nothing here waits.
+///
+/// # Errors
+/// For the first thing that cannot be part of the bundle.
+pub fn collect(job_file: &Path, file: &JobFile, extra: Vec<Extra>) -> Result<Bundle, BundleError> {
+    let mut collector = Collector {
+        root: Root::above(job_file)?,
+        bundle: Bundle {
+            items: BTreeMap::new(),
+            bytes: 0,
+        },
+    };
+    let name = name_of(job_file)?;
+    collector
+        .bundle
+        .add_file(&name, Mode::Plain, file.text.clone().into_bytes())?;
+    if let Program::Interpreted { file, .. } | Program::Compiled { file, .. } = &file.program {
+        let path = BundlePath::parse(file).map_err(|fault| BundleError::BadName {
+            path: quoted(file),
+            fault,
+        })?;
+        match collector.root.look(&path)? {
+            Found {
+                kind: FileType::Directory,
+                ..
+            } => return Err(directory_as_file(path.as_str())),
+            found => collector.file(&path, &found)?,
+        }
+    }
+    for path in &file.files {
+        collector.path(path, &mut Vec::new())?;
+    }
+    for Extra {
+        path,
+        mode,
+        content,
+    } in extra
+    {
+        collector.check_size(&path, content.len() as u64)?;
+        collector.bundle.add_file(&path, mode, content)?;
+    }
+    Ok(collector.bundle)
+}
+
+/// The job file's name in its bundle.
+fn name_of(job_file: &Path) -> Result<BundlePath, BundleError> {
+    let shown = || quoted(&job_file.to_string_lossy());
+    let name = job_file
+        .file_name()
+        .ok_or_else(|| directory_as_file(&shown()))?;
+    let name = name
+        .to_str()
+        .ok_or_else(|| BundleError::NameNotText { path: shown() })?;
+    BundlePath::parse(name).map_err(|fault| BundleError::BadName {
+        path: shown(),
+        fault,
+    })
+}
+
+struct Collector {
+    root: Root,
+    bundle: Bundle,
+}
+
+impl Collector {
+    /// Adds a file, or a directory with all that it holds. `above` are the directories on the way here: one that is
+    /// among them leads back to itself.
+    fn path(&mut self, path: &BundlePath, above: &mut Vec<(u64, u64)>) -> Result<(), BundleError> {
+        let found = self.root.look(path)?;
+        if found.kind != FileType::Directory {
+            return self.file(path, &found);
+        }
+        let identity = (found.stat.st_dev, found.stat.st_ino);
+        if above.contains(&identity) {
+            return Err(BundleError::LinkLoop {
+                path: quoted(path.as_str()),
+            });
+        }
+        self.bundle.add_parents(path)?;
+        self.bundle.add_directory(path)?;
+        above.push(identity);
+        for name in self.root.names(path)? {
+            let inner = path.join(&name).map_err(|fault| BundleError::BadName {
+                path: quoted(&format!("{path}/{name}")),
+                fault,
+            })?;
+            self.path(&inner, above)?;
+        }
+        above.pop();
+        Ok(())
+    }
+
+    fn file(&mut self, path: &BundlePath, found: &Found) -> Result<(), BundleError> {
+        // A file may be named twice: by itself, by its directory, as the code.
+        if matches!(self.bundle.items.get(path), Some(Item::File { .. })) {
+            return Ok(());
+        }
+        let shown = quoted(path.as_str());
+        expect_file(shown.clone(), found.kind)?;
+        let bytes = u64::try_from(found.stat.st_size).unwrap_or(u64::MAX);
+        let left = self.check_size(path, bytes)?;
+        let file = self.root.open(path, OFlags::empty())?;
+        let content = read_regular(file, &found.stat, left, shown)?;
+        let owner_may_execute = found.stat.st_mode & 0o100 != 0;
+        let mode = if owner_may_execute {
+            Mode::Executable
+        } else {
+            Mode::Plain
+        };
+        self.bundle.add_file(path, mode, content)
+    }
+
+    /// What is left of the limit, when this fits.
+    fn check_size(&self, path: &BundlePath, bytes: u64) -> Result<u64, BundleError> {
+        let bytes_max = UNPACKED_BYTES_MAX - self.bundle.bytes;
+        if bytes > bytes_max {
+            return Err(BundleError::FileTooLarge {
+                path: quoted(path.as_str()),
+                bytes,
+                bytes_max,
+            });
+        }
+        Ok(bytes_max)
+    }
+}
+
+/// The job file's directory; nothing above it can be reached through this.
+struct Root {
+    handle: OwnedFd,
+    path: PathBuf,
+}
+
+/// What a name leads to.
+struct Found {
+    kind: FileType,
+    stat: Stat,
+}
+
+impl Root {
+    fn above(job_file: &Path) -> Result<Self, BundleError> {
+        let directory = match job_file.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            Some(_) | None => Path::new("."),
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = openat(CWD, directory, flags, Permissions::empty())
+            .map_err(|errno| from_errno(quoted(&directory.to_string_lossy()), errno))?;
+        Ok(Self {
+            handle,
+            path: directory.to_owned(),
+        })
+    }
+
+    /// Looks without opening: nothing waits and no device notices.
+    fn look(&self, path: &BundlePath) -> Result<Found, BundleError> {
+        let refused = |errno| from_errno(quoted(path.as_str()), errno);
+        let handle = self.beneath(path, OFlags::PATH).map_err(refused)?;
+        let stat = fstat(&handle).map_err(refused)?;
+        Ok(Found {
+            kind: FileType::from_raw_mode(stat.st_mode),
+            stat,
+        })
+    }
+
+    /// Opens for reading what [`Root::look`] found to be a file or a directory. Does not wait even if it has become
+    /// something else since.
+    fn open(&self, path: &BundlePath, flags: OFlags) -> Result<OwnedFd, BundleError> {
+        let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        self.beneath(path, flags)
+            .map_err(|errno| from_errno(quoted(path.as_str()), errno))
+    }
+
+    fn beneath(&self, path: &BundlePath, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        for _ in 0..LOOKUPS_MAX {
+            match openat2(
+                self.handle.as_fd(),
+                path.as_str(),
+                flags,
+                Permissions::empty(),
+                resolve,
+            ) {
+                // The kernel asks for another try when a rename elsewhere made it unsure.
+                Err(Errno::AGAIN) => {}
+                // Linux before 5.6, and sandboxes that do not know the call.
+                Err(Errno::NOSYS) => return self.beneath_by_name(path, flags),
+                answer => return answer,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// The same by resolving the name first. Somebody who swaps links in between could lead it astray, but it runs
+    /// as the person whose directory it is.
+    fn beneath_by_name(&self, path: &BundlePath, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+        let root = self.path.canonicalize().map_err(errno)?;
+        let target = root.join(path.as_str()).canonicalize().map_err(errno)?;
+        if !target.starts_with(&root) {
+            return Err(Errno::XDEV);
+        }
+        openat(CWD, &target, flags | OFlags::NOFOLLOW, Permissions::empty())
+    }
+
+    /// The names in a directory, sorted.
+    fn names(&self, path: &BundlePath) -> Result<Vec<String>, BundleError> {
+        let refused = |errno| from_errno(quoted(path.as_str()), errno);
+        let handle = self.open(path, OFlags::DIRECTORY)?;
+        let mut names = Vec::new();
+        for entry in Dir::new(handle).map_err(refused)? {
+            let entry = entry.map_err(refused)?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            if names.len() == ENTRIES_MAX {
+                return Err(BundleError::TooManyEntries);
+            }
+            let name = String::from_utf8(name.to_vec()).map_err(|error| {
+                let name = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                BundleError::NameNotText {
+                    path: quoted(&format!("{path}/{name}")),
+                }
+            })?;
+            names.push(name);
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// Reads a regular file that was seen before as `seen`.
+fn read_regular(
+    file: OwnedFd,
+    seen: &Stat,
+    bytes_max: u64,
+    shown: String,
+) -> Result<Vec<u8>, BundleError> {
+    let stat = fstat(&file).map_err(|errno| from_errno(shown.clone(), errno))?;
+    if (stat.st_dev, stat.st_ino) != (seen.st_dev, seen.st_ino) {
+        return Err(BundleError::Changed { path: shown });
+    }
+    let bytes = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+    if bytes > bytes_max {
+        return Err(BundleError::FileTooLarge {
+            path: shown,
+            bytes,
+            bytes_max,
+        });
+    }
+    let mut content = Vec::new();
+    // One byte more shows a file that grows, or one of /proc that tells no size.
+    let read = File::from(file).take(bytes + 1).read_to_end(&mut content);
+    if let Err(error) = read {
+        return Err(BundleError::Read { path: shown, error });
+    }
+    if content.len() as u64 != bytes {
+        return Err(BundleError::Changed { path: shown });
+    }
+    Ok(content)
+}
+
+fn expect_file(shown: String, kind: FileType) -> Result<(), BundleError> {
+    let found = match kind {
+        FileType::RegularFile => return Ok(()),
+        FileType::Directory => "a directory",
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        _ => "not a regular file",
+    };
+    Err(BundleError::NotAFile {
+        path: shown,
+        found,
+        expected: "a file",
+    })
+}
+
+fn from_errno(path: String, errno: Errno) -> BundleError {
+    match errno {
+        Errno::NOENT | Errno::NOTDIR => BundleError::Missing { path },
+        Errno::ACCESS | Errno::PERM => BundleError::Denied { path },
+        Errno::XDEV => BundleError::LeavesDirectory { path },
+        Errno::LOOP => BundleError::LinkLoop { path },
+        errno => BundleError::Read {
+            path,
+            error: errno.into(),
+        },
+    }
+}

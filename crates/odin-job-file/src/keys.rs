@@ -1,0 +1,446 @@
+//! The keys of a job file: one table, from which files are read, the reference is written and the schema is made.
+
+use crate::document::{Node, Value};
+use crate::suggestion::nearest;
+
+/// A mapping that has keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    Top,
+    Provider,
+    Job,
+    Missed,
+}
+
+impl Section {
+    /// As a message names it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Top => "a job file",
+            Self::Provider => "`provider`",
+            Self::Job => "`job`",
+            Self::Missed => "`missed`",
+        }
+    }
+}
+
+/// What can be written as a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Text,
+    Path,
+    Duration,
+    Count,
+    Choice(&'static [&'static str]),
+    TextList,
+    PathList,
+    /// A mapping from names to text.
+    TextMapping,
+    TextOrList,
+    Section(Section),
+    ChoiceOrSection(&'static [&'static str], Section),
+    /// Whatever it will be: the key is refused before its value is looked at.
+    Later,
+}
+
+impl Shape {
+    /// As a message says it, after "must be".
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Text | Self::Choice(_) | Self::Later => "text",
+            Self::Path => "the path of a file",
+            Self::Duration => "a duration such as `10m`",
+            Self::Count => "a whole number",
+            Self::TextList => "a list of texts, such as `[one, two]`",
+            Self::PathList => "a list of paths, such as `[lib, data.csv]`",
+            Self::TextMapping => "a mapping of names to texts, such as `{REGION: eu}`",
+            Self::TextOrList => "text for a shell, or a list without one",
+            Self::Section(_) => "a mapping of keys to values",
+            Self::ChoiceOrSection(..) => "text or a mapping",
+        }
+    }
+
+    /// Whether a value has this shape; what it says is looked at later.
+    pub(crate) fn accepts(self, node: &Node) -> bool {
+        let text_list = |items: &[Node]| {
+            items
+                .iter()
+                .all(|item| matches!(item.value, Value::Scalar(_) | Value::Refused))
+        };
+        match (&node.value, self) {
+            (Value::Refused, _) => true,
+            (
+                Value::Scalar(_),
+                Self::Text
+                | Self::Path
+                | Self::Duration
+                | Self::Count
+                | Self::Choice(_)
+                | Self::TextOrList
+                | Self::ChoiceOrSection(..),
+            ) => true,
+            // An empty value is an empty collection: what it lacks is told by its key.
+            (
+                Value::Scalar(scalar),
+                Self::TextList | Self::PathList | Self::TextMapping | Self::Section(_),
+            ) => scalar.is_null(),
+            (Value::List(items), Self::TextList | Self::PathList | Self::TextOrList) => {
+                text_list(items)
+            }
+            (Value::Mapping(entries), Self::TextMapping) => entries
+                .iter()
+                .all(|entry| matches!(entry.value.value, Value::Scalar(_) | Value::Refused)),
+            (Value::Mapping(_), Self::Section(_) | Self::ChoiceOrSection(..)) => true,
+            (Value::Scalar(_) | Value::List(_) | Value::Mapping(_), _) => false,
+        }
+    }
+}
+
+/// Whether this version does what a key says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Support {
+    Now,
+    /// Refused: a key that is accepted and ignored would be a lie.
+    NotYet,
+}
+
+/// The default of a key that has none.
+pub(crate) const REQUIRED: &str = "required";
+
+/// One key.
+pub(crate) struct Key {
+    pub(crate) section: Section,
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) support: Support,
+    /// What counts without it, in Markdown; [`REQUIRED`] for those without a default.
+    pub(crate) default: &'static str,
+    /// An example of its value, in YAML.
+    pub(crate) example: &'static str,
+    pub(crate) meaning: &'static str,
+}
+
+const fn key(
+    section: Section,
+    name: &'static str,
+    shape: Shape,
+    default: &'static str,
+    example: &'static str,
+    meaning: &'static str,
+) -> Key {
+    Key {
+        section,
+        name,
+        shape,
+        support: Support::Now,
+        default,
+        example,
+        meaning,
+    }
+}
+
+const fn later(section: Section, name: &'static str, meaning: &'static str) -> Key {
+    Key {
+        section,
+        name,
+        shape: Shape::Later,
+        support: Support::NotYet,
+        default: "",
+        example: "",
+        meaning,
+    }
+}
+
+pub(crate) const CONCURRENCY: &[&str] = &["allow", "forbid"];
+/// Values of `concurrency` that a later version will take.
+pub(crate) const CONCURRENCY_LATER: &[&str] = &["queue", "replace"];
+/// Keys that a later version will take as mappings too.
+pub(crate) const MAPPING_LATER: &[&str] = &["timeout", "concurrency"];
+pub(crate) const MISSED: &[&str] = &["skip", "once", "all"];
+
+/// Every key that Odin knows.
+pub(crate) const KEYS: &[Key] = &[
+    key(
+        Section::Top,
+        "job",
+        Shape::Section(Section::Job),
+        REQUIRED,
+        "",
+        "The job.",
+    ),
+    key(
+        Section::Top,
+        "provider",
+        Shape::Section(Section::Provider),
+        "none",
+        "{name: odin, version: \"2.0.0\"}",
+        "Which program the file is for. Accepted, not needed.",
+    ),
+    later(
+        Section::Top,
+        "workflow",
+        "A workflow: steps that depend on each other.",
+    ),
+    key(
+        Section::Provider,
+        "name",
+        Shape::Text,
+        "`odin`",
+        "odin",
+        "The program's name.",
+    ),
+    key(
+        Section::Provider,
+        "version",
+        Shape::Text,
+        "none",
+        "\"2.0.0\"",
+        "The version of the file's format.",
+    ),
+    key(
+        Section::Job,
+        "id",
+        Shape::Text,
+        "the server makes one",
+        "a37b187f5930",
+        "12 hexadecimal digits, from `odin generate`. Without it, a deploy of the owner's job of that name makes a new version.",
+    ),
+    key(
+        Section::Job,
+        "name",
+        Shape::Text,
+        REQUIRED,
+        "amzn_stocks",
+        "Unique among the owner's jobs. At most 128 bytes, no `/`, no control characters.",
+    ),
+    key(
+        Section::Job,
+        "description",
+        Shape::Text,
+        "empty",
+        "Check the stock price",
+        "What the job is for.",
+    ),
+    key(
+        Section::Job,
+        "language",
+        Shape::Text,
+        "required, or `command`",
+        "python3",
+        "`python3`, `python`, `node`, `bash`, `sh`, `go`, or the absolute path of an interpreter. A name is looked up when the job starts.",
+    ),
+    key(
+        Section::Job,
+        "file",
+        Shape::Path,
+        "required, or `command`",
+        "amzn_stocks.py",
+        "The code, relative to the job file's directory and below it.",
+    ),
+    key(
+        Section::Job,
+        "files",
+        Shape::PathList,
+        "none",
+        "[lib, prices.csv]",
+        "More files and directories of the bundle, relative to the job file's directory and below it.",
+    ),
+    key(
+        Section::Job,
+        "command",
+        Shape::TextOrList,
+        "none",
+        "[curl, -fsS, https://example.org]",
+        "What to run instead of `language` and `file`: a list runs without a shell, a text is one line for `/bin/sh -c`.",
+    ),
+    key(
+        Section::Job,
+        "schedule",
+        Shape::Text,
+        "required, or `runs`",
+        "every weekday at 09:00",
+        "When the job is due, in words or as cron text.",
+    ),
+    key(
+        Section::Job,
+        "runs",
+        Shape::Text,
+        "none",
+        "every weekday at 09:00",
+        "The same as `schedule`; a file has one of the two.",
+    ),
+    key(
+        Section::Job,
+        "timezone",
+        Shape::Text,
+        "the cluster's",
+        "Europe/Dublin",
+        "The IANA time zone in which the schedule is read.",
+    ),
+    key(
+        Section::Job,
+        "args",
+        Shape::TextList,
+        "none",
+        "[--fast]",
+        "Arguments after the file or the command. Numbers and booleans are given as the text that is written.",
+    ),
+    key(
+        Section::Job,
+        "env",
+        Shape::TextMapping,
+        "none",
+        "{REGION: eu}",
+        "Environment variables of the job. Names that begin with `ODIN_` are Odin's own.",
+    ),
+    key(
+        Section::Job,
+        "timeout",
+        Shape::Duration,
+        "none",
+        "10m",
+        "How long a run may take before it is ended.",
+    ),
+    key(
+        Section::Job,
+        "grace",
+        Shape::Duration,
+        "1m",
+        "5m",
+        "How late an occurrence may start and still counts as on time. Later is a misfire, and `missed` decides.",
+    ),
+    key(
+        Section::Job,
+        "missed",
+        Shape::ChoiceOrSection(MISSED, Section::Missed),
+        "once",
+        "once",
+        "What becomes of misfires: `skip` starts none, `once` the latest, `all` the latest 100, or as many as `{policy: all, limit: n}` says.",
+    ),
+    key(
+        Section::Missed,
+        "policy",
+        Shape::Choice(MISSED),
+        REQUIRED,
+        "all",
+        "`skip`, `once` or `all`.",
+    ),
+    key(
+        Section::Missed,
+        "limit",
+        Shape::Count,
+        "100",
+        "20",
+        "How many `all` starts, 1 to 1000.",
+    ),
+    key(
+        Section::Job,
+        "concurrency",
+        Shape::Choice(CONCURRENCY),
+        "allow",
+        "forbid",
+        "Whether a run may begin while an earlier one is active: `allow` or `forbid`.",
+    ),
+    later(
+        Section::Job,
+        "secrets",
+        "Names of secrets that the job gets.",
+    ),
+    later(
+        Section::Job,
+        "retries",
+        "How often and when a failed run is tried again.",
+    ),
+    later(
+        Section::Job,
+        "on_lost",
+        "What becomes of a run whose node is gone.",
+    ),
+    later(
+        Section::Job,
+        "lost_after",
+        "How long a silent node's runs are waited for.",
+    ),
+    later(
+        Section::Job,
+        "limits",
+        "Memory, CPU and processes of a run.",
+    ),
+    later(Section::Job, "nodes", "Which nodes may run the job."),
+    later(Section::Job, "keep", "How much of the history is kept."),
+    later(Section::Job, "notify", "Whom to tell of what."),
+    later(
+        Section::Job,
+        "late_after",
+        "When to tell that a run has not finished.",
+    ),
+    later(
+        Section::Job,
+        "children",
+        "What becomes of processes that a run leaves behind.",
+    ),
+    later(
+        Section::Job,
+        "on_cancel",
+        "What to run when a run is cancelled.",
+    ),
+];
+
+/// What other tools call a key, and people who come from them.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("cron", "schedule"),
+    ("when", "schedule"),
+    ("every", "schedule"),
+    ("run", "runs"),
+    ("tz", "timezone"),
+    ("zone", "timezone"),
+    ("time_zone", "timezone"),
+    ("lang", "language"),
+    ("script", "file"),
+    ("code", "file"),
+    ("cmd", "command"),
+    ("exec", "command"),
+    ("desc", "description"),
+    ("title", "name"),
+    ("arguments", "args"),
+    ("environment", "env"),
+    ("variables", "env"),
+    ("misfire", "missed"),
+    ("catch_up", "missed"),
+    ("overlap", "concurrency"),
+    ("retry", "retries"),
+];
+
+pub(crate) fn find(section: Section, name: &str) -> Option<&'static Key> {
+    KEYS.iter()
+        .find(|key| key.section == section && key.name == name)
+}
+
+pub(crate) fn of_section(section: Section) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.section == section)
+}
+
+/// The next step after a key that the section does not have.
+pub(crate) fn help_for_unknown(section: Section, name: &str) -> String {
+    let lower = name.to_lowercase();
+    let other = OTHER_NAMES.iter().find(|(other, _)| *other == lower);
+    let meant = other
+        .map(|(_, meant)| *meant)
+        .filter(|meant| find(section, meant).is_some())
+        .or_else(|| nearest(name, of_section(section).map(|key| key.name)));
+    if let Some(meant) = meant {
+        return format!("Did you mean `{meant}`?");
+    }
+    // A key in the wrong mapping is as common as a misspelt one.
+    if section == Section::Top && find(Section::Job, &lower).is_some() {
+        return format!("Indent `{lower}` below `job:`.");
+    }
+    if section == Section::Job && find(Section::Top, &lower).is_some() {
+        return format!("`{lower}` stands beside `job:`, without indentation.");
+    }
+    let known: Vec<&str> = of_section(section)
+        .filter(|key| key.support == Support::Now)
+        .map(|key| key.name)
+        .collect();
+    format!("The keys of {} are: {}.", section.title(), known.join(", "))
+}

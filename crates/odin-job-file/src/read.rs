@@ -1,0 +1,560 @@
+//! From the text of a job file to a job, or to all its mistakes.
+
+use std::time::Duration;
+
+use odin_model::job::JobNameError;
+use odin_model::output::OUTPUT_BYTES_MAX_DEFAULT;
+use odin_model::{Concurrency, JobId, JobName, JobSpec, Missed, Program};
+use odin_schedule::Schedule;
+
+use crate::bundle::path::BundlePath;
+use crate::document::{self, Entry, Node, Value};
+use crate::duration::{self, DurationFault};
+use crate::fault::{FILE_BYTES_MAX, Fault, quoted};
+use crate::fields::Fields;
+use crate::keys::{self, Section};
+use crate::mistake::{Mistake, Mistakes, Notes};
+use crate::suggestion::nearest;
+use crate::{environment, program, text};
+
+/// The most that a job's texts may come to, in bytes: a job travels in one replicated command, which has a bound of
+/// 256 KiB.
+pub const SPEC_BYTES_MAX: usize = 192 * 1024;
+
+/// What the file is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// To be deployed: a schedule is required.
+    #[default]
+    Deploy,
+    /// To be run once: without a schedule it is `never`.
+    Execute,
+}
+
+/// What counts where the file says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defaults {
+    /// What the file is read for.
+    pub purpose: Purpose,
+    /// See [`JobSpec::grace`].
+    pub grace: Duration,
+    /// See [`JobSpec::kill_grace`].
+    pub kill_grace: Duration,
+    /// See [`JobSpec::output_bytes_max`].
+    pub output_bytes_max: u64,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            purpose: Purpose::Deploy,
+            grace: JobSpec::GRACE_DEFAULT,
+            kill_grace: JobSpec::KILL_GRACE_DEFAULT,
+            output_bytes_max: OUTPUT_BYTES_MAX_DEFAULT,
+        }
+    }
+}
+
+/// A job file without mistakes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobFile {
+    /// The text that was read: what a bundle stores.
+    pub text: String,
+    /// The job's id. `None`: the file has none.
+    pub id: Option<JobId>,
+    /// The job's name.
+    pub name: JobName,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// What it runs. Its paths are relative to the job file's directory, in their one form.
+    pub program: Program,
+    /// Arguments after the file, or after the command.
+    pub args: Vec<String>,
+    /// More of the bundle: files and directories.
+    pub files: Vec<BundlePath>,
+    /// Environment variables in the order of their names.
+    pub env: Vec<(String, String)>,
+    /// The schedule as written, and what it means.
+    pub schedule_text: String,
+    /// What the schedule means.
+    pub schedule: Schedule,
+    /// The zone that the file names, by its name in the IANA database. `None`: it names none.
+    pub timezone: Option<String>,
+    /// How late an occurrence may start and still counts as on time.
+    pub grace: Duration,
+    /// What becomes of later ones.
+    pub missed: Missed,
+    /// Whether runs may overlap.
+    pub concurrency: Concurrency,
+    /// How long a run may take. `None`: as long as it likes.
+    pub timeout: Option<Duration>,
+    /// How long a process has between TERM and KILL.
+    pub kill_grace: Duration,
+    /// How much of a run's output is kept.
+    pub output_bytes_max: u64,
+    /// What the deployer should know.
+    pub warnings: Vec<Mistake>,
+}
+
+impl JobFile {
+    /// The job as a version stores it; `timezone` counts when the file names none.
+    #[must_use]
+    pub fn spec(&self, timezone: &str) -> JobSpec {
+        JobSpec {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            program: self.program.clone(),
+            args: self.args.clone(),
+            files: self
+                .files
+                .iter()
+                .map(|path| path.as_str().to_owned())
+                .collect(),
+            env: self.env.clone(),
+            schedule: self.schedule_text.clone(),
+            timezone: self.timezone.clone().unwrap_or_else(|| timezone.to_owned()),
+            grace: self.grace,
+            missed: self.missed,
+            concurrency: self.concurrency,
+            timeout: self.timeout,
+            kill_grace: self.kill_grace,
+            output_bytes_max: self.output_bytes_max,
+        }
+    }
+}
+
+/// Reads a job file.
+///
+/// Nothing outside the text is looked at: that the code file is there is for
+/// [`collect`](crate::bundle::collect) to say.
+///
+/// # Errors
+/// All mistakes of the file at once, except that a text which is not YAML is told of by its first mistake.
+pub fn read(text: &str, defaults: &Defaults) -> Result<JobFile, Mistakes> {
+    let mut notes = Notes::default();
+    let job = read_job(text, defaults, &mut notes);
+    let warnings = notes.finish()?;
+    // Every way to return no job notes why, so the line above has returned already.
+    let mut job = job.expect("what is missing has been refused");
+    job.warnings = warnings;
+    Ok(job)
+}
+
+fn read_job(text: &str, defaults: &Defaults, notes: &mut Notes) -> Option<JobFile> {
+    if text.len() > FILE_BYTES_MAX {
+        notes.refuse(&Fault::TooLarge { bytes: text.len() }, 0..0);
+        return None;
+    }
+    if let Some((at, character)) = text.char_indices().find(|(_, c)| is_binary(*c)) {
+        notes.refuse(
+            &Fault::ControlCharacter { character },
+            at..at + character.len_utf8(),
+        );
+        return None;
+    }
+    let root = document::parse(text, notes)?;
+    let job = read_top(&root, notes)?;
+    read_fields(text, &job, defaults, notes)
+}
+
+/// Characters that text files do not have; YAML allows none of them.
+fn is_binary(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
+}
+
+/// The fields of `job:`.
+fn read_top<'a>(root: &'a Node, notes: &mut Notes) -> Option<Fields<'a>> {
+    const HELP: &str = "Write `job:` with the job's keys indented below it.";
+    match &root.value {
+        Value::Mapping(_) => {}
+        Value::Scalar(scalar) if scalar.is_null() => {
+            notes.refuse(&Fault::Empty, 0..0);
+            return None;
+        }
+        Value::Scalar(_) | Value::List(_) => {
+            let found = if matches!(root.value, Value::List(_)) {
+                "a list"
+            } else {
+                "text"
+            };
+            let fault = Fault::WrongType {
+                key: "the file",
+                expected: "a mapping with `job:`",
+                found,
+            };
+            notes.refuse(&fault, root.span.clone());
+            return None;
+        }
+        Value::Refused => return None,
+    }
+    let top = Fields::read(Section::Top, root, 0..0, notes);
+    if let Some(provider) = top.entry("provider") {
+        read_provider(provider, notes);
+    }
+    let Some(job) = top.entry("job") else {
+        // A file whose one key is a misspelt or later one has been told so; `job` is missing all the same.
+        if !top.is_written("job") {
+            top.refuse_missing("job", HELP, notes);
+        }
+        return None;
+    };
+    Some(Fields::read(
+        Section::Job,
+        &job.value,
+        job.key_span.clone(),
+        notes,
+    ))
+}
+
+fn read_provider(provider: &Entry, notes: &mut Notes) {
+    let fields = Fields::read(
+        Section::Provider,
+        &provider.value,
+        provider.key_span.clone(),
+        notes,
+    );
+    if let Some((name, entry)) = fields.text("name")
+        && !name.eq_ignore_ascii_case("odin")
+    {
+        notes.warn(&Fault::OtherProvider { name: quoted(name) }, entry.place());
+    }
+}
+
+fn read_fields(
+    text: &str,
+    job: &Fields<'_>,
+    defaults: &Defaults,
+    notes: &mut Notes,
+) -> Option<JobFile> {
+    let id = read_id(job, notes);
+    let name = read_name(job, notes);
+    let description = read_description(job, notes);
+    let program = program::read(job, notes);
+    let schedule = read_schedule(text, job, defaults.purpose, notes);
+    let timezone = read_timezone(job, schedule.as_ref().map(|(_, schedule)| schedule), notes);
+    let args = job.texts("args");
+    text::check_all("args", &args, notes);
+    let files = read_files(job, notes);
+    let env = environment::read(job, notes);
+    let timeout = read_duration(job, "timeout", notes);
+    if timeout == Some(Duration::ZERO)
+        && let Some((text, entry)) = job.text("timeout")
+    {
+        let fault = Fault::Duration {
+            text: quoted(text),
+            fault: DurationFault::Zero,
+        };
+        notes.refuse(&fault, entry.place());
+    }
+    let grace = read_duration(job, "grace", notes).unwrap_or(defaults.grace);
+    let missed = read_missed(job, notes);
+    let concurrency = read_concurrency(job, notes);
+    let (schedule_text, schedule) = schedule?;
+    let file = JobFile {
+        text: text.to_owned(),
+        id,
+        name: name?,
+        description,
+        program: program?,
+        args: args.into_iter().map(|(text, _)| text.to_owned()).collect(),
+        files,
+        env,
+        schedule_text,
+        schedule,
+        timezone,
+        grace,
+        missed,
+        concurrency,
+        timeout,
+        kill_grace: defaults.kill_grace,
+        output_bytes_max: defaults.output_bytes_max,
+        warnings: Vec::new(),
+    };
+    check_size(&file, notes);
+    Some(file)
+}
+
+/// The texts of a file are rarely longer than the file, but escapes can make them so.
+fn check_size(file: &JobFile, notes: &mut Notes) {
+    let env = file
+        .env
+        .iter()
+        .map(|(name, value)| name.len() + value.len());
+    let program = match &file.program {
+        Program::Argv(argv) => argv.iter().map(String::len).sum(),
+        Program::Shell(line) => line.len(),
+        Program::Interpreted { .. } | Program::Compiled { .. } => 0,
+    };
+    let bytes = file.description.len()
+        + program
+        + file.args.iter().map(String::len).sum::<usize>()
+        + file
+            .files
+            .iter()
+            .map(|path| path.as_str().len())
+            .sum::<usize>()
+        + env.sum::<usize>();
+    if bytes > SPEC_BYTES_MAX {
+        notes.refuse(
+            &Fault::TooLong {
+                what: "job",
+                bytes,
+                bytes_max: SPEC_BYTES_MAX,
+            },
+            0..0,
+        );
+    }
+}
+
+fn read_id(job: &Fields<'_>, notes: &mut Notes) -> Option<JobId> {
+    let (text, entry) = job.text("id")?;
+    text.parse()
+        .map_err(|error| notes.refuse(&Fault::Id(error), entry.place()))
+        .ok()
+}
+
+fn read_name(job: &Fields<'_>, notes: &mut Notes) -> Option<JobName> {
+    const HELP: &str = "Give the job a name that none of your other jobs has.";
+    let (text, entry) = job.required_text("name", HELP, notes)?;
+    JobName::parse(text)
+        .map_err(|error| match error {
+            JobNameError::Empty => job.refuse_missing("name", HELP, notes),
+            error => notes.refuse(&Fault::Name(error), entry.place()),
+        })
+        .ok()
+}
+
+fn read_description(job: &Fields<'_>, notes: &mut Notes) -> String {
+    let Some((text, entry)) = job.text("description") else {
+        return String::new();
+    };
+    // It is printed in terminals; line ends are what a folded text has.
+    match text
+        .chars()
+        .find(|c| c.is_control() && !matches!(c, '\n' | '\t'))
+    {
+        Some(character) => {
+            let fault = Fault::ControlInValue {
+                key: "description",
+                character,
+            };
+            notes.refuse(&fault, entry.place());
+            String::new()
+        }
+        None => text.trim_end().to_owned(),
+    }
+}
+
+/// The schedule as written and what it means. `None` was refused.
+fn read_schedule(
+    text: &str,
+    job: &Fields<'_>,
+    purpose: Purpose,
+    notes: &mut Notes,
+) -> Option<(String, Schedule)> {
+    if let (Some(_), Some(runs)) = (job.entry("schedule"), job.entry("runs")) {
+        let fault = Fault::Conflict {
+            first: "schedule",
+            second: "runs",
+            help: "The two mean the same: keep one.",
+        };
+        notes.refuse(&fault, runs.key_span.clone());
+        return None;
+    }
+    let key = if job.is_written("runs") {
+        "runs"
+    } else {
+        "schedule"
+    };
+    let Some((written, entry)) = job.text(key) else {
+        if job.is_written(key) && job.entry(key).is_none() {
+            return None;
+        }
+        if purpose == Purpose::Execute {
+            let never = odin_schedule::parse("never").expect("`never` is a schedule");
+            return Some(("never".to_owned(), never));
+        }
+        let help = "Say when the job is due, such as `schedule: every weekday at 09:00`.";
+        job.refuse_missing(key, help, notes);
+        return None;
+    };
+    // White space around it carries nothing, and block scalars end in a line end.
+    let schedule = written.trim();
+    match odin_schedule::parse(schedule) {
+        Ok(parsed) => Some((schedule.to_owned(), parsed)),
+        Err(error) => {
+            let span = place_within(text, entry, schedule, &error.span);
+            notes.refuse(&Fault::Schedule(error), span);
+            None
+        }
+    }
+}
+
+/// Where a part of a value is in the file. A value that is written in another form than it reads (escapes, folded
+/// lines) is shown as a whole.
+fn place_within(
+    text: &str,
+    entry: &Entry,
+    value: &str,
+    part: &std::ops::Range<usize>,
+) -> std::ops::Range<usize> {
+    let place = entry.place();
+    let raw = text.get(place.clone()).unwrap_or("");
+    match raw.find(value) {
+        // At the end of a value something is missing: an empty span there.
+        Some(at) if part.end <= value.len() => {
+            place.start + at + part.start..place.start + at + part.end
+        }
+        _ => place,
+    }
+}
+
+fn read_timezone(
+    job: &Fields<'_>,
+    schedule: Option<&Schedule>,
+    notes: &mut Notes,
+) -> Option<String> {
+    let (text, entry) = job.text("timezone")?;
+    match odin_schedule::find_zone(text) {
+        Ok(zone) => {
+            if schedule.is_some_and(|schedule| schedule.zone().is_some()) {
+                notes.warn(&Fault::TwoZones, entry.key_span.clone());
+            }
+            Some(zone.iana_name().unwrap_or(text).to_owned())
+        }
+        Err(error) => {
+            notes.refuse(&Fault::Schedule(error), entry.place());
+            None
+        }
+    }
+}
+
+fn read_files(job: &Fields<'_>, notes: &mut Notes) -> Vec<BundlePath> {
+    let written = job.texts("files");
+    if let Some((_, span)) = written.get(text::ENTRIES_MAX) {
+        let fault = Fault::TooMany {
+            key: "files",
+            count: written.len(),
+            count_max: text::ENTRIES_MAX,
+        };
+        notes.refuse(&fault, span.clone());
+        return Vec::new();
+    }
+    let mut files = Vec::with_capacity(written.len());
+    for (text, span) in written {
+        match BundlePath::from_written(text) {
+            Ok(path) => files.push(path),
+            Err(fault) => notes.refuse(
+                &Fault::Path {
+                    path: quoted(text),
+                    fault,
+                },
+                span,
+            ),
+        }
+    }
+    files.sort();
+    files.dedup();
+    files
+}
+
+fn read_duration(job: &Fields<'_>, key: &'static str, notes: &mut Notes) -> Option<Duration> {
+    let (text, entry) = job.text(key)?;
+    duration::parse(text)
+        .map_err(|fault| {
+            notes.refuse(
+                &Fault::Duration {
+                    text: quoted(text),
+                    fault,
+                },
+                entry.place(),
+            );
+        })
+        .ok()
+}
+
+fn read_missed(job: &Fields<'_>, notes: &mut Notes) -> Missed {
+    let Some(entry) = job.entry("missed") else {
+        return Missed::default();
+    };
+    if !matches!(entry.value.value, Value::Mapping(_)) {
+        let choice = read_choice(job, "missed", keys::MISSED, notes);
+        return missed(choice, Missed::LIMIT_DEFAULT);
+    }
+    let fields = Fields::read(Section::Missed, &entry.value, entry.key_span.clone(), notes);
+    if fields
+        .required_text("policy", "Write `policy: skip`, `once` or `all`.", notes)
+        .is_none()
+    {
+        return Missed::default();
+    }
+    let policy = read_choice(&fields, "policy", keys::MISSED, notes);
+    let Some((text, limit)) = fields.text("limit") else {
+        return missed(policy, Missed::LIMIT_DEFAULT);
+    };
+    if policy.is_some_and(|policy| policy != "all") {
+        let fault = Fault::Conflict {
+            first: "policy",
+            second: "limit",
+            help: "A limit goes with `policy: all` only.",
+        };
+        notes.refuse(&fault, limit.key_span.clone());
+    }
+    match text.parse() {
+        Ok(count) if (1..=Missed::LIMIT_MAX).contains(&count) => missed(policy, count),
+        _ => {
+            let range = format!("a whole number from 1 to {}", Missed::LIMIT_MAX);
+            let fault = Fault::OutOfRange {
+                key: "limit",
+                value: quoted(text),
+                range,
+            };
+            notes.refuse(&fault, limit.place());
+            Missed::default()
+        }
+    }
+}
+
+fn missed(word: Option<&str>, limit: u16) -> Missed {
+    match word {
+        Some("skip") => Missed::Skip,
+        Some("all") => Missed::All { limit },
+        Some(_) | None => Missed::Once,
+    }
+}
+
+fn read_concurrency(job: &Fields<'_>, notes: &mut Notes) -> Concurrency {
+    if let Some((text, entry)) = job.text("concurrency")
+        && keys::CONCURRENCY_LATER.contains(&text)
+    {
+        let what = format!("concurrency: {text}");
+        notes.refuse(&Fault::NotSupportedYet { what }, entry.place());
+        return Concurrency::default();
+    }
+    match read_choice(job, "concurrency", keys::CONCURRENCY, notes) {
+        Some("forbid") => Concurrency::Forbid,
+        Some(_) | None => Concurrency::Allow,
+    }
+}
+
+/// One of `choices`. `None` when nothing is written, or when it was refused.
+fn read_choice(
+    fields: &Fields<'_>,
+    key: &'static str,
+    choices: &'static [&'static str],
+    notes: &mut Notes,
+) -> Option<&'static str> {
+    let (text, entry) = fields.text(key)?;
+    let found = choices.iter().find(|choice| **choice == text).copied();
+    if found.is_none() {
+        let suggestion = nearest(text, choices.iter().copied());
+        let fault = Fault::UnknownValue {
+            key,
+            value: quoted(text),
+            choices,
+            suggestion,
+        };
+        notes.refuse(&fault, entry.place());
+    }
+    found
+}

@@ -1,0 +1,172 @@
+//! What files mean.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use odin_job_file::{Defaults, JobFile, Purpose, read};
+use odin_model::{Concurrency, Missed, Program};
+
+#[track_caller]
+fn good(text: &str) -> JobFile {
+    read(text, &Defaults::default()).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes:#?}"))
+}
+
+fn minimal(more: &str) -> String {
+    format!("job:\n  name: a\n  schedule: every hour\n  language: sh\n  file: a.sh\n{more}")
+}
+
+#[test]
+fn a_full_file_is_read_as_it_is_written() {
+    let file = good(
+        "# A comment.\nprovider: {name: odin, version: \"2.0.0\"}\njob:\n  id: a37b187f5930\n  name: amzn_stocks\n  \
+         description: Check the stock price\n  language: python3\n  file: ./amzn_stocks.py\n  files: [lib/, ./data.csv, \
+         lib]\n  schedule: every weekday at 09:00   # a comment\n  timezone: europe/dublin\n  args: [--fast, 1, 2.50, \
+         true, ~, 0x1F]\n  env: {REGION: eu, COUNT: 010, EMPTY: , YES: yes}\n  timeout: 10m\n  concurrency: forbid\n  \
+         missed: {policy: all, limit: 5}\n  grace: 1h30m\n",
+    );
+    let spec = file.spec("UTC");
+    assert_eq!(file.id.unwrap().to_string(), "a37b187f5930");
+    assert_eq!(spec.name.as_str(), "amzn_stocks");
+    assert_eq!(spec.description, "Check the stock price");
+    let program = Program::Interpreted {
+        language: "python3".into(),
+        file: "amzn_stocks.py".into(),
+    };
+    assert_eq!(spec.program, program);
+    assert_eq!(spec.files, ["data.csv", "lib"]);
+    assert_eq!(spec.schedule, "every weekday at 09:00");
+    assert_eq!(spec.timezone, "Europe/Dublin");
+    assert_eq!(spec.args, ["--fast", "1", "2.50", "true", "", "0x1F"]);
+    let env: Vec<(&str, &str)> = spec
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        env,
+        [
+            ("COUNT", "010"),
+            ("EMPTY", ""),
+            ("REGION", "eu"),
+            ("YES", "yes")
+        ]
+    );
+    assert_eq!(spec.timeout, Some(Duration::from_secs(600)));
+    assert_eq!(spec.grace, Duration::from_secs(5400));
+    assert_eq!(spec.concurrency, Concurrency::Forbid);
+    assert_eq!(spec.missed, Missed::All { limit: 5 });
+    assert_eq!(file.warnings, []);
+}
+
+#[test]
+fn a_small_file_has_the_defaults() {
+    let file = good(&minimal(""));
+    assert_eq!(file.id, None);
+    let spec = file.spec("Europe/Dublin");
+    assert_eq!(spec.timezone, "Europe/Dublin");
+    assert_eq!(spec.grace, Duration::from_secs(60));
+    assert_eq!(
+        (spec.missed, spec.concurrency, spec.timeout),
+        (Missed::Once, Concurrency::Allow, None)
+    );
+}
+
+#[test]
+fn an_id_that_yaml_takes_for_a_number_stays_the_text() {
+    for id in [
+        "123456789012",
+        "000000000001",
+        "1e1111111111",
+        "'1e1111111111'",
+        "\"00000000000a\"",
+        "0x0000000000",
+    ] {
+        let text = minimal(&format!("  id: {id}\n"));
+        let expected = id.trim_matches(['\'', '"']);
+        match read(&text, &Defaults::default()) {
+            Ok(file) => assert_eq!(file.id.unwrap().to_string(), expected),
+            Err(mistakes) => assert!(id.contains('x'), "{mistakes}"),
+        }
+    }
+}
+
+#[test]
+fn a_command_is_a_list_or_a_line() {
+    let program = |command: &str| {
+        good(&format!(
+            "job: {{name: a, schedule: every hour, command: {command}}}"
+        ))
+        .program
+    };
+    assert_eq!(
+        program("[ls, -l, 5]"),
+        Program::Argv(vec!["ls".into(), "-l".into(), "5".into()])
+    );
+    assert_eq!(program("'ls | wc -l'"), Program::Shell("ls | wc -l".into()));
+}
+
+#[test]
+fn runs_means_schedule_and_either_may_be_a_block() {
+    let file = good("job:\n  name: a\n  runs: >\n    every hour\n  command: ls\n");
+    assert_eq!(file.schedule_text, "every hour");
+}
+
+#[test]
+fn a_go_source_names_its_program() {
+    let file = good("job: {name: a, schedule: every hour, language: go, file: cmd/main.go}");
+    let program = Program::Compiled {
+        language: "go".into(),
+        file: "cmd/main.go".into(),
+        binary: "cmd/main".into(),
+    };
+    assert_eq!(file.program, program);
+}
+
+#[test]
+fn an_interpreter_may_be_an_absolute_path() {
+    let file =
+        good("job: {name: a, schedule: every hour, language: /opt/venv/bin/python, file: a.py}");
+    assert_eq!(file.program.language(), "/opt/venv/bin/python");
+}
+
+#[test]
+fn a_file_from_another_editor_is_read_alike() {
+    let text = minimal("");
+    for variant in [
+        text.replace('\n', "\r\n"),
+        format!("\u{feff}{text}"),
+        format!("---\n{text}...\n"),
+    ] {
+        assert_eq!(good(&variant).name.as_str(), "a", "{variant:?}");
+    }
+}
+
+#[test]
+fn what_is_odd_but_works_is_a_warning() {
+    for (text, code, underlined) in [
+        (format!("provider: {{name: airflow}}\n{}", minimal("")), "file/other-provider", "airflow"),
+        (
+            "job: {name: a, command: ls, schedule: every day at 02:30 in Europe/Dublin, timezone: UTC}".to_owned(),
+            "file/two-zones",
+            "timezone",
+        ),
+    ] {
+        let file = good(&text);
+        let warnings: Vec<_> = file.warnings.iter().map(|it| (it.code, &text[it.span.clone()])).collect();
+        assert_eq!(warnings, [(code, underlined)]);
+    }
+}
+
+#[test]
+fn a_file_that_is_run_once_needs_no_schedule() {
+    let once = Defaults {
+        purpose: Purpose::Execute,
+        ..Defaults::default()
+    };
+    for schedule in ["", "  schedule: ''\n", "  schedule:\n"] {
+        let text = format!("job:\n  name: a\n  command: ls\n{schedule}");
+        assert_eq!(read(&text, &once).unwrap().schedule_text, "never");
+        assert!(read(&text, &Defaults::default()).is_err());
+    }
+}
