@@ -76,7 +76,7 @@ fn union(cursor: &mut Cursor<'_>) -> Result<Parsed, ScheduleError> {
     let zone = only_zone(&clauses)?;
     share_last_tail(&mut clauses);
     let mut rules: Vec<Rule> = Vec::with_capacity(clauses.len());
-    for clause in clauses {
+    for clause in &clauses {
         for rule in compile::rules(clause)? {
             if !rules.contains(&rule) {
                 rules.push(rule);

@@ -18,17 +18,17 @@ const INTERVAL_DAYS_MAX: u32 = 36_500;
 
 /// The rules of a clause: one, or one for each group of months where a list names
 /// days of different months.
-pub(super) fn rules(clause: Clause) -> Result<Vec<Rule>, ScheduleError> {
+pub(super) fn rules(clause: &Clause) -> Result<Vec<Rule>, ScheduleError> {
     match &clause.subject {
-        Subject::Cron(rules) => cron_rules(rules, &clause),
-        Subject::Once => once(&clause).map(|rule| vec![rule]),
-        Subject::Interval { number, unit } => interval(&clause, *number, *unit),
-        Subject::EveryDay => fixed(&clause, every_day(&clause, 1)?),
+        Subject::Cron(rules) => cron_rules(rules, clause),
+        Subject::Once => once(clause).map(|rule| vec![rule]),
+        Subject::Interval { number, unit } => interval(clause, *number, *unit),
+        Subject::EveryDay => fixed(clause, every_day(clause, 1)?),
         Subject::Days(items) => {
-            let patterns = limited(&clause, group(items, &clause)?)?;
-            fixed(&clause, patterns)
+            let patterns = limited(clause, group(items, clause)?)?;
+            fixed(clause, patterns)
         }
-        Subject::Period(period) => fixed(&clause, period_days(&clause, *period)?),
+        Subject::Period(period) => fixed(clause, period_days(clause, *period)?),
     }
 }
 
@@ -262,6 +262,10 @@ fn group(items: &[DayItem], clause: &Clause) -> Result<Vec<DayPattern>, Schedule
     Ok(patterns)
 }
 
+fn divides_the_day(step: u32) -> bool {
+    (DAY_SECONDS as u32).is_multiple_of(step)
+}
+
 /// Rules of `every N units`.
 fn interval(clause: &Clause, number: u32, unit: Unit) -> Result<Vec<Rule>, ScheduleError> {
     let span = &clause.subject_span;
@@ -285,7 +289,7 @@ fn interval(clause: &Clause, number: u32, unit: Unit) -> Result<Vec<Rule>, Sched
         Some(Part {
             value: At::PastTheHour(phase),
             ..
-        }) if unit == Unit::Hour && DAY_SECONDS as u32 % step == 0 => *phase,
+        }) if unit == Unit::Hour && divides_the_day(step) => *phase,
         Some(at) => return misfit("at", "an interval", &at.span),
     };
     let window = clause
@@ -293,7 +297,7 @@ fn interval(clause: &Clause, number: u32, unit: Unit) -> Result<Vec<Rule>, Sched
         .as_ref()
         .map_or(Window::WHOLE_DAY, |window| window.value);
     let patterns = every_day(clause, 1)?;
-    let timing = if DAY_SECONDS as u32 % step == 0 {
+    let timing = if divides_the_day(step) {
         let times = TimeSet::Grid {
             step,
             phase,
