@@ -94,6 +94,12 @@ pub enum ProposeError {
         /// For how long it was tried.
         waited: Duration,
     },
+    /// The leader heard nothing from most of the voters; nothing was proposed.
+    #[error("the leader heard nothing from most of the voters for {waited:?}")]
+    NoQuorum {
+        /// For how long it was tried.
+        waited: Duration,
+    },
     /// Too many proposals are in flight on the leader; nothing was proposed.
     #[error("no place among the proposals in flight came free for {waited:?}")]
     Overloaded {
@@ -121,6 +127,7 @@ impl ProposeError {
         match self {
             Self::TooLarge { .. } => "cluster/command-too-large",
             Self::NoLeader { .. } => "cluster/no-leader",
+            Self::NoQuorum { .. } => "cluster/no-quorum",
             Self::Overloaded { .. } => "cluster/overloaded",
             Self::Deposed { .. } => "cluster/deposed",
             Self::OutcomeUnknown => "cluster/outcome-unknown",

@@ -256,6 +256,8 @@ pub(crate) enum ProposeAnswer {
     OutcomeUnknown,
     /// Nothing was proposed: too many others are in flight.
     Overloaded,
+    /// Nothing was proposed: this node leads, but has not heard from most of the voters lately.
+    NoQuorum,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

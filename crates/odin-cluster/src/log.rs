@@ -23,7 +23,7 @@ use crate::machine::Machine;
 use crate::network::{INSTALL_TIMEOUT, Peers};
 use crate::options::{Environment, Options, Retention, Storage, Timings};
 use crate::propose::IN_FLIGHT_MAX;
-use crate::raft_types::{LogId, Raft, TypeConfig};
+use crate::raft_types::{LogId, Raft, Runtime, TypeConfig};
 use crate::snapshot::SnapshotDirectory;
 
 /// The most entries in one message to a follower; its bytes are limited too.
@@ -154,9 +154,9 @@ impl Log {
             transport: environment.transport.clone(),
         };
         let recovery = |error: Fatal<TypeConfig>| StartError::Recovery(error.to_string());
-        let raft = Raft::new(node, Arc::new(config), peers, stored.log, applier)
-            .await
-            .map_err(recovery)?;
+        // All of openraft's tasks are spawned inside, and draw their election timeouts from the seed.
+        let raft = Raft::new(node, Arc::new(config), peers, stored.log, applier);
+        let raft = Runtime::scope(options.seed, raft).await.map_err(recovery)?;
         let voters = raft.with_raft_state(|state| {
             state
                 .membership_state
@@ -253,7 +253,8 @@ impl Log {
             term: Term(metrics.current_term),
             last_log: metrics.last_log_index,
             committed: index(&metrics.local_committed),
-            applied: index(&metrics.last_applied),
+            // Newer than the metrics, and what `wait_applied` goes by.
+            applied: index(&self.inner.raft.watch_apply_progress().get()),
             snapshot: index(&metrics.snapshot),
             purged: index(&metrics.purged),
             voters,

@@ -161,6 +161,8 @@ impl RaftNetworkV2<TypeConfig> for Peer {
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let mut cancel = std::pin::pin!(cancel);
         tokio::select! {
+            // In order, so that a simulated run takes the same way each time.
+            biased;
             closed = &mut cancel => Err(closed.into()),
             sent = self.send_snapshot(vote, &snapshot) => sent,
         }

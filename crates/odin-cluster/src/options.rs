@@ -32,32 +32,32 @@ pub struct Options {
     pub timings: Timings,
     /// How much of the log is kept.
     pub retention: Retention,
+    /// Where this node's random numbers begin: they only spread election timeouts. Nodes should not share one.
+    pub seed: u64,
 }
 
 impl Options {
     /// The defaults, with the log in `log` and the snapshots in `snapshots`.
     #[must_use]
     pub fn on_disk(node: NodeId, log: PathBuf, snapshots: PathBuf) -> Self {
-        let (timings, retention) = (Timings::default(), Retention::default());
-        Self {
-            node,
-            storage: Storage::Disk(log),
-            snapshots,
-            timings,
-            retention,
-        }
+        Self::with(node, Storage::Disk(log), snapshots)
     }
 
     /// The defaults, with the log in memory.
     #[must_use]
     pub fn in_memory(node: NodeId, log: MemoryLog, snapshots: PathBuf) -> Self {
+        Self::with(node, Storage::Memory(log), snapshots)
+    }
+
+    fn with(node: NodeId, storage: Storage, snapshots: PathBuf) -> Self {
         let (timings, retention) = (Timings::default(), Retention::default());
         Self {
             node,
-            storage: Storage::Memory(log),
+            storage,
             snapshots,
             timings,
             retention,
+            seed: node.0,
         }
     }
 }

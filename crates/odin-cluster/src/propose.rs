@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odin_model::NodeId;
-use openraft::errors::ClientWriteError;
+use openraft::errors::{ClientWriteError, ForwardReason};
 use tokio::time::Instant;
 
 use crate::error::{ConfirmError, ProposeError, Stopped};
@@ -27,6 +27,9 @@ const BYTES_PER_PLACE: usize = 16 * 1024;
 
 /// How long to wait, before the leader is asked again, for news that it is another one.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a leader waits for word from most of the voters before it looks again.
+const QUORUM_PAUSE: Duration = Duration::from_millis(10);
 
 /// A command that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,15 +98,22 @@ impl Log {
         command: Bytes,
     ) -> Result<Applied, ProposeError> {
         within_limit(&command)?;
-        match self.propose_here(command, Some(term)).await? {
-            ProposeAnswer::Applied { index, reply } => Ok(Applied { index, reply }),
-            ProposeAnswer::NotLeader => Err(ProposeError::Deposed { term }),
-            ProposeAnswer::TooLarge { .. } | ProposeAnswer::OutcomeUnknown => {
-                Err(ProposeError::OutcomeUnknown)
+        let waited = self.inner.timings.request;
+        let deadline = Instant::now() + waited;
+        loop {
+            match self.propose_here(command.clone(), Some(term)).await? {
+                ProposeAnswer::Applied { index, reply } => return Ok(Applied { index, reply }),
+                ProposeAnswer::NotLeader => return Err(ProposeError::Deposed { term }),
+                // As in the first moments of a term.
+                ProposeAnswer::NoQuorum if Instant::now() < deadline => {
+                    tokio::time::sleep(QUORUM_PAUSE).await;
+                }
+                ProposeAnswer::NoQuorum => return Err(ProposeError::NoQuorum { waited }),
+                ProposeAnswer::TooLarge { .. } | ProposeAnswer::OutcomeUnknown => {
+                    return Err(ProposeError::OutcomeUnknown);
+                }
+                ProposeAnswer::Overloaded => return Err(ProposeError::Overloaded { waited }),
             }
-            ProposeAnswer::Overloaded => Err(ProposeError::Overloaded {
-                waited: self.inner.timings.request,
-            }),
         }
     }
 
@@ -132,7 +142,12 @@ impl Log {
                 index: written.log_id.index,
                 reply: written.data,
             }),
-            Ok(Ok(Err(ClientWriteError::ForwardToLeader(_)))) => Ok(ProposeAnswer::NotLeader),
+            Ok(Ok(Err(ClientWriteError::ForwardToLeader(forward)))) => Ok(match forward.reason {
+                ForwardReason::LeaseExpired => ProposeAnswer::NoQuorum,
+                ForwardReason::NotLeader | ForwardReason::LeadershipTransfer => {
+                    ProposeAnswer::NotLeader
+                }
+            }),
             // Another leader's entry took its place here; it may still be committed through a third node.
             Ok(Ok(Err(_))) | Err(_) => Ok(ProposeAnswer::OutcomeUnknown),
             Ok(Err(_)) => Err(Stopped),
@@ -219,7 +234,7 @@ impl Log {
                 Ok(Answer::Stopped) if matches!(seen, Leadership::Leading { .. }) => {
                     return Err(Unanswered::Stopped);
                 }
-                Ok(answer) if says_not_leader(&answer) => {}
+                Ok(answer) if says_not_now(&answer) => {}
                 Ok(answer) => return Ok(answer),
                 Err(Unanswered::Lost) if twice == Twice::Harmful => return Err(Unanswered::Lost),
                 Err(Unanswered::Stopped) => return Err(Unanswered::Stopped),
@@ -256,11 +271,11 @@ impl Log {
     }
 }
 
-/// Whether an answer means that nothing was done because the node does not lead, or could not read the request.
-fn says_not_leader(answer: &Answer) -> bool {
+/// Whether an answer means that nothing was done, and that it may be soon, here or elsewhere.
+fn says_not_now(answer: &Answer) -> bool {
     matches!(
         answer,
-        Answer::Proposed(ProposeAnswer::NotLeader)
+        Answer::Proposed(ProposeAnswer::NotLeader | ProposeAnswer::NoQuorum)
             | Answer::ReadPoint(ReadPointAnswer::NotLeader)
             | Answer::Lease(LeaseReply::NotLeader)
             | Answer::Unreadable(_)

@@ -7,6 +7,7 @@ use openraft::impls::leader_id_std::LeaderId;
 use openraft::impls::{BoxedErrorSource, InlineBatch};
 use openraft::raft::responder::Responder;
 use openraft::vote::RaftLeaderId;
+use openraft_rt::deterministic_rng::DeterministicRng;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::apply::Applier;
@@ -56,6 +57,9 @@ impl<T: Send + 'static> Responder<TypeConfig, T> for Waiter<T> {
     }
 }
 
+/// Tokio, with random numbers from a seed: [`Runtime::scope`] sets it for all that is spawned inside.
+pub(crate) type Runtime = DeterministicRng<openraft::TokioRuntime>;
+
 /// openraft's parameters: byte strings, `u64` nodes without addresses, at most one leader a term.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TypeConfig;
@@ -70,7 +74,7 @@ impl openraft::RaftTypeConfig for TypeConfig {
     type Vote = openraft::Vote<Self::LeaderId>;
     type Payload = openraft::EntryPayload<Self::D, Self::NodeId, Self::Node>;
     type Entry = openraft::Entry<<Self::LeaderId as RaftLeaderId>::Committed, Self::Payload>;
-    type AsyncRuntime = openraft::TokioRuntime;
+    type AsyncRuntime = Runtime;
     type Responder<T>
         = Waiter<T>
     where

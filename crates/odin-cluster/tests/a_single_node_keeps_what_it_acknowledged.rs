@@ -77,6 +77,9 @@ async fn a_command_gets_the_machines_reply_and_the_node_leads_by_itself() {
         Leadership::Leading { .. }
     ));
     assert_eq!(log.confirm().await.unwrap(), two.index);
+    log.wait_applied(two.index, Duration::from_secs(60))
+        .await
+        .unwrap();
     let status = log.status();
     assert_eq!(
         (status.applied, status.voters),

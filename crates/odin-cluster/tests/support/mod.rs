@@ -157,9 +157,17 @@ impl LeaseAuthority for Register {
 }
 
 pub fn environment(node: NodeId, network: &MemoryNetwork) -> Environment {
+    environment_with(node, network, Arc::default())
+}
+
+pub fn environment_with(
+    node: NodeId,
+    network: &MemoryNetwork,
+    leases: Arc<Register>,
+) -> Environment {
     Environment {
         transport: network.transport(node),
         clock: Arc::new(TokioClock::new()),
-        leases: Arc::new(Register::default()),
+        leases,
     }
 }

@@ -1,0 +1,401 @@
+//! Three nodes in one thread, on a network in memory, under a paused clock.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{join_all, select_all};
+use odin_cluster::memory_transport::MemoryNetwork;
+use odin_cluster::{
+    ConfirmError, Denied, Leadership, LeaseRequest, Log, MemoryLog, NotAdmitted, Options,
+    ProposeError, Removed, Retention, Term,
+};
+use odin_model::{Epoch, NodeId};
+use support::{Register, Tally, environment_with};
+
+const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
+
+/// Far longer than anything here takes; the clock is paused, so it costs nothing.
+const LONG: Duration = Duration::from_secs(600);
+
+struct Node {
+    log: Log,
+    disk: MemoryLog,
+    tally: Tally,
+    snapshots: tempfile::TempDir,
+}
+
+struct Cluster {
+    network: MemoryNetwork,
+    register: Arc<Register>,
+    retention: Retention,
+    nodes: BTreeMap<NodeId, Node>,
+}
+
+impl Cluster {
+    /// Three voters, and their leader.
+    async fn start(retention: Retention) -> (Self, NodeId) {
+        let (network, register) = (MemoryNetwork::new(), Arc::default());
+        let mut cluster = Self {
+            network,
+            register,
+            retention,
+            nodes: BTreeMap::new(),
+        };
+        for node in NODES {
+            cluster.add(node).await;
+        }
+        cluster.log(NODES[0]).bootstrap_with(&NODES).await.unwrap();
+        let leader = cluster.leader_among(&NODES).await;
+        (cluster, leader)
+    }
+
+    async fn add(&mut self, node: NodeId) {
+        let snapshots = tempfile::tempdir().unwrap();
+        self.run(node, MemoryLog::new(), Tally::default(), snapshots)
+            .await;
+    }
+
+    async fn run(
+        &mut self,
+        node: NodeId,
+        disk: MemoryLog,
+        tally: Tally,
+        snapshots: tempfile::TempDir,
+    ) {
+        let mut options = Options::in_memory(node, disk.clone(), snapshots.path().to_owned());
+        options.retention = self.retention;
+        let environment = environment_with(node, &self.network, self.register.clone());
+        let log = Log::start(options, tally.clone(), environment)
+            .await
+            .unwrap();
+        self.network.register(node, log.clone());
+        self.nodes.insert(
+            node,
+            Node {
+                log,
+                disk,
+                tally,
+                snapshots,
+            },
+        );
+    }
+
+    async fn stop(&mut self, node: NodeId) -> Node {
+        self.network.unregister(node);
+        let stopped = self.nodes.remove(&node).unwrap();
+        stopped.log.clone().shutdown().await;
+        stopped
+    }
+
+    async fn restart(&mut self, node: NodeId) {
+        let Node {
+            disk,
+            tally,
+            snapshots,
+            ..
+        } = self.stop(node).await;
+        self.run(node, disk, tally, snapshots).await;
+    }
+
+    fn log(&self, node: NodeId) -> &Log {
+        &self.nodes[&node].log
+    }
+
+    fn commands(&self, node: NodeId) -> Vec<String> {
+        self.nodes[&node].tally.commands()
+    }
+
+    /// Waits until one of these nodes leads.
+    async fn leader_among(&self, nodes: &[NodeId]) -> NodeId {
+        let leading = nodes.iter().map(|&node| {
+            let mut leadership = self.log(node).leadership();
+            Box::pin(async move {
+                leadership
+                    .wait_for(|now| matches!(now, Leadership::Leading { .. }))
+                    .await
+                    .unwrap();
+                node
+            })
+        });
+        tokio::time::timeout(LONG, select_all(leading))
+            .await
+            .unwrap()
+            .0
+    }
+
+    fn term(&self, node: NodeId) -> Term {
+        match *self.log(node).leadership().borrow() {
+            Leadership::Leading { term } => term,
+            other => panic!("node {node} does not lead: {other:?}"),
+        }
+    }
+
+    /// Waits until all nodes have applied what is committed, and returns what they then hold.
+    async fn agreed(&self) -> Vec<String> {
+        let asked = self.nodes.values().next().unwrap();
+        let index = asked.log.confirm().await.unwrap();
+        for node in self.nodes.values() {
+            node.log.wait_applied(index, LONG).await.unwrap();
+        }
+        let commands = asked.tally.commands();
+        for &node in self.nodes.keys() {
+            assert_eq!(self.commands(node), commands, "node {node}");
+        }
+        commands
+    }
+}
+
+fn others(than: NodeId) -> Vec<NodeId> {
+    NODES.into_iter().filter(|&node| node != than).collect()
+}
+
+fn bytes(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_proposed_on_any_node_is_applied_on_all() {
+    let (cluster, _) = Cluster::start(Retention::default()).await;
+    for node in NODES {
+        let applied = cluster
+            .log(node)
+            .propose(bytes(&format!("from {node}")))
+            .await
+            .unwrap();
+        assert_eq!(
+            applied.reply,
+            node.to_string(),
+            "the leader's reply comes back"
+        );
+    }
+    assert_eq!(cluster.agreed().await, ["from 1", "from 2", "from 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_stops_is_replaced_and_nothing_acknowledged_is_lost_or_doubled() {
+    let (mut cluster, leader) = Cluster::start(Retention::default()).await;
+    let followers = others(leader);
+    let proposals = (0..200u64).map(|number| {
+        let log = cluster.log(followers[usize::from(number % 2 == 0)]).clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(number * 10)).await;
+            (number, log.propose(bytes(&format!("c{number}"))).await)
+        })
+    });
+    let proposals: Vec<_> = proposals.collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let term = cluster.term(leader);
+    cluster.stop(leader).await;
+    let next = cluster.leader_among(&followers).await;
+    assert!(cluster.term(next) > term);
+    let outcomes = join_all(proposals).await;
+    let commands = cluster.agreed().await;
+    let mut acknowledged = 0;
+    for outcome in outcomes {
+        let (number, outcome) = outcome.unwrap();
+        let times = commands
+            .iter()
+            .filter(|&command| *command == format!("c{number}"))
+            .count();
+        match outcome {
+            Ok(_) => {
+                acknowledged += 1;
+                assert_eq!(times, 1, "c{number} was acknowledged");
+            }
+            Err(ProposeError::OutcomeUnknown) => {
+                assert!(times <= 1, "c{number} is there {times} times")
+            }
+            Err(error) => panic!("c{number}: {error}"),
+        }
+    }
+    assert!(acknowledged >= 190, "{acknowledged} of 200 acknowledged");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_off_leader_gets_nothing_through_and_is_refused_once_deposed() {
+    let (cluster, old) = Cluster::start(Retention::default()).await;
+    let term = cluster.term(old);
+    cluster
+        .log(old)
+        .propose_fenced(term, bytes("in office"))
+        .await
+        .unwrap();
+    cluster.network.isolate(old);
+    let unheard = cluster
+        .log(old)
+        .propose_fenced(term, bytes("cut off"))
+        .await
+        .unwrap_err();
+    assert_eq!(unheard, ProposeError::OutcomeUnknown);
+    assert!(matches!(
+        cluster.log(old).confirm().await,
+        Err(ConfirmError::NoQuorum)
+    ));
+    let lease = LeaseRequest {
+        node: old,
+        epoch: Epoch(1),
+    };
+    assert_eq!(
+        cluster.log(old).request_lease(lease).await,
+        Err(Denied::NoQuorum)
+    );
+
+    let new = cluster.leader_among(&others(old)).await;
+    cluster
+        .log(new)
+        .propose_fenced(cluster.term(new), bytes("the new one"))
+        .await
+        .unwrap();
+    cluster.network.heal();
+    let mut leadership = cluster.log(old).leadership();
+    leadership
+        .wait_for(|now| *now == Leadership::Following(new))
+        .await
+        .unwrap();
+    let deposed = cluster
+        .log(old)
+        .propose_fenced(term, bytes("too late"))
+        .await
+        .unwrap_err();
+    assert_eq!(deposed, ProposeError::Deposed { term });
+    assert_eq!(cluster.agreed().await, ["in office", "the new one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_come_from_the_leader_on_any_node_unless_the_node_is_declared_down() {
+    let (cluster, _) = Cluster::start(Retention::default()).await;
+    let index = cluster
+        .log(NODES[0])
+        .propose(bytes("a"))
+        .await
+        .unwrap()
+        .index;
+    for node in NODES {
+        let request = LeaseRequest {
+            node,
+            epoch: Epoch(1),
+        };
+        let grant = cluster.log(node).request_lease(request).await.unwrap();
+        assert!(grant.commit_index >= index);
+        assert_eq!(grant.expires.since(grant.asked_at), Duration::from_secs(5));
+        assert!(!grant.is_usable(Some(index - 1), grant.asked_at));
+    }
+    cluster.register.down.lock().unwrap().insert(NODES[1]);
+    let request = LeaseRequest {
+        node: NODES[1],
+        epoch: Epoch(1),
+    };
+    let denied = cluster
+        .log(NODES[1])
+        .request_lease(request)
+        .await
+        .unwrap_err();
+    assert_eq!(denied, Denied::NotAdmitted(NotAdmitted::Down));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_away_too_long_gets_a_snapshot_and_then_the_rest() {
+    let retention = Retention {
+        snapshot_after_bytes: u64::MAX,
+        keep_entries: 5,
+    };
+    let (cluster, leader) = Cluster::start(retention).await;
+    let away = others(leader)[0];
+    cluster.log(leader).propose(bytes("before")).await.unwrap();
+    cluster.network.isolate(away);
+    // Longer than one piece of a snapshot.
+    let long = "x".repeat(60_000);
+    for number in 0..30 {
+        cluster
+            .log(leader)
+            .propose(bytes(&format!("{number} {long}")))
+            .await
+            .unwrap();
+    }
+    cluster.log(leader).compact().await.unwrap();
+    while cluster
+        .log(leader)
+        .status()
+        .purged
+        .is_none_or(|purged| purged < 20)
+    {
+        cluster.log(leader).propose(bytes("more")).await.unwrap();
+    }
+    cluster.network.heal();
+    cluster.log(leader).propose(bytes("after")).await.unwrap();
+    assert_eq!(cluster.agreed().await.last().unwrap(), "after");
+    assert_eq!(cluster.nodes[&away].tally.0.lock().unwrap().installed, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_all_stop_and_start_again_carry_on() {
+    let (mut cluster, _) = Cluster::start(Retention::default()).await;
+    cluster
+        .log(NODES[0])
+        .propose(bytes("before"))
+        .await
+        .unwrap();
+    cluster.agreed().await;
+    for node in NODES {
+        cluster.restart(node).await;
+    }
+    cluster.log(NODES[1]).propose(bytes("after")).await.unwrap();
+    assert_eq!(cluster.agreed().await, ["before", "after"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fourth_node_joins_as_a_learner_and_takes_a_voters_place() {
+    let (mut cluster, leader) = Cluster::start(Retention::default()).await;
+    cluster.log(leader).propose(bytes("before")).await.unwrap();
+    let fourth = NodeId(4);
+    cluster.add(fourth).await;
+    cluster.log(leader).add_learner(fourth).await.unwrap();
+    assert_eq!(cluster.agreed().await, ["before"]);
+    let leaving = others(leader)[0];
+    let mut voters = others(leaving);
+    voters.push(fourth);
+    cluster
+        .log(leader)
+        .set_voters(&voters, Removed::Leave)
+        .await
+        .unwrap();
+    cluster.stop(leaving).await;
+    cluster.log(fourth).propose(bytes("after")).await.unwrap();
+    assert_eq!(cluster.agreed().await, ["before", "after"]);
+    let status = cluster.log(fourth).status();
+    voters.sort_unstable();
+    assert_eq!((status.voters, status.learners), (voters, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_hands_its_office_over_when_asked() {
+    let (cluster, leader) = Cluster::start(Retention::default()).await;
+    let next = others(leader)[0];
+    cluster.agreed().await;
+    cluster.log(leader).transfer_leadership(next).await.unwrap();
+    assert_eq!(cluster.leader_among(&[next]).await, next);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proposal_without_a_majority_says_that_nothing_was_proposed() {
+    let (mut cluster, leader) = Cluster::start(Retention::default()).await;
+    for node in others(NODES[0]) {
+        cluster.stop(node).await;
+    }
+    if leader == NODES[0] {
+        cluster.restart(leader).await;
+    }
+    let mut leadership = cluster.log(NODES[0]).leadership();
+    leadership
+        .wait_for(|now| *now == Leadership::NoLeader)
+        .await
+        .unwrap();
+    let error = cluster.log(NODES[0]).propose(bytes("a")).await.unwrap_err();
+    assert!(matches!(error, ProposeError::NoLeader { .. }), "{error}");
+}
