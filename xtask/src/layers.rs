@@ -76,7 +76,8 @@ const LAYERS: [Layer; 12] = [
     },
     Layer {
         name: "odin-client",
-        uses: &["odin-wire"],
+        // The model for its ids only: a typed client names jobs and runs by their own types.
+        uses: &["odin-model", "odin-wire"],
         outside: None,
     },
     Layer {

@@ -1,6 +1,7 @@
 //! Rules about files and words that no compiler checks. They are also this crate's tests.
 
 mod crates;
+mod guards;
 mod links;
 mod rust_source;
 mod sources;
@@ -21,6 +22,7 @@ pub(crate) fn check(repository: &Repository) -> Result<Vec<Finding>, Failure> {
     findings.extend(sources::check(&files));
     findings.extend(words::check(&files));
     findings.extend(links::check(repository, &files));
+    findings.extend(guards::check(&files));
     findings.extend(check_changelog(&files));
     findings.sort();
     Ok(findings)
