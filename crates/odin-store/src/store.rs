@@ -189,3 +189,277 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     Ok(conn)
 }
+
+#[cfg(test)]
+impl Store {
+    /// How many rows a table has.
+    pub(crate) fn count(&self, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        self.conn.query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Lets the file grow by so many pages only, as a full disk would.
+    fn leave_room(&self, pages: i64) {
+        let now: i64 = self
+            .conn
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        self.conn
+            .pragma_update_and_check(None, "max_page_count", now + pages, |_| Ok(()))
+            .unwrap();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use odin_model::command::{Command, FireAnswer};
+    use odin_model::{JobState, Revision, codec};
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::scenario::{NODE, Scenario, ann, deploy, finished, minute, name, started};
+    use odin_model::attempt::Ending;
+
+    /// A short life: jobs, runs in every state, edits.
+    fn commands() -> Vec<Command> {
+        let mut scenario = Scenario::new();
+        let mut commands = vec![Command::NodeUp {
+            node: NODE,
+            facts: crate::scenario::facts("worker1"),
+            at: minute(0),
+        }];
+        commands.extend(["a", "b"].map(|job| Command::Deploy(Box::new(deploy(job)))));
+        for command in &commands {
+            scenario.apply(command);
+        }
+        for at in 1..4 {
+            let items = ["a", "b"].map(|job| scenario.item(deploy(job).fresh_id, &[at]));
+            let fire = Command::Fire(odin_model::command::Fire {
+                items: items.to_vec(),
+                proposed_at: minute(at),
+            });
+            scenario.apply(&fire);
+            commands.push(fire);
+            let runs = scenario.store.reader().open_runs_of_node(NODE).unwrap();
+            let report = Command::Report {
+                node: NODE,
+                events: vec![
+                    started(runs[0].id),
+                    finished(runs[1].id, Ending::Exited { code: 1 }),
+                ],
+            };
+            scenario.apply(&report);
+            commands.push(report);
+        }
+        commands.push(Command::Remove {
+            by: ann(),
+            job: deploy("b").fresh_id,
+            at: minute(5),
+        });
+        commands
+    }
+
+    /// The hash and effects after the commands in batches of that size.
+    fn applied_in_batches(size: usize) -> ([u8; 32], Vec<Effect>) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&directory.path().join("state.db")).unwrap();
+        let encoded: Vec<_> = commands().iter().map(codec::encode).collect();
+        let entries: Vec<_> = (1..)
+            .zip(&encoded)
+            .map(|(index, command)| Entry { index, command })
+            .collect();
+        let mut effects = Vec::new();
+        for batch in entries.chunks(size) {
+            effects.extend(store.apply(batch, b"mark").unwrap().effects);
+        }
+        (store.state_hash().unwrap(), effects)
+    }
+
+    #[test]
+    fn the_same_commands_give_the_same_state_in_batches_of_any_size() {
+        let one_by_one = applied_in_batches(1);
+        for size in [1, 3, 1000] {
+            assert_eq!(applied_in_batches(size), one_by_one, "batches of {size}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_is_opened_again_goes_on_where_it_was() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        scenario.run_of(id, 1);
+        let hash = scenario.store.state_hash().unwrap();
+        let counts = scenario.store.view().counts();
+        let mut scenario = scenario.reopened();
+        assert_eq!(scenario.store.state_hash().unwrap(), hash);
+        assert_eq!(scenario.store.view().counts(), counts);
+        assert_eq!(scenario.store.view().applied(), scenario.index);
+        assert_eq!(scenario.due_minutes(), [2]);
+        let mark = scenario.store.mark().unwrap();
+        assert_eq!(mark, Some(scenario.index.to_le_bytes().to_vec()));
+        assert_eq!(scenario.fire(id, &[2], 2), FireAnswer::Decided);
+    }
+
+    #[test]
+    fn an_empty_batch_moves_the_mark() {
+        let mut scenario = Scenario::with_node();
+        scenario.store.apply(&[], b"later").unwrap();
+        assert_eq!(scenario.store.mark().unwrap(), Some(b"later".to_vec()));
+    }
+
+    /// Applies the batch, which is to fail, and looks whether everything is as before.
+    #[track_caller]
+    fn check_failed_batch(scenario: &mut Scenario, entries: &[Entry<'_>]) -> StoreError {
+        let before = (
+            scenario.store.state_hash().unwrap(),
+            scenario.store.mark().unwrap(),
+            scenario.store.view().counts(),
+            scenario.due_minutes(),
+            scenario.store.view().applied(),
+        );
+        let error = scenario.store.apply(entries, b"new mark").unwrap_err();
+        let after = (
+            scenario.store.state_hash().unwrap(),
+            scenario.store.mark().unwrap(),
+            scenario.store.view().counts(),
+            scenario.due_minutes(),
+            scenario.store.view().applied(),
+        );
+        assert_eq!(after, before);
+        error
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_takes_its_batch_back() {
+        let mut scenario = Scenario::with_node();
+        let good = codec::encode(&Command::Deploy(Box::new(deploy("nightly"))));
+        for (bad, code) in [
+            (&[2u8, 0][..], "store/unreadable-entry"),
+            (&[1, 255], "store/unreadable-entry"),
+            (&[], "store/unreadable-entry"),
+        ] {
+            let entries = [
+                Entry {
+                    index: 2,
+                    command: &good,
+                },
+                Entry {
+                    index: 3,
+                    command: bad,
+                },
+            ];
+            assert_eq!(check_failed_batch(&mut scenario, &entries).code(), code);
+        }
+    }
+
+    #[test]
+    fn an_entry_is_not_applied_twice() {
+        let mut scenario = Scenario::with_node();
+        let command = codec::encode(&Command::Deploy(Box::new(deploy("nightly"))));
+        let entry = Entry {
+            index: 1,
+            command: &command,
+        };
+        let error = check_failed_batch(&mut scenario, &[entry]);
+        assert_eq!(error.code(), "store/out-of-order");
+    }
+
+    #[test]
+    fn a_full_disk_leaves_the_state_before_and_recovers() {
+        let mut scenario = Scenario::with_node();
+        scenario.store.leave_room(1);
+        let mut big = deploy("nightly");
+        big.spec.description = "x".repeat(100_000);
+        let command = codec::encode(&Command::Deploy(Box::new(big)));
+        let entry = Entry {
+            index: 2,
+            command: &command,
+        };
+        let error = check_failed_batch(&mut scenario, &[entry]);
+        assert_eq!(error.code(), "store/disk-full");
+        scenario.store.leave_room(1000);
+        scenario.store.apply(&[entry], b"mark").unwrap();
+        assert_eq!(scenario.due_minutes(), [1]);
+    }
+
+    #[test]
+    fn a_transaction_that_never_commits_leaves_mark_and_state_in_step() {
+        let mut scenario = Scenario::with_node();
+        scenario.deploy(deploy("nightly"));
+        let hash = scenario.store.state_hash().unwrap();
+        // What a process that is killed in the middle of a batch leaves behind.
+        scenario.store.conn.execute_batch("BEGIN").unwrap();
+        let mut batch = Batch::new(&scenario.store.conn, 0);
+        let command = codec::encode(&Command::Deploy(Box::new(deploy("weekly"))));
+        batch.apply(3, &command).unwrap();
+        drop(batch);
+        local::set(&scenario.store.conn, b"never", 3).unwrap();
+        let mut scenario = scenario.reopened();
+        assert_eq!(scenario.store.state_hash().unwrap(), hash);
+        assert_eq!(
+            scenario.store.mark().unwrap(),
+            Some(2u64.to_le_bytes().to_vec())
+        );
+        let id = scenario.deploy(deploy("weekly"));
+        assert_eq!(scenario.job(id).revision, Revision(3));
+    }
+
+    #[track_caller]
+    fn check_refused_file(prepare: impl Fn(&Path), code: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        prepare(&path);
+        let before = std::fs::read(&path).unwrap();
+        assert_eq!(Store::open(&path).unwrap_err().code(), code);
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_newer_foreign_or_damaged_file_is_refused_and_stays_as_it_is() {
+        check_refused_file(
+            |path| {
+                drop(Store::open(path).unwrap());
+                let conn = Connection::open(path).unwrap();
+                conn.pragma_update(None, "user_version", 9).unwrap();
+            },
+            "store/newer-version",
+        );
+        check_refused_file(
+            |path| {
+                let conn = Connection::open(path).unwrap();
+                conn.execute_batch("CREATE TABLE recipes (title)").unwrap();
+            },
+            "store/not-a-state",
+        );
+        check_refused_file(
+            |path| {
+                std::fs::write(path, "not a database, but long enough for one".repeat(99)).unwrap()
+            },
+            "store/corrupt",
+        );
+    }
+
+    #[test]
+    fn a_checkpoint_moves_what_is_committed() {
+        let mut scenario = Scenario::with_node();
+        let mut checkpointer = scenario.store.checkpointer().unwrap();
+        scenario.deploy(deploy("nightly"));
+        let done = checkpointer.run().unwrap();
+        assert!(done.log_pages > 0);
+        assert_eq!(done.moved_pages, done.log_pages);
+    }
+
+    #[test]
+    fn paused_jobs_are_not_due_after_a_restart() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        scenario.set_state(id, JobState::Paused, 0);
+        let scenario = scenario.reopened();
+        assert_eq!(scenario.store.view().next_due_instant(), None);
+        let found = scenario
+            .store
+            .reader()
+            .job_by_name(&ann().user, &name("nightly"));
+        assert_eq!(found.unwrap().map(|job| job.id), Some(id));
+    }
+}

@@ -69,3 +69,156 @@ fn cancel_decided(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use odin_model::attempt::Ending;
+    use odin_model::command::{Command, SetJobState};
+    use odin_model::{JobId, JobState, Outcome, Refusal, Reply, RunId};
+
+    use crate::scenario::{NODE, Scenario, ann, bob, deploy, due_after, finished, minute, started};
+    use crate::{CancelWhen, Effect};
+
+    /// Ann's job with a queued, an assigned and a running run.
+    fn scenario() -> (Scenario, JobId, [RunId; 3]) {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        let mut item = scenario.item(id, &[1]);
+        item.node = None;
+        scenario.fire_item(item, 1);
+        let queued = scenario.ledger(id)[0].run.unwrap();
+        let assigned = scenario.run_of(id, 2);
+        let running = scenario.run_of(id, 3);
+        scenario.report(vec![started(running)]);
+        (scenario, id, [queued, assigned, running])
+    }
+
+    fn remove(id: JobId) -> Command {
+        Command::Remove {
+            by: ann(),
+            job: id,
+            at: minute(4),
+        }
+    }
+
+    #[track_caller]
+    fn check_decided_runs(scenario: &mut Scenario, runs: [RunId; 3], reason: &str) {
+        let [queued, assigned, running] = runs;
+        let run = scenario.run(queued);
+        assert_eq!(run.state.word(), "finished");
+        assert_eq!(run.reason.as_deref(), Some(reason));
+        assert_eq!(run.finished_at, Some(minute(4)));
+        let requests: Vec<_> = scenario
+            .effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::CancelRequested { .. }))
+            .collect();
+        assert!(
+            matches!(requests[..], [Effect::CancelRequested { run, node: NODE, when: CancelWhen::BeforeStart, .. }] if *run == assigned),
+            "{requests:?}"
+        );
+        assert_eq!(
+            scenario.run(assigned).cancel_requested.as_deref(),
+            Some(reason)
+        );
+        assert_eq!(scenario.run(running).cancel_requested, None);
+        let open = scenario.store.reader().open_runs_of_node(NODE).unwrap();
+        assert_eq!(
+            open[0].cancel.as_ref().map(|c| c.when),
+            Some(CancelWhen::BeforeStart)
+        );
+        assert_eq!(open[1].cancel, None);
+    }
+
+    #[test]
+    fn a_pause_cancels_what_has_no_process_and_leaves_the_ledger() {
+        let (mut scenario, id, runs) = scenario();
+        let ledger = scenario.ledger(id);
+        scenario.set_state(id, JobState::Paused, 4);
+        check_decided_runs(&mut scenario, runs, "the job was paused by ann");
+        assert_eq!(scenario.ledger(id), ledger);
+        assert_eq!(scenario.due_minutes(), Vec::<i64>::new());
+        assert_eq!(
+            scenario.job(id).last_outcome,
+            Some((runs[0], Outcome::Cancelled))
+        );
+    }
+
+    #[test]
+    fn a_process_that_was_faster_than_the_pause_goes_on() {
+        let (mut scenario, id, [_, assigned, _]) = scenario();
+        scenario.set_state(id, JobState::Paused, 4);
+        scenario.report(vec![started(assigned)]);
+        assert_eq!(scenario.run(assigned).cancel_requested, None);
+        scenario.report(vec![finished(assigned, Ending::Exited { code: 0 })]);
+        assert_eq!(scenario.run(assigned).exit_code, Some(0));
+    }
+
+    #[test]
+    fn a_removed_job_keeps_its_history_only() {
+        let (mut scenario, id, runs) = scenario();
+        assert_eq!(scenario.apply(&remove(id)), Reply::Done);
+        check_decided_runs(&mut scenario, runs, "the job was removed by ann");
+        assert_eq!(scenario.job(id).state, JobState::Removed);
+        assert_eq!(scenario.store.view().counts().jobs, 0);
+        assert_eq!(
+            scenario.store.reader().jobs(None, None, 9).unwrap().jobs,
+            []
+        );
+        assert_eq!(scenario.refused(&remove(id)), Refusal::NoSuchJob(id));
+    }
+
+    #[test]
+    fn resuming_begins_after_now() {
+        let (mut scenario, id, _) = scenario();
+        scenario.set_state(id, JobState::Paused, 4);
+        scenario.set_state(id, JobState::Enabled, 50);
+        assert_eq!(scenario.due_minutes(), [51]);
+        assert_eq!(scenario.job(id).last_decided, Some(minute(3)));
+    }
+
+    #[test]
+    fn every_refusal() {
+        let (mut scenario, id, _) = scenario();
+        let set = |by, job, state, due| {
+            Command::SetJobState(SetJobState {
+                by,
+                job,
+                state,
+                due,
+                at: minute(4),
+            })
+        };
+        let unknown = JobId::from_bits(5);
+        let mut viewer = ann();
+        viewer.role = odin_model::owner::Role::Viewer;
+        let owner = "ann".to_owned();
+        let paused = JobState::Paused;
+        let already = |word: &str| Refusal::AlreadyInState {
+            job: id,
+            state: word.to_owned(),
+        };
+        for (command, expected) in [
+            (
+                set(ann(), unknown, paused, None),
+                Refusal::NoSuchJob(unknown),
+            ),
+            (set(bob(), id, paused, None), Refusal::NoSuchJob(id)),
+            (
+                set(viewer, id, paused, None),
+                Refusal::NotPermitted { job: id, owner },
+            ),
+            (
+                set(ann(), id, JobState::Enabled, Some(due_after(4))),
+                already("enabled"),
+            ),
+        ] {
+            assert_eq!(scenario.refused(&command), expected);
+        }
+        scenario.set_state(id, JobState::Paused, 4);
+        let early = set(ann(), id, JobState::Enabled, Some(due_after(2)));
+        assert_eq!(scenario.refused(&early), Refusal::DueOutOfDate { job: id });
+        let again = set(ann(), id, JobState::Paused, None);
+        assert_eq!(scenario.refused(&again), already("paused"));
+    }
+}

@@ -64,3 +64,83 @@ pub(super) fn apply(
     ])?;
     Ok(reply)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use odin_model::command::Command;
+    use odin_model::{JobId, Refusal, Reply};
+
+    use crate::scenario::{NODE, Scenario, ann, deploy, minute};
+
+    const DAY: i64 = 24 * 60;
+
+    fn keyed(key: &str, digest: u8, at: Timestamp, job: JobId) -> Command {
+        Command::Keyed {
+            principal: "ann:1000".to_owned(),
+            key: key.to_owned(),
+            digest: [digest; 32],
+            at,
+            command: Box::new(Command::RunNow {
+                by: ann(),
+                job,
+                node: Some(NODE),
+                at,
+            }),
+        }
+    }
+
+    #[track_caller]
+    fn run_of(reply: Reply) -> String {
+        match reply {
+            Reply::Run { id } => id.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_same_key_counts_once_within_a_day() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        let mut send = |key, at| run_of(scenario.apply(&keyed(key, 1, minute(at), id)));
+        let first = send("a", 0);
+        assert_eq!(send("a", 5), first);
+        assert_eq!(send("a", DAY), first);
+        assert_ne!(send("b", 5), first);
+        assert_ne!(send("a", DAY + 1), first);
+    }
+
+    #[test]
+    fn the_same_key_for_another_request_is_refused() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        scenario.apply(&keyed("a", 1, minute(0), id));
+        let other = keyed("a", 2, minute(1), id);
+        assert_eq!(scenario.refused(&other), Refusal::KeyReused);
+    }
+
+    #[test]
+    fn a_refusal_is_not_kept() {
+        let mut scenario = Scenario::with_node();
+        let id = deploy("nightly").fresh_id;
+        let command = keyed("a", 1, minute(0), id);
+        assert_eq!(scenario.refused(&command), Refusal::NoSuchJob(id));
+        scenario.deploy(deploy("nightly"));
+        run_of(scenario.apply(&command));
+    }
+
+    #[test]
+    fn old_keys_go_a_few_at_a_time() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        for key in 0..40 {
+            scenario.apply(&keyed(&key.to_string(), 1, minute(0), id));
+        }
+        let mut left = Vec::new();
+        for later in 1..=4 {
+            scenario.apply(&keyed("later", 1, minute(later * (DAY + 1)), id));
+            left.push(scenario.store.count("keyed_replies"));
+        }
+        assert_eq!(left, [25, 9, 1, 1]);
+    }
+}

@@ -45,3 +45,100 @@ pub(super) fn apply(batch: &mut Batch<'_>, modify: &Modify) -> Result<Reply, Sto
         next_due,
     )?)
 }
+
+#[cfg(test)]
+mod tests {
+    use odin_model::command::{Command, FireAnswer};
+    use odin_model::{JobId, JobState, Refusal, Revision, VersionNumber};
+
+    use crate::scenario::{Scenario, ann, bob, deploy, due_after, minute, name, root};
+
+    #[test]
+    fn what_is_named_changes_and_the_bundle_stays() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        let mut modify = scenario.modify(id);
+        modify.name = Some(name("weekly"));
+        modify.description = Some("tidies up".to_owned());
+        modify.schedule = Some(("every hour".to_owned(), due_after(59)));
+        scenario.apply(&Command::Modify(Box::new(modify)));
+        let job = scenario.job(id);
+        assert_eq!(job.version, VersionNumber(2));
+        assert_eq!(job.spec.name, name("weekly"));
+        assert_eq!(job.spec.description, "tidies up");
+        assert_eq!(job.spec.schedule, "every hour");
+        assert_eq!(job.bundle, deploy("nightly").bundle);
+        assert_eq!(scenario.due_minutes(), [60]);
+        let reader = scenario.store.reader();
+        let by_name = |text| reader.job_by_name(&ann().user, &name(text)).unwrap();
+        assert_eq!(by_name("weekly").map(|job| job.id), Some(id));
+        assert_eq!(by_name("nightly"), None);
+    }
+
+    #[test]
+    fn without_a_schedule_the_next_due_time_stays() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        let modify = scenario.modify(id);
+        scenario.apply(&Command::Modify(Box::new(modify)));
+        assert_eq!(scenario.due_minutes(), [1]);
+        assert_eq!(scenario.fire(id, &[1], 1), FireAnswer::Decided);
+    }
+
+    #[test]
+    fn a_paused_job_stays_without_a_due_time() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        scenario.set_state(id, JobState::Paused, 0);
+        let mut modify = scenario.modify(id);
+        modify.schedule = Some(("every hour".to_owned(), due_after(59)));
+        scenario.apply(&Command::Modify(Box::new(modify)));
+        assert_eq!(scenario.job(id).next_due, None);
+        assert_eq!(scenario.due_minutes(), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn every_refusal() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        let other = scenario.deploy(deploy("weekly"));
+        scenario.fire(id, &[1], 1);
+        let base = scenario.modify(id);
+        let mut cases = Vec::new();
+
+        let mut case = base.clone();
+        case.job = JobId::from_bits(5);
+        cases.push((case, Refusal::NoSuchJob(JobId::from_bits(5))));
+        let mut case = base.clone();
+        case.by = bob();
+        cases.push((case, Refusal::NoSuchJob(id)));
+        let mut case = base.clone();
+        case.by.role = odin_model::owner::Role::Viewer;
+        let owner = "ann".to_owned();
+        cases.push((case, Refusal::NotPermitted { job: id, owner }));
+        let mut case = base.clone();
+        case.name = Some(name("weekly"));
+        let taken = Refusal::NameTaken {
+            name: name("weekly"),
+            job: other,
+        };
+        cases.push((case, taken));
+        let mut case = base.clone();
+        case.expected = Some(Revision(1));
+        let conflict = Refusal::RevisionConflict {
+            job: id,
+            expected: Revision(1),
+            found: Revision(2),
+        };
+        cases.push((case, conflict));
+        let mut case = base.clone();
+        case.by = root();
+        case.schedule = Some(("every hour".to_owned(), due_after(0)));
+        cases.push((case, Refusal::DueOutOfDate { job: id }));
+
+        for (case, expected) in cases {
+            assert_eq!(scenario.refused(&Command::Modify(Box::new(case))), expected);
+        }
+        assert_eq!(scenario.job(id).next_due, Some(minute(2)));
+    }
+}

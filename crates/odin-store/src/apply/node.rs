@@ -81,3 +81,115 @@ pub(super) fn life_of(conn: &Connection, node: NodeId) -> Result<Option<Epoch>, 
         .optional()?;
     Ok(epoch.map(columns::to_epoch))
 }
+
+#[cfg(test)]
+mod tests {
+    use odin_model::attempt::Ending;
+    use odin_model::command::Command;
+    use odin_model::node::NodeState;
+    use odin_model::{Epoch, NodeId, Refusal, Reply};
+
+    use crate::scenario::{NODE, Scenario, deploy, facts, finished, minute, started};
+
+    fn down(epoch: Epoch) -> Command {
+        Command::NodeDown {
+            node: NODE,
+            epoch,
+            at: minute(3),
+        }
+    }
+
+    /// The states of the runs of minutes 1, which is running, and 2, which is assigned, with their epochs.
+    fn runs(scenario: &Scenario) -> Vec<(&'static str, Option<Epoch>)> {
+        let open = scenario.store.reader().open_runs_of_node(NODE).unwrap();
+        open.iter()
+            .map(|run| {
+                (
+                    run.state.word(),
+                    run.state.attempt().map(|(_, _, epoch)| epoch),
+                )
+            })
+            .collect()
+    }
+
+    fn scenario() -> Scenario {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        let run = scenario.run_of(id, 1);
+        scenario.run_of(id, 2);
+        scenario.report(vec![started(run)]);
+        scenario
+    }
+
+    #[test]
+    fn a_nodes_epoch_is_the_index_of_its_entry() {
+        let mut scenario = Scenario::new();
+        assert_eq!(scenario.node_up(NODE, "worker1"), Epoch(1));
+        let node = scenario.store.reader().node(NODE).unwrap().unwrap();
+        assert_eq!(
+            (node.state, node.epoch, node.facts, node.up_since),
+            (NodeState::Up, Epoch(1), facts("worker1"), minute(0))
+        );
+    }
+
+    #[test]
+    fn a_new_life_keeps_the_runs() {
+        let mut scenario = scenario();
+        let epoch = Some(scenario.node_up(NODE, "worker1"));
+        assert_eq!(runs(&scenario), [("running", epoch), ("assigned", epoch)]);
+    }
+
+    #[test]
+    fn a_silent_nodes_runs_are_unreachable_until_it_returns_or_reports() {
+        let mut scenario = scenario();
+        scenario.apply(&down(Epoch(1)));
+        let state = scenario.store.reader().nodes().unwrap()[0].state;
+        assert_eq!(state, NodeState::Down);
+        let before = Some(Epoch(1));
+        assert_eq!(
+            runs(&scenario),
+            [("unreachable", before), ("unreachable", before)]
+        );
+        let epoch = Some(scenario.node_up(NODE, "worker1"));
+        assert_eq!(runs(&scenario), [("assigned", epoch), ("assigned", epoch)]);
+        let id = deploy("nightly").fresh_id;
+        let first = scenario.ledger(id)[0].run.unwrap();
+        scenario.report(vec![finished(first, Ending::Exited { code: 0 })]);
+        assert_eq!(scenario.run(first).started_at, Some(minute(1)));
+        assert_eq!(scenario.run(first).state.word(), "finished");
+    }
+
+    #[test]
+    fn the_silence_of_an_earlier_life_changes_nothing() {
+        let mut scenario = scenario();
+        scenario.node_up(NODE, "worker1");
+        let before = scenario.store.state_hash().unwrap();
+        assert_eq!(scenario.apply(&down(Epoch(1))), Reply::Done);
+        assert_eq!(scenario.store.state_hash().unwrap(), before);
+    }
+
+    #[test]
+    fn a_node_that_is_down_gets_no_runs() {
+        let mut scenario = scenario();
+        scenario.apply(&down(Epoch(1)));
+        let id = deploy("nightly").fresh_id;
+        let run = scenario.run_of(id, 3);
+        assert_eq!(scenario.run(run).state.word(), "queued");
+    }
+
+    #[test]
+    fn a_name_belongs_to_one_node() {
+        let mut scenario = scenario();
+        let command = Command::NodeUp {
+            node: NodeId(2),
+            facts: facts("worker1"),
+            at: minute(0),
+        };
+        assert_eq!(
+            scenario.refused(&command),
+            Refusal::NodeNameTaken("worker1".to_owned())
+        );
+        scenario.node_up(NODE, "renamed");
+        scenario.node_up(NodeId(2), "worker1");
+    }
+}

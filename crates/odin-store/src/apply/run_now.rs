@@ -37,3 +37,64 @@ pub(super) fn apply(
         id: run::insert(batch, &new)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use odin_model::command::Command;
+    use odin_model::owner::{Principal, Role};
+    use odin_model::run::Cause;
+    use odin_model::{Concurrency, JobId, JobState, Missed, Refusal, Reply};
+
+    use crate::scenario::{NODE, Scenario, ann, bob, deploy, minute, root};
+
+    fn run_now(by: Principal, job: JobId) -> Command {
+        Command::RunNow {
+            by,
+            job,
+            node: Some(NODE),
+            at: minute(7),
+        }
+    }
+
+    #[test]
+    fn a_run_without_an_occurrence_is_made_even_of_a_paused_job() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        scenario.set_state(id, JobState::Paused, 0);
+        let Reply::Run { id: run } = scenario.apply(&run_now(root(), id)) else {
+            panic!("no run")
+        };
+        let run = scenario.run(run);
+        let by = "root".to_owned();
+        assert_eq!((run.cause, run.due_at), (Cause::Manual { by }, None));
+        assert_eq!((run.queued_at, run.node), (minute(7), Some(NODE)));
+        assert_eq!(scenario.ledger(id), []);
+    }
+
+    #[test]
+    fn every_refusal() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.job_with("nightly", Concurrency::Forbid, Missed::Once);
+        let mut viewer = ann();
+        viewer.role = Role::Viewer;
+        let owner = "ann".to_owned();
+        for (by, expected) in [
+            (bob(), Refusal::NoSuchJob(id)),
+            (viewer, Refusal::NotPermitted { job: id, owner }),
+        ] {
+            assert_eq!(scenario.refused(&run_now(by, id)), expected);
+        }
+        let Reply::Run { id: run } = scenario.apply(&run_now(ann(), id)) else {
+            panic!("no run")
+        };
+        let active = Refusal::StillActive { job: id, run };
+        assert_eq!(scenario.refused(&run_now(ann(), id)), active);
+        scenario.apply(&Command::Remove {
+            by: ann(),
+            job: id,
+            at: minute(8),
+        });
+        let gone = Refusal::NoSuchJob(id);
+        assert_eq!(scenario.refused(&run_now(ann(), id)), gone);
+    }
+}

@@ -24,3 +24,32 @@ pub(super) fn apply(
     batch.effects.push(Effect::SettingsChanged);
     Ok(Reply::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use odin_model::command::{Command, Setting};
+    use odin_model::owner::Role;
+    use odin_model::{Refusal, Reply};
+
+    use crate::Effect;
+    use crate::scenario::{Scenario, ann, root};
+
+    #[test]
+    fn an_admin_alone_sets_the_time_zone() {
+        let mut scenario = Scenario::new();
+        assert_eq!(scenario.store.reader().timezone().unwrap(), None);
+        let set = |by| Command::Set {
+            by,
+            setting: Setting::Timezone("Europe/Berlin".to_owned()),
+        };
+        let needed = Role::Admin;
+        assert_eq!(
+            scenario.refused(&set(ann())),
+            Refusal::RoleNeeded { needed }
+        );
+        assert_eq!(scenario.apply(&set(root())), Reply::Done);
+        assert_eq!(scenario.effects, [Effect::SettingsChanged]);
+        let zone = scenario.store.reader().timezone().unwrap();
+        assert_eq!(zone.as_deref(), Some("Europe/Berlin"));
+    }
+}

@@ -1,0 +1,248 @@
+//! What a run costs the thread that applies the log: decided, started and finished, in batches. CPU time of the
+//! thread, not wall time, so that a busy machine shows the same.
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use jiff::{SignedDuration, Timestamp};
+use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
+use odin_model::command::{Command, Deploy, DueAfter, Fire, FireItem};
+use odin_model::job::Visibility;
+use odin_model::node::NodeFacts;
+use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
+use odin_model::owner::{Owner, Principal, Role};
+use odin_model::{
+    AttemptNumber, BundleHash, JobId, JobName, JobSpec, NodeId, Program, Reply, Revision, RunId,
+    Usage, codec,
+};
+use odin_store::{Entry, Store};
+
+const JOBS: u64 = 10_000;
+const BATCH: u64 = 256;
+const NODE: NodeId = NodeId(1);
+
+struct Bench {
+    store: Store,
+    index: u64,
+    revisions: Vec<Revision>,
+    /// How often each job has come due.
+    rounds: Vec<i64>,
+    next_job: u64,
+    _directory: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::open(&directory.path().join("state.db")).expect("a new store");
+        let mut bench = Self {
+            store,
+            index: 0,
+            revisions: Vec::new(),
+            rounds: vec![0; usize::try_from(JOBS).expect("a small number")],
+            next_job: 0,
+            _directory: directory,
+        };
+        bench.apply(&[Command::NodeUp {
+            node: NODE,
+            facts: facts(),
+            at: due(0),
+        }]);
+        let deploys: Vec<_> = (0..JOBS)
+            .map(|job| Command::Deploy(Box::new(deploy(job))))
+            .collect();
+        for some in deploys.chunks(1000) {
+            let replies = bench.apply(some);
+            bench
+                .revisions
+                .extend(replies.iter().map(|reply| match reply {
+                    Reply::Job { revision, .. } => *revision,
+                    other => unreachable!("deploys of new jobs succeed: {other:?}"),
+                }));
+        }
+        bench
+    }
+
+    fn apply(&mut self, commands: &[Command]) -> Vec<Reply> {
+        let encoded: Vec<_> = commands.iter().map(codec::encode).collect();
+        self.apply_encoded(&encoded)
+    }
+
+    fn apply_encoded(&mut self, encoded: &[Vec<u8>]) -> Vec<Reply> {
+        let first = self.index + 1;
+        self.index += encoded.len() as u64;
+        let entries: Vec<_> = (first..)
+            .zip(encoded)
+            .map(|(index, command)| Entry { index, command })
+            .collect();
+        self.store
+            .apply(&entries, b"mark")
+            .expect("the store takes it")
+            .replies
+    }
+
+    /// The next batch of occurrences, and the reports of its runs.
+    fn next_batch(&mut self, apart: bool) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let mut items = Vec::new();
+        for _ in 0..BATCH {
+            let job = self.next_job;
+            self.next_job = (job + 1) % JOBS;
+            let place = usize::try_from(job).expect("a small number");
+            let round = &mut self.rounds[place];
+            *round += 1;
+            items.push(FireItem {
+                job: JobId::from_bits(job),
+                revision: self.revisions[place],
+                due: due(*round),
+                earlier: None,
+                listed: vec![due(*round)],
+                next_due: Some(due(*round + 1)),
+                node: Some(NODE),
+            });
+        }
+        let proposed_at = items.iter().map(|item| item.due).min().unwrap_or(due(0));
+        let fire = Command::Fire(Fire { items, proposed_at });
+        let runs: Vec<_> = (0..BATCH)
+            .map(|place| {
+                RunId::new(
+                    0,
+                    self.index + 1,
+                    u16::try_from(place).expect("a small number"),
+                )
+            })
+            .collect();
+        let start = |&run: &RunId| started(run);
+        let finish = |&run: &RunId| finished(run);
+        let events = if apart {
+            runs.iter()
+                .map(start)
+                .chain(runs.iter().map(finish))
+                .collect()
+        } else {
+            runs.iter()
+                .flat_map(|run| [started(*run), finished(*run)])
+                .collect()
+        };
+        let report = Command::Report { node: NODE, events };
+        (vec![codec::encode(&fire)], vec![codec::encode(&report)])
+    }
+}
+
+fn due(round: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_800_000_000 + 60 * round)
+}
+
+fn facts() -> NodeFacts {
+    NodeFacts {
+        name: "worker1".to_owned(),
+        pid: 1,
+        boot_id: String::new(),
+        http: String::new(),
+        raft: String::new(),
+        version: String::new(),
+        timezone: "UTC".to_owned(),
+    }
+}
+
+fn deploy(job: u64) -> Deploy {
+    let name = JobName::parse(&format!("job {job}")).expect("a good name");
+    let program = Program::Argv(vec!["/bin/true".to_owned()]);
+    Deploy {
+        by: Principal {
+            user: Owner {
+                user: "ann".to_owned(),
+                uid: 1000,
+            },
+            role: Role::Operator,
+        },
+        id: Some(JobId::from_bits(job)),
+        fresh_id: JobId::from_bits(job),
+        spec: JobSpec::new(name, program, "every minute", "UTC"),
+        bundle: BundleHash([1; 32]),
+        visibility: Visibility::Listed,
+        due: DueAfter {
+            after: due(0),
+            next_due: Some(due(1)),
+        },
+        expected: None,
+        at: due(0),
+    }
+}
+
+fn started(run: RunId) -> AttemptEvent {
+    AttemptEvent {
+        run,
+        attempt: AttemptNumber::FIRST,
+        kind: AttemptEventKind::Started {
+            at: due(1),
+            pid: 4711,
+        },
+    }
+}
+
+fn finished(run: RunId) -> AttemptEvent {
+    let chunk = OutputChunk {
+        stream: Stream::Stdout,
+        at: due(1),
+        bytes: b"pruned 3 files\n".to_vec(),
+    };
+    let result = AttemptResult {
+        ending: Ending::Exited { code: 0 },
+        started_at: Some(due(1)),
+        finished_at: due(1),
+        usage: Usage {
+            cpu_user: Duration::from_micros(400),
+            cpu_system: Duration::from_micros(300),
+            memory_max_bytes: 2 << 20,
+        },
+        output: OutputSummary {
+            stdout_bytes: 15,
+            stderr_bytes: 0,
+            dropped_bytes: 0,
+            kept: OutputKept::Inline(vec![chunk]),
+        },
+    };
+    AttemptEvent {
+        run,
+        attempt: AttemptNumber::FIRST,
+        kind: AttemptEventKind::Finished(Box::new(result)),
+    }
+}
+
+/// How long this thread has been on a processor.
+fn cpu_time() -> Duration {
+    let text =
+        std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux with schedstat");
+    let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
+    Duration::from_nanos(nanos.expect("a number first"))
+}
+
+fn runs(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("a batch of 256 runs");
+    group.throughput(Throughput::Elements(BATCH));
+    group.sample_size(20);
+    for (name, apart) in [
+        ("start and end together", false),
+        ("start and end apart", true),
+    ] {
+        let mut bench = Bench::new();
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|batches| {
+                let mut total = Duration::ZERO;
+                for _ in 0..batches {
+                    let (fire, report) = bench.next_batch(apart);
+                    let before = cpu_time();
+                    bench.apply_encoded(&fire);
+                    bench.apply_encoded(&report);
+                    total += cpu_time() - before;
+                }
+                total
+            });
+        });
+        assert_eq!(bench.store.view().counts().open_runs, 0);
+    }
+    group.finish();
+}
+
+criterion_group!(benches, runs);
+criterion_main!(benches);
