@@ -22,7 +22,8 @@ pub(crate) fn looks_like_cron(text: &str) -> bool {
         return true;
     }
     let is_cron = |c: char| c.is_ascii_digit() || matches!(c, '*' | ',' | '-' | '/' | '?' | '~');
-    let is_date = first.len() == 10 && first.matches('-').count() == 2;
+    // Year-month-day begins no schedule, but it is not a range of cron either.
+    let is_date = first.len() == 10 && first.split('-').map(str::len).eq([4, 2, 2]);
     first.chars().all(is_cron)
         && !is_date
         && fields

@@ -101,7 +101,7 @@ fn fixed_times(timing: &Timing) -> String {
 }
 
 /// What stands between `every` and `at`.
-fn subject(pattern: &DayPattern) -> String {
+pub(crate) fn subject(pattern: &DayPattern) -> String {
     if pattern.every_days > 1 {
         let all_days = DayPattern {
             every_days: 1,
@@ -194,7 +194,7 @@ fn month_days(set: u32) -> Vec<String> {
         .collect()
 }
 
-fn months(set: u16) -> Vec<String> {
+pub(crate) fn months(set: u16) -> Vec<String> {
     (1..=12)
         .filter(|month| set & (1 << month) != 0)
         .map(|month| MONTHS[month - 1].to_owned())
