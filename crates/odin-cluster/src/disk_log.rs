@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::growth::{Growth, entry_bytes};
 use crate::raft_types::{self, Entry, LogId, TypeConfig, Vote};
+use crate::torn_tail::trim_zeros;
 use crate::wal_types::{Flushed, StoredPayload, StoredVote, WalTypes};
 
 /// One file of the log. Files whose entries are all purged are deleted, so this is how finely space comes back.
@@ -87,7 +88,18 @@ impl DiskLog {
         config.wal.read_buffer_size = Some(READ_BUFFER_BYTES);
         // The sync in flight is the window in which proposals gather; waiting for company only adds latency.
         config.wal.flush_batch_wait = Some(Duration::ZERO);
-        let mut log = RaftLog::open(Arc::new(config)).map_err(io_error)?;
+        let config = Arc::new(config);
+        let opened = match RaftLog::open(config.clone()) {
+            // Another process that has the log open is an error of another kind: its files stay as they are.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                match trim_zeros(dir).map_err(io_error)? {
+                    true => RaftLog::open(config),
+                    false => Err(error),
+                }
+            }
+            opened => opened,
+        };
+        let mut log = opened.map_err(io_error)?;
         match log.log_state().user_data {
             Some(owner) if owner != node => {
                 return Err(LogOpenError::OtherNode {

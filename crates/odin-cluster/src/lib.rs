@@ -18,8 +18,8 @@
 //! What survives what:
 //! * An acknowledged command is on the disks of most voters. After `kill -9` or a power cut the machine's
 //!   [mark](Machine::mark) says what its state holds, and the log applies the rest again.
-//! * A half-written last record is cut off at the next start; damage anywhere else, or a log older than the state, is
-//!   refused by [`Log::start`].
+//! * A half-written last record is cut off at the next start, with zeros behind it or not. Other damage, or a log
+//!   older than the state, is refused by [`Log::start`].
 //! * A failed write or sync ends the node: [`Log::failed`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -52,6 +52,7 @@ mod raft_types;
 mod record;
 mod serve;
 mod snapshot;
+mod torn_tail;
 mod transport;
 mod wal_types;
 

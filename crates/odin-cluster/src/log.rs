@@ -190,7 +190,7 @@ impl Log {
 
     /// Makes this node one of the first `voters` of a new cluster. Does nothing when the log has history.
     ///
-    /// Each voter must be given the same ones. The others need not be bootstrapped: they learn it from this one.
+    /// One of them is enough; the others learn it from that one. Where several are told, all must be told the same.
     ///
     /// # Errors
     /// This node is not one of them, or the log has stopped.

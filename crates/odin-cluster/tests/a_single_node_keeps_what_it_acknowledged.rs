@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -60,6 +60,17 @@ fn copy_directory(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// The file of the log that is being written.
+fn newest_file(dir: &Path) -> PathBuf {
+    let files = std::fs::read_dir(dir.join("log"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wal"))
+        .max()
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,22 +158,13 @@ async fn a_torn_tail_is_cut_off_and_what_came_before_it_stays() {
         log.propose(command.into()).await.unwrap();
     }
     log.shutdown().await;
-    let newest = |dir: &Path| {
-        let files = std::fs::read_dir(dir.join("log"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        files
-            .filter(|path| path.extension().is_some_and(|extension| extension == "wal"))
-            .max()
-            .unwrap()
-    };
-    let whole = std::fs::metadata(newest(dir.path())).unwrap().len();
+    let whole = std::fs::metadata(newest_file(dir.path())).unwrap().len();
     for torn in [1, 2, 7, 12, 20, 33, 50] {
         let copy = tempfile::tempdir().unwrap();
         copy_directory(dir.path(), copy.path());
         let file = std::fs::OpenOptions::new()
             .write(true)
-            .open(newest(copy.path()))
+            .open(newest_file(copy.path()))
             .unwrap();
         file.set_len(whole - torn).unwrap();
         let tally = Tally::default();
@@ -176,6 +178,65 @@ async fn a_torn_tail_is_cut_off_and_what_came_before_it_stays() {
         assert!(kept.len() >= 3, "torn by {torn}: {kept:?}");
         log.shutdown().await;
     }
+}
+
+/// What a power cut can leave when the file's length was on the disk before its contents.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zeros_in_the_place_of_the_last_record_or_behind_it_are_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = first(dir.path(), &Tally::default()).await;
+    for command in numbered(0..5) {
+        log.propose(command.into()).await.unwrap();
+    }
+    log.shutdown().await;
+    let whole = std::fs::read(newest_file(dir.path())).unwrap();
+    for torn in [0, 1, 2, 7, 12, 20, 33, 50] {
+        let copy = tempfile::tempdir().unwrap();
+        copy_directory(dir.path(), copy.path());
+        let mut contents = whole[..whole.len() - torn].to_vec();
+        contents.resize(whole.len() + 4096, 0);
+        std::fs::write(newest_file(copy.path()), contents).unwrap();
+        let tally = Tally::default();
+        let log = start(copy.path(), &tally)
+            .await
+            .unwrap_or_else(|error| panic!("{torn}: {error}"));
+        log.propose(Bytes::from_static(b"after")).await.unwrap();
+        let commands = tally.commands();
+        let (last, kept) = commands.split_last().unwrap();
+        assert_eq!(last, "after", "torn by {torn}");
+        assert_eq!(
+            kept,
+            numbered(0..5).take(kept.len()).collect::<Vec<_>>(),
+            "torn by {torn}"
+        );
+        assert!(
+            kept.len() >= if torn == 0 { 5 } else { 3 },
+            "torn by {torn}: {kept:?}"
+        );
+        log.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_damage_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = first(dir.path(), &Tally::default()).await;
+    log.propose(Bytes::from_static(b"a")).await.unwrap();
+    log.propose(Bytes::from_static(b"b")).await.unwrap();
+    log.shutdown().await;
+    let mut contents = std::fs::read(newest_file(dir.path())).unwrap();
+    let place = contents
+        .windows(5)
+        .rposition(|bytes| bytes == b"\0\0\0\x01a")
+        .unwrap()
+        + 4;
+    contents[place] = b'x';
+    std::fs::write(newest_file(dir.path()), contents).unwrap();
+    let error = start(dir.path(), &Tally::default())
+        .await
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(error.code(), "cluster/log-unusable");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

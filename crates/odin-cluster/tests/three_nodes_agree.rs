@@ -209,7 +209,7 @@ async fn a_leader_that_stops_is_replaced_and_nothing_acknowledged_is_lost_or_dou
                 assert_eq!(times, 1, "c{number} was acknowledged");
             }
             Err(ProposeError::OutcomeUnknown) => {
-                assert!(times <= 1, "c{number} is there {times} times")
+                assert!(times <= 1, "c{number} is there {times} times");
             }
             Err(error) => panic!("c{number}: {error}"),
         }

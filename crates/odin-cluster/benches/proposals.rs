@@ -1,0 +1,157 @@
+//! Durable proposals a second on one voter, beside a loop that only writes and syncs.
+//!
+//! `cargo bench -p odin-cluster`. The directory is a temporary one: set `TMPDIR` to measure another disk.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench ends at its first error, and prints"
+)]
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use odin_cluster::memory_transport::MemoryNetwork;
+use odin_cluster::{
+    Committed, Environment, LeaseAuthority, LeaseRequest, Log, Machine, NotAdmitted, Options,
+    SnapshotJob,
+};
+use odin_model::{Boottime, Clock, NodeId};
+
+const COMMAND_BYTES: usize = 120;
+const EACH: Duration = Duration::from_secs(3);
+const IN_FLIGHT: [usize; 3] = [1, 64, 1024];
+
+/// Forgets everything: what is measured is the log.
+struct Nothing;
+
+impl Machine for Nothing {
+    type Error = std::io::Error;
+
+    fn mark(&self) -> std::io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    fn apply(&mut self, commands: &[Committed], _mark: &[u8]) -> std::io::Result<Vec<Bytes>> {
+        Ok(vec![Bytes::new(); commands.len()])
+    }
+
+    fn snapshot(&mut self) -> std::io::Result<SnapshotJob<std::io::Error>> {
+        Ok(Box::new(|into| std::fs::write(into, "")))
+    }
+
+    fn install(&mut self, _from: &Path) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct NoTime;
+
+impl Clock for NoTime {
+    fn wall(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+
+    fn boottime(&self) -> Boottime {
+        Boottime(Duration::ZERO)
+    }
+}
+
+impl LeaseAuthority for NoTime {
+    fn admit(&self, _request: LeaseRequest, _now: Boottime) -> Result<(), NotAdmitted> {
+        Ok(())
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures this machine's time"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Syncs a second when each follows a write of `commands` commands at the end of a file.
+fn raw(dir: &Path, commands: usize) -> f64 {
+    let path = dir.join(format!("raw-{commands}"));
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    let buffer = vec![7; COMMAND_BYTES * commands];
+    let (began, mut syncs) = (now(), 0.0);
+    while began.elapsed() < EACH {
+        file.write_all(&buffer).unwrap();
+        file.sync_data().unwrap();
+        syncs += 1.0;
+    }
+    syncs / began.elapsed().as_secs_f64()
+}
+
+/// Proposals a second with so many callers, each of whom waits for its answer.
+async fn proposed(log: &Log, callers: usize) -> f64 {
+    let done = Arc::new(AtomicU64::new(0));
+    let began = now();
+    let callers: Vec<_> = (0..callers)
+        .map(|_| {
+            let (log, done) = (log.clone(), done.clone());
+            tokio::spawn(async move {
+                while began.elapsed() < EACH {
+                    log.propose(Bytes::from(vec![7; COMMAND_BYTES]))
+                        .await
+                        .unwrap();
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    let done = u32::try_from(done.load(Ordering::Relaxed)).unwrap();
+    f64::from(done) / began.elapsed().as_secs_f64()
+}
+
+async fn run() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = NodeId(1);
+    let environment = Environment {
+        transport: MemoryNetwork::new().transport(node),
+        clock: Arc::new(NoTime),
+        leases: Arc::new(NoTime),
+    };
+    let options = Options::on_disk(node, dir.path().join("log"), dir.path().join("snapshots"));
+    let log = Log::start(options, Nothing, environment).await.unwrap();
+    log.bootstrap().await.unwrap();
+    println!("{COMMAND_BYTES} bytes a command, one voter");
+    println!(
+        "{:>10} {:>16} {:>22} {:>8}",
+        "in flight", "proposals/s", "raw, same batch, /s", "share"
+    );
+    for callers in IN_FLIGHT {
+        let raw = tokio::task::block_in_place(|| raw(dir.path(), callers));
+        let raw = raw * f64::from(u32::try_from(callers).unwrap());
+        let proposed = proposed(&log, callers).await;
+        println!(
+            "{callers:>10} {proposed:>16.0} {raw:>22.0} {:>7.0}%",
+            100.0 * proposed / raw
+        );
+    }
+    log.shutdown().await;
+}
+
+fn main() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(run());
+}
