@@ -255,9 +255,13 @@ impl Tree<'_> {
                     if let Some(name) = &name
                         && let Some(&first) = seen.get(name)
                     {
+                        let first_line = match self.notes.is_full() {
+                            true => 0,
+                            false => line_and_column(text, first).0,
+                        };
                         let fault = Fault::DuplicateKey {
                             key: quoted(name),
-                            first_line: line_and_column(text, first).0,
+                            first_line,
                         };
                         self.notes.refuse(&fault, span.clone());
                         *key = Some((None, span));

@@ -81,6 +81,8 @@ pub(crate) enum Fault {
     },
     #[error("`{path}` cannot be a file of the bundle: {fault}")]
     Path { path: String, fault: PathFault },
+    #[error("an interpreter would take `{path}` for an option")]
+    LooksLikeOption { path: String },
     #[error("`{path}` is not a source of {language}")]
     WrongEnding {
         path: String,
@@ -141,7 +143,7 @@ impl Fault {
             Self::Name(_) => "file/bad-name",
             Self::UnknownLanguage { .. } => "file/unknown-language",
             Self::UnknownValue { .. } => "file/unknown-value",
-            Self::Path { .. } => "file/bad-path",
+            Self::Path { .. } | Self::LooksLikeOption { .. } => "file/bad-path",
             Self::WrongEnding { .. } => "file/wrong-ending",
             Self::EnvName { .. } => "file/bad-env-name",
             Self::TooLong { .. } => "file/too-long",
@@ -188,6 +190,7 @@ impl Fault {
                 format!("{meant}Write one of: {}.", choices.join(", "))
             }
             Self::Path { .. } => "Write it relative to the job file's directory, and below it.".into(),
+            Self::LooksLikeOption { .. } => "Choose a name that does not begin with `-`.".into(),
             Self::WrongEnding { ending, .. } => format!("Its name must end in `{ending}`."),
             Self::TooLong { .. } => "Put the text into a file and list it under `files`.".into(),
             Self::TooMany { .. } => "Put them into a file, or list a directory instead of its files.".into(),

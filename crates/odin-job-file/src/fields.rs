@@ -37,7 +37,10 @@ impl<'a> Fields<'a> {
                 let fault = Fault::UnknownKey {
                     key: quoted(&entry.key),
                     section: section.title(),
-                    help: keys::help_for_unknown(section, &entry.key),
+                    help: match notes.is_full() {
+                        true => String::new(),
+                        false => keys::help_for_unknown(section, &entry.key),
+                    },
                 };
                 notes.refuse(&fault, entry.key_span.clone());
                 continue;

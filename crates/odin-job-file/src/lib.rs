@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod bundle;
+mod choice;
 mod document;
 mod duration;
 mod environment;
@@ -20,6 +21,7 @@ pub mod mistake;
 mod program;
 mod read;
 mod reference;
+mod schedule;
 mod schema;
 mod suggestion;
 pub mod template;

@@ -103,8 +103,14 @@ impl Notes {
         self.note(fault, span, Severity::Warning);
     }
 
+    /// Whether further mistakes are only counted: what they would say need not be worked out. Keeps the time linear
+    /// for a file that is nothing but mistakes.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() == Mistakes::KEPT_MAX
+    }
+
     fn note(&mut self, fault: &Fault, span: Range<usize>, severity: Severity) {
-        if self.list.len() == Mistakes::KEPT_MAX {
+        if self.is_full() {
             self.omitted += 1;
             return;
         }

@@ -82,17 +82,19 @@ pub(crate) fn read(job: &Fields<'_>, notes: &mut Notes) -> Option<Program> {
 }
 
 fn path(text: &str, entry: &Entry, notes: &mut Notes) -> Option<BundlePath> {
-    BundlePath::from_written(text)
-        .map_err(|fault| {
-            notes.refuse(
-                &Fault::Path {
-                    path: quoted(text),
-                    fault,
-                },
-                entry.place(),
-            );
-        })
-        .ok()
+    let refused = match BundlePath::from_written(text) {
+        Ok(path) if path.as_str().starts_with('-') => {
+            let path = quoted(path.as_str());
+            Fault::LooksLikeOption { path }
+        }
+        Ok(path) => return Some(path),
+        Err(fault) => Fault::Path {
+            path: quoted(text),
+            fault,
+        },
+    };
+    notes.refuse(&refused, entry.place());
+    None
 }
 
 fn language_help(file: &BundlePath) -> String {

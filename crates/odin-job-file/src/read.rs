@@ -12,10 +12,9 @@ use crate::document::{self, Entry, Node, Value};
 use crate::duration::{self, DurationFault};
 use crate::fault::{FILE_BYTES_MAX, Fault, quoted};
 use crate::fields::Fields;
-use crate::keys::{self, Section};
+use crate::keys::Section;
 use crate::mistake::{Mistake, Mistakes, Notes};
-use crate::suggestion::nearest;
-use crate::{environment, program, text};
+use crate::{choice, environment, program, schedule, text};
 
 /// The most that a job's texts may come to, in bytes: a job travels in one replicated command, which has a bound of
 /// 256 KiB.
@@ -230,8 +229,9 @@ fn read_fields(
     let name = read_name(job, notes);
     let description = read_description(job, notes);
     let program = program::read(job, notes);
-    let schedule = read_schedule(text, job, defaults.purpose, notes);
-    let timezone = read_timezone(job, schedule.as_ref().map(|(_, schedule)| schedule), notes);
+    let schedule = schedule::read(text, job, defaults.purpose, notes);
+    let timezone =
+        schedule::read_timezone(job, schedule.as_ref().map(|(_, schedule)| schedule), notes);
     let args = job.texts("args");
     text::check_all("args", &args, notes);
     let files = read_files(job, notes);
@@ -247,8 +247,8 @@ fn read_fields(
         notes.refuse(&fault, entry.place());
     }
     let grace = read_duration(job, "grace", notes).unwrap_or(defaults.grace);
-    let missed = read_missed(job, notes);
-    let concurrency = read_concurrency(job, notes);
+    let missed = choice::read_missed(job, notes);
+    let concurrency = choice::read_concurrency(job, notes);
     let (schedule_text, schedule) = schedule?;
     let file = JobFile {
         text: text.to_owned(),
@@ -345,90 +345,6 @@ fn read_description(job: &Fields<'_>, notes: &mut Notes) -> String {
     }
 }
 
-/// The schedule as written and what it means. `None` was refused.
-fn read_schedule(
-    text: &str,
-    job: &Fields<'_>,
-    purpose: Purpose,
-    notes: &mut Notes,
-) -> Option<(String, Schedule)> {
-    if let (Some(_), Some(runs)) = (job.entry("schedule"), job.entry("runs")) {
-        let fault = Fault::Conflict {
-            first: "schedule",
-            second: "runs",
-            help: "The two mean the same: keep one.",
-        };
-        notes.refuse(&fault, runs.key_span.clone());
-        return None;
-    }
-    let key = if job.is_written("runs") {
-        "runs"
-    } else {
-        "schedule"
-    };
-    let Some((written, entry)) = job.text(key) else {
-        if job.is_written(key) && job.entry(key).is_none() {
-            return None;
-        }
-        if purpose == Purpose::Execute {
-            let never = odin_schedule::parse("never").expect("`never` is a schedule");
-            return Some(("never".to_owned(), never));
-        }
-        let help = "Say when the job is due, such as `schedule: every weekday at 09:00`.";
-        job.refuse_missing(key, help, notes);
-        return None;
-    };
-    // White space around it carries nothing, and block scalars end in a line end.
-    let schedule = written.trim();
-    match odin_schedule::parse(schedule) {
-        Ok(parsed) => Some((schedule.to_owned(), parsed)),
-        Err(error) => {
-            let span = place_within(text, entry, schedule, &error.span);
-            notes.refuse(&Fault::Schedule(error), span);
-            None
-        }
-    }
-}
-
-/// Where a part of a value is in the file. A value that is written in another form than it reads (escapes, folded
-/// lines) is shown as a whole.
-fn place_within(
-    text: &str,
-    entry: &Entry,
-    value: &str,
-    part: &std::ops::Range<usize>,
-) -> std::ops::Range<usize> {
-    let place = entry.place();
-    let raw = text.get(place.clone()).unwrap_or("");
-    match raw.find(value) {
-        // At the end of a value something is missing: an empty span there.
-        Some(at) if part.end <= value.len() => {
-            place.start + at + part.start..place.start + at + part.end
-        }
-        _ => place,
-    }
-}
-
-fn read_timezone(
-    job: &Fields<'_>,
-    schedule: Option<&Schedule>,
-    notes: &mut Notes,
-) -> Option<String> {
-    let (text, entry) = job.text("timezone")?;
-    match odin_schedule::find_zone(text) {
-        Ok(zone) => {
-            if schedule.is_some_and(|schedule| schedule.zone().is_some()) {
-                notes.warn(&Fault::TwoZones, entry.key_span.clone());
-            }
-            Some(zone.iana_name().unwrap_or(text).to_owned())
-        }
-        Err(error) => {
-            notes.refuse(&Fault::Schedule(error), entry.place());
-            None
-        }
-    }
-}
-
 fn read_files(job: &Fields<'_>, notes: &mut Notes) -> Vec<BundlePath> {
     let written = job.texts("files");
     if let Some((_, span)) = written.get(text::ENTRIES_MAX) {
@@ -471,90 +387,4 @@ fn read_duration(job: &Fields<'_>, key: &'static str, notes: &mut Notes) -> Opti
             );
         })
         .ok()
-}
-
-fn read_missed(job: &Fields<'_>, notes: &mut Notes) -> Missed {
-    let Some(entry) = job.entry("missed") else {
-        return Missed::default();
-    };
-    if !matches!(entry.value.value, Value::Mapping(_)) {
-        let choice = read_choice(job, "missed", keys::MISSED, notes);
-        return missed(choice, Missed::LIMIT_DEFAULT);
-    }
-    let fields = Fields::read(Section::Missed, &entry.value, entry.key_span.clone(), notes);
-    if fields
-        .required_text("policy", "Write `policy: skip`, `once` or `all`.", notes)
-        .is_none()
-    {
-        return Missed::default();
-    }
-    let policy = read_choice(&fields, "policy", keys::MISSED, notes);
-    let Some((text, limit)) = fields.text("limit") else {
-        return missed(policy, Missed::LIMIT_DEFAULT);
-    };
-    if policy.is_some_and(|policy| policy != "all") {
-        let fault = Fault::Conflict {
-            first: "policy",
-            second: "limit",
-            help: "A limit goes with `policy: all` only.",
-        };
-        notes.refuse(&fault, limit.key_span.clone());
-    }
-    match text.parse() {
-        Ok(count) if (1..=Missed::LIMIT_MAX).contains(&count) => missed(policy, count),
-        _ => {
-            let range = format!("a whole number from 1 to {}", Missed::LIMIT_MAX);
-            let fault = Fault::OutOfRange {
-                key: "limit",
-                value: quoted(text),
-                range,
-            };
-            notes.refuse(&fault, limit.place());
-            Missed::default()
-        }
-    }
-}
-
-fn missed(word: Option<&str>, limit: u16) -> Missed {
-    match word {
-        Some("skip") => Missed::Skip,
-        Some("all") => Missed::All { limit },
-        Some(_) | None => Missed::Once,
-    }
-}
-
-fn read_concurrency(job: &Fields<'_>, notes: &mut Notes) -> Concurrency {
-    if let Some((text, entry)) = job.text("concurrency")
-        && keys::CONCURRENCY_LATER.contains(&text)
-    {
-        let what = format!("concurrency: {text}");
-        notes.refuse(&Fault::NotSupportedYet { what }, entry.place());
-        return Concurrency::default();
-    }
-    match read_choice(job, "concurrency", keys::CONCURRENCY, notes) {
-        Some("forbid") => Concurrency::Forbid,
-        Some(_) | None => Concurrency::Allow,
-    }
-}
-
-/// One of `choices`. `None` when nothing is written, or when it was refused.
-fn read_choice(
-    fields: &Fields<'_>,
-    key: &'static str,
-    choices: &'static [&'static str],
-    notes: &mut Notes,
-) -> Option<&'static str> {
-    let (text, entry) = fields.text(key)?;
-    let found = choices.iter().find(|choice| **choice == text).copied();
-    if found.is_none() {
-        let suggestion = nearest(text, choices.iter().copied());
-        let fault = Fault::UnknownValue {
-            key,
-            value: quoted(text),
-            choices,
-            suggestion,
-        };
-        notes.refuse(&fault, entry.place());
-    }
-    found
 }

@@ -134,6 +134,7 @@ fn a_key_with_a_wrong_value_is_underlined_at_the_value() {
         ),
         ("file: \"a\\0b\"", "file/bad-path", "\"a\\0b\""),
         ("file: .", "file/bad-path", "."),
+        ("file: -c.py", "file/bad-path", "-c.py"),
         ("file: [report.py]", "file/wrong-type", "[report.py]"),
         ("language: go", "file/wrong-ending", "report.py"),
         ("language: go\nfile: .go", "file/wrong-ending", ".go"),

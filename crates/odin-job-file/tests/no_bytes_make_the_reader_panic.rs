@@ -186,4 +186,6 @@ fn files_that_are_made_to_take_long_do_not() {
             "{piece:?}"
         );
     }
+    let keys: String = (0..15_000).map(|n| format!("k{n}: 1\n")).collect();
+    assert!(read(&format!("{keys}{keys}"), &Defaults::default()).is_err());
 }
