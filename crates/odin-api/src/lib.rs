@@ -1,1 +1,39 @@
 //! Turns HTTP into commands and queries.
+//!
+//! [`Api`] is the API of one node over its [`Backend`]; [`serve`] serves it on a [`Listener`]. Who asks is what the
+//! kernel says of a unix socket's peer, or the server's own user for who has its token over TCP. Every error is
+//! `application/problem+json` with a code of `odin-wire`'s table.
+//!
+//! Nothing here decides about schedules or runs: commands carry what apply needs, and apply checks again whatever a
+//! handler checked before.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod api;
+mod backend;
+mod bundles;
+mod changes;
+mod deploy;
+mod due;
+mod events;
+mod extract;
+mod failure;
+mod feed;
+mod identity;
+mod jobs;
+mod ledger;
+mod listen;
+mod nodes;
+mod openapi;
+mod output;
+mod routes;
+mod runs;
+mod schedules;
+mod seen;
+
+pub use api::{Api, LEADER_WAIT};
+pub use backend::{
+    Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, User,
+};
+pub use bundles::{bundle_path, remove_unfinished_uploads};
+pub use listen::{Listener, serve};

@@ -239,7 +239,7 @@ impl JobSettings {
     }
 }
 
-/// Jobs, by id.
+/// Jobs, by owner and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobList {
     /// The jobs.
@@ -262,7 +262,7 @@ pub struct JobsQuery {
     /// How many, 1 to 1000. Default: 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Only jobs after this id: an earlier answer's `next`.
+    /// Only jobs after this one: an earlier answer's `next`.
     #[serde(
         with = "crate::as_text::option",
         skip_serializing_if = "Option::is_none"

@@ -148,7 +148,7 @@ pub struct LedgerQuery {
     )]
     #[param(value_type = Option<String>, format = DateTime)]
     pub at: Option<Timestamp>,
-    /// Only entries that end at this instant or later.
+    /// Only entries that begin at this instant or later.
     #[serde(
         default,
         with = "crate::as_text::option",

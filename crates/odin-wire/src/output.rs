@@ -84,10 +84,12 @@ impl From<model::OutputChunk> for OutputChunk {
 pub struct OutputList {
     /// The chunks.
     pub output: Vec<OutputChunk>,
-    /// What to send as `after` for more. `null`: this is all, for now if the run goes on.
+    /// What to send as `after` for more, which may come as long as the run goes on. `null`: there is no more.
     pub next: Option<String>,
     /// Bytes that were printed and not kept, because the cap was reached or the disk was full.
     pub dropped_bytes: u64,
+    /// Only the end is here: the rest is on a node that does not answer, or was removed.
+    pub only_end: bool,
 }
 
 /// What `/runs/{id}/output` takes.

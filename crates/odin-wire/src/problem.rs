@@ -106,7 +106,7 @@ mod tests {
               "status": 404,
               "code": "job/not-found",
               "detail": "there is no job a37b187f5930",
-              "help": "`odin list` shows your jobs"
+              "help": "`odin list` shows your jobs."
             }"#]]
         .assert_eq(&serde_json::to_string_pretty(&problem).unwrap());
         let text = serde_json::to_string(&problem).unwrap();

@@ -1,0 +1,151 @@
+//! What a node gives the API to work with.
+
+use std::path::Path;
+
+use futures_util::future::BoxFuture;
+use odin_model::clock::Clock;
+use odin_model::job::Job;
+use odin_model::node::Node;
+use odin_model::output::OutputChunk;
+use odin_model::run::Run;
+use odin_model::{AttemptNumber, Command, NodeId, Owner, Program, Reply};
+use odin_store::{Counts, Effect, Reader};
+use odin_wire::{Health, NodeRole};
+use tokio::sync::broadcast;
+
+/// The node behind the API. Two implementations: `odin-node`'s, and the tests' over a store of their own.
+///
+/// Methods that return a future may wait; those marked as blocking
+/// may block and are called off the async threads; all others
+/// answer at once.
+pub trait Backend: Send + Sync + 'static {
+    /// Puts a command into the replicated log, on whichever node leads, and answers what apply replied. A dropped
+    /// future leaves the command where it is: it may still be applied.
+    fn propose(&self, command: Command) -> BoxFuture<'_, Result<Reply, ProposeError>>;
+
+    /// The state as this node has applied it. Blocking: the API calls it off the async threads.
+    fn reader(&self) -> &Reader;
+
+    /// The node's clock.
+    fn clock(&self) -> &dyn Clock;
+
+    /// 64 random bits, for a job's id or a file's name.
+    fn draw_bits(&self) -> u64;
+
+    /// What `/healthz` answers.
+    fn health(&self) -> Health;
+
+    /// Whether a leader is known and this node has applied what it must: what `/readyz` answers.
+    fn is_ready(&self) -> bool;
+
+    /// Changes from now on, published after their commit. A receiver that lags loses the oldest, which the API
+    /// tells its subscribers.
+    fn events(&self) -> broadcast::Receiver<Effect>;
+
+    /// What an attempt printed, from a position on: from the executor's memory while it is small, from its file when
+    /// it is not. Only asked when the replicated result does not hold all of it.
+    fn output(
+        &self,
+        run: &Run,
+        attempt: AttemptNumber,
+        from: OutputPosition,
+    ) -> BoxFuture<'_, Result<OutputPage, OutputFault>>;
+
+    /// The directory of bundles, each named by its hash.
+    fn bundles_dir(&self) -> &Path;
+
+    /// What lacks when this node is to run the program: a warning at deploy, in one sentence. Blocking.
+    fn interpreter_missing(&self, program: &Program, env: &[(String, String)]) -> Option<String>;
+
+    /// The user who runs the server: an admin, and the only owner of jobs unless its uid is 0.
+    fn server_user(&self) -> &Owner;
+
+    /// The token of `local.token`, which makes a TCP client the server's own user.
+    fn local_token(&self) -> &str;
+
+    /// The user of a uid, as the machine's user database has it. Blocking.
+    fn user(&self, uid: u32) -> Option<User>;
+
+    /// The user of a name, as the machine's user database has it. Blocking.
+    fn user_named(&self, name: &str) -> Option<User>;
+
+    /// How much the state holds.
+    fn counts(&self) -> Counts;
+
+    /// A node's part in the replicated log.
+    fn role(&self, node: &Node) -> NodeRole;
+
+    /// Where a run that a person asks for should go. `None`: the leader chooses later.
+    fn node_for(&self, job: &Job) -> Option<NodeId>;
+}
+
+/// A user of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// The uid.
+    pub uid: u32,
+    /// The primary group.
+    pub gid: u32,
+}
+
+/// Why a proposal has no reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// No leader could be reached; nothing was proposed. The API tries again for [`LEADER_WAIT`](crate::LEADER_WAIT).
+    #[error("no leader could be reached")]
+    NoLeader,
+    /// Too little disk space for new work; nothing was proposed.
+    #[error("less than 64 MiB are free in the data directory's file system")]
+    Full,
+    /// The command is too long; nothing was proposed.
+    #[error("the change takes {bytes} bytes; one log entry holds at most {bytes_max}")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The command may have been applied, or may be later, or never.
+    #[error("it is not known whether the change was made")]
+    OutcomeUnknown,
+    /// The node is stopping.
+    #[error("the server is stopping")]
+    Stopped,
+}
+
+/// Where in an attempt's output a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutputPosition {
+    /// How many kept bytes of both streams together come before. Means the same in memory, in a result and in a file.
+    pub bytes: u64,
+    /// Whatever the backend said in the page before, such as an offset in a file, to get there without reading
+    /// everything before. 0: nothing was said. It comes back from clients: a wrong one must do no harm.
+    pub hint: u64,
+}
+
+/// A piece of an attempt's output, of about [`OUTPUT_PAGE_BYTES`] at most.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OutputPage {
+    /// What was printed, in order.
+    pub chunks: Vec<OutputChunk>,
+    /// Where the next page begins.
+    pub next: OutputPosition,
+    /// Whether the next page has something already.
+    pub more: bool,
+}
+
+/// How much output one page holds: a page is one answer in memory.
+pub const OUTPUT_PAGE_BYTES: usize = 256 * 1024;
+
+/// Why there is no output.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutputFault {
+    /// Another node has it, or it was removed.
+    #[error("the output is not on this node")]
+    NotHere,
+    /// It cannot be read.
+    #[error("the output cannot be read: {0}")]
+    Unreadable(String),
+}

@@ -1,0 +1,222 @@
+//! Changes of a deployed job: edit, pause, resume, remove.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use odin_model::command::{Modify, SetJobState};
+use odin_model::{Command, JobId, JobName, JobState, Principal, Refusal, Reply, Revision, RunId};
+use odin_wire as wire;
+use odin_wire::{ModifyJob, Problem};
+
+use crate::api::Api;
+use crate::due::Zoned;
+use crate::extract::{Caller, IfMatch, JobInPath, JsonBody, RequestKey};
+use crate::failure::Failure;
+use crate::jobs::{Remarks, answer};
+use crate::seen;
+
+/// Changes name, description or schedule: a new version with the same files. `If-Match` with a revision changes
+/// only what the asker saw.
+#[utoipa::path(patch, path = "/api/v1/jobs/{id}", tag = "jobs", operation_id = "modify_job",
+    params(("id" = String, Path, description = "the job's id"), ("If-Match" = Option<String>, Header, description = "the revision that the asker saw")),
+    request_body = ModifyJob,
+    responses((status = 200, body = wire::Job), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn modify(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    JobInPath(id): JobInPath,
+    IfMatch(expected): IfMatch,
+    JsonBody(body): JsonBody<ModifyJob>,
+) -> Result<Response, Failure> {
+    let ModifyJob {
+        name,
+        description,
+        schedule,
+    } = body;
+    if name.is_none() && description.is_none() && schedule.is_none() {
+        return Err(Failure::new("request/bad-body", "nothing is to be changed")
+            .with_help("Send at least one of `name`, `description` and `schedule`."));
+    }
+    let name = name.map(|name| parse_name(&name)).transpose()?;
+    let description = description.as_deref().map(parse_description).transpose()?;
+    let job = seen::job_to_change(&api, &caller, id).await?;
+    let zoned = match &schedule {
+        Some(text) => Some((text.clone(), Zoned::read(text, &job.spec.timezone)?)),
+        None => None,
+    };
+    let reply = api.propose_due(&caller, None, async || {
+        let schedule = match &zoned {
+            Some((text, zoned)) => Some((text.clone(), due_of(&api, &caller, id, zoned).await?)),
+            None => None,
+        };
+        Ok(Command::Modify(Box::new(Modify {
+            by: caller.clone(),
+            job: id,
+            name: name.clone(),
+            description: description.clone(),
+            schedule,
+            expected,
+            at: api.backend().clock().wall(),
+        })))
+    });
+    let decided = decided_of(reply.await?);
+    let now = api.backend().clock().wall();
+    let warnings = zoned
+        .map(|(_, zoned)| zoned.warnings(now))
+        .unwrap_or_default();
+    let job = seen::job(&api, &caller, id).await?;
+    answer(&api, StatusCode::OK, job, Remarks { decided, warnings }).await
+}
+
+fn parse_name(text: &str) -> Result<JobName, Failure> {
+    JobName::parse(text).map_err(|error| Failure::new("job/bad-name", error.to_string()))
+}
+
+/// A description as job files take it: one that a terminal can show.
+fn parse_description(text: &str) -> Result<String, Failure> {
+    match text
+        .chars()
+        .find(|c| c.is_control() && !matches!(c, '\n' | '\t'))
+    {
+        None => Ok(text.trim_end().to_owned()),
+        Some(character) => Err(Failure::new(
+            "job/bad-description",
+            format!("the description holds the character {character:?}"),
+        )),
+    }
+}
+
+/// The due time after the job's last decided occurrence as it is now.
+async fn due_of(
+    api: &Api,
+    caller: &Principal,
+    id: JobId,
+    zoned: &Zoned,
+) -> Result<odin_model::command::DueAfter, Failure> {
+    let job = seen::job(api, caller, id).await?;
+    Ok(zoned.due_after(api.backend().clock().wall(), job.last_decided))
+}
+
+/// The decided runs that a reply names.
+pub(crate) fn decided_of(reply: Reply) -> Vec<RunId> {
+    match reply {
+        Reply::Job { decided, .. } => decided,
+        Reply::Done
+        | Reply::Run { .. }
+        | Reply::NodeUp { .. }
+        | Reply::Fired(_)
+        | Reply::Refused(_) => Vec::new(),
+    }
+}
+
+/// Stops the schedule from counting. Decided runs that have not started are cancelled.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/pause", tag = "jobs", operation_id = "pause_job",
+    params(("id" = String, Path, description = "the job's id"), ("Idempotency-Key" = Option<String>, Header, description = "makes the request count once within a day")),
+    responses((status = 200, body = wire::Job), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn pause(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    JobInPath(id): JobInPath,
+    parts: Parts,
+) -> Result<Response, Failure> {
+    let key = RequestKey::of(&parts, &[])?;
+    seen::job_to_change(&api, &caller, id).await?;
+    let command = Command::SetJobState(SetJobState {
+        by: caller.clone(),
+        job: id,
+        state: JobState::Paused,
+        due: None,
+        at: api.backend().clock().wall(),
+    });
+    let decided = decided_of(api.propose(&caller, key.as_ref(), command).await?);
+    let job = seen::job(&api, &caller, id).await?;
+    answer(
+        &api,
+        StatusCode::OK,
+        job,
+        Remarks {
+            decided,
+            ..Remarks::default()
+        },
+    )
+    .await
+}
+
+/// Makes a paused job's schedule count again, from now on: what was due in between is not replayed.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/resume", tag = "jobs", operation_id = "resume_job",
+    params(("id" = String, Path, description = "the job's id"), ("Idempotency-Key" = Option<String>, Header, description = "makes the request count once within a day")),
+    responses((status = 200, body = wire::Job), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn resume(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    JobInPath(id): JobInPath,
+    parts: Parts,
+) -> Result<Response, Failure> {
+    let key = RequestKey::of(&parts, &[])?;
+    seen::job_to_change(&api, &caller, id).await?;
+    let reply = api.propose_due(&caller, key.as_ref(), async || {
+        // The schedule is read again with each try: an edit may have come in between.
+        let job = seen::job(&api, &caller, id).await?;
+        let zoned = Zoned::read(&job.spec.schedule, &job.spec.timezone)?;
+        let at = api.backend().clock().wall();
+        Ok(Command::SetJobState(SetJobState {
+            by: caller.clone(),
+            job: id,
+            state: JobState::Enabled,
+            due: Some(zoned.due_after(at, job.last_decided)),
+            at,
+        }))
+    });
+    let decided = decided_of(reply.await?);
+    let job = seen::job(&api, &caller, id).await?;
+    answer(
+        &api,
+        StatusCode::OK,
+        job,
+        Remarks {
+            decided,
+            ..Remarks::default()
+        },
+    )
+    .await
+}
+
+/// Removes a job; its history stays. Decided runs that have not started are cancelled.
+#[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "jobs", operation_id = "remove_job",
+    params(("id" = String, Path, description = "the job's id"), ("If-Match" = Option<String>, Header, description = "the revision that the asker saw")),
+    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn remove(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    JobInPath(id): JobInPath,
+    IfMatch(expected): IfMatch,
+) -> Result<StatusCode, Failure> {
+    let job = seen::job_to_change(&api, &caller, id).await?;
+    // Checked here only: the command has no room for a revision.
+    need_revision(id, expected, job.revision)?;
+    let at = api.backend().clock().wall();
+    api.propose(
+        &caller,
+        None,
+        Command::Remove {
+            by: caller.clone(),
+            job: id,
+            at,
+        },
+    )
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn need_revision(job: JobId, expected: Option<Revision>, found: Revision) -> Result<(), Failure> {
+    match expected {
+        Some(expected) if expected != found => Err(Refusal::RevisionConflict {
+            job,
+            expected,
+            found,
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}

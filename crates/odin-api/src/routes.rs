@@ -1,0 +1,81 @@
+//! Every path that is served.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::Uri;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures_util::FutureExt;
+
+use crate::api::Api;
+use crate::failure::Failure;
+use crate::{
+    changes, deploy, events, identity, jobs, ledger, nodes, openapi, output, runs, schedules,
+};
+
+/// All paths, behind the layer that establishes who asks.
+pub(crate) fn router(api: Api) -> Router {
+    let versioned = Router::new()
+        .route("/jobs", get(jobs::list).post(deploy::deploy))
+        .route(
+            "/jobs/{id}",
+            get(jobs::get)
+                .patch(changes::modify)
+                .delete(changes::remove),
+        )
+        .route("/jobs/{id}/versions", get(jobs::versions))
+        .route("/jobs/{id}/bundle", get(jobs::bundle))
+        .route("/jobs/{id}/pause", post(changes::pause))
+        .route("/jobs/{id}/resume", post(changes::resume))
+        .route("/jobs/{id}/run", post(runs::run_now))
+        .route("/jobs/{id}/runs", get(runs::list_of_job))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(runs::get))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/output", get(output::get))
+        .route("/events", get(events::follow))
+        .route("/ledger", get(ledger::get))
+        .route("/schedule/explain", get(schedules::explain))
+        .route("/schedule/next", get(schedules::next))
+        .route("/nodes", get(nodes::list))
+        .route("/openapi.json", get(openapi::get));
+    Router::new()
+        .nest(odin_wire::API_PREFIX, versioned)
+        .route("/healthz", get(nodes::health))
+        .route("/readyz", get(nodes::ready))
+        .route("/metrics", get(nodes::metrics))
+        .fallback(async |uri: Uri| {
+            Failure::new(
+                "request/no-such-path",
+                format!("there is no path {}", shown(&uri)),
+            )
+        })
+        .method_not_allowed_fallback(async |request: Request| {
+            let path = shown(request.uri());
+            Failure::new(
+                "request/method-not-allowed",
+                format!("{path} does not take {}", request.method()),
+            )
+        })
+        .layer(middleware::from_fn_with_state(
+            api.clone(),
+            identity::identify,
+        ))
+        .layer(middleware::from_fn(catch_panics))
+        .with_state(api)
+}
+
+fn shown(uri: &Uri) -> String {
+    uri.path().chars().take(200).collect()
+}
+
+/// A handler's panic is our mistake: its client gets an answer, and others are not disturbed.
+async fn catch_panics(request: Request, next: Next) -> Response {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => Failure::internal("a handler panicked").into_response(),
+    }
+}

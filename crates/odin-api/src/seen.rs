@@ -1,0 +1,125 @@
+//! What a principal sees of the state: every query of a handler goes through here, so that someone else's job or run
+//! looks as one that never was.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use odin_model::job::Job;
+use odin_model::run::Run;
+use odin_model::{JobId, NodeId, Principal, Refusal, RunId};
+use odin_store::{Reader, StoreError};
+use odin_wire as wire;
+
+use crate::api::Api;
+use crate::failure::Failure;
+
+/// A run with its job.
+pub(crate) struct SeenRun {
+    pub(crate) run: Run,
+    pub(crate) job: Job,
+    /// The name of the run's node.
+    pub(crate) node: Option<String>,
+}
+
+impl SeenRun {
+    pub(crate) fn to_wire(&self) -> wire::Run {
+        wire::Run::new(&self.run, self.job.spec.name.as_str(), self.node.as_deref())
+    }
+}
+
+/// The job, if the caller may see it; removed ones too, for their history.
+pub(crate) async fn job(api: &Api, caller: &Principal, id: JobId) -> Result<Job, Failure> {
+    let found = api.read(move |reader| reader.job(id)).await?;
+    found
+        .filter(|job| caller.may_see(&job.owner))
+        .ok_or_else(|| Refusal::NoSuchJob(id).into())
+}
+
+/// The job, if the caller may change it and it is not removed. Apply checks the same again; here it is checked
+/// before a bundle or a due time is worked out.
+pub(crate) async fn job_to_change(
+    api: &Api,
+    caller: &Principal,
+    id: JobId,
+) -> Result<Job, Failure> {
+    let job = job(api, caller, id).await?;
+    if job.state == odin_model::JobState::Removed {
+        return Err(Refusal::NoSuchJob(id).into());
+    }
+    if !caller.may_change(&job.owner) {
+        return Err(Refusal::NotPermitted {
+            job: id,
+            owner: job.owner.user,
+        }
+        .into());
+    }
+    Ok(job)
+}
+
+/// The run, if the caller may see its job.
+pub(crate) async fn run(api: &Api, caller: &Principal, id: RunId) -> Result<SeenRun, Failure> {
+    let caller = caller.clone();
+    let found = api.read(move |reader| run_in(reader, &caller, id)).await?;
+    found.ok_or_else(|| Refusal::NoSuchRun(id).into())
+}
+
+/// The same for those who read already.
+pub(crate) fn run_in(
+    reader: &Reader,
+    caller: &Principal,
+    id: RunId,
+) -> Result<Option<SeenRun>, StoreError> {
+    let Some(run) = reader.run(id)? else {
+        return Ok(None);
+    };
+    let Some(job) = reader
+        .job(run.job)?
+        .filter(|job| caller.may_see(&job.owner))
+    else {
+        return Ok(None);
+    };
+    let node = match run.node {
+        Some(node) => reader.node(node)?.map(|node| node.facts.name),
+        None => None,
+    };
+    Ok(Some(SeenRun { run, job, node }))
+}
+
+/// The names that go with many runs' ids, each asked for once.
+#[derive(Default)]
+pub(crate) struct Names {
+    jobs: BTreeMap<JobId, Option<String>>,
+    nodes: BTreeMap<NodeId, Option<String>>,
+}
+
+impl Names {
+    /// The run with its names. `None`: the caller may not see it.
+    pub(crate) fn wire_run(
+        &mut self,
+        reader: &Reader,
+        caller: &Principal,
+        run: &Run,
+    ) -> Result<Option<wire::Run>, StoreError> {
+        let job = match self.jobs.entry(run.job) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let job = reader
+                    .job(run.job)?
+                    .filter(|job| caller.may_see(&job.owner));
+                new.insert(job.map(|job| job.spec.name.to_string()))
+            }
+        };
+        let Some(job) = job.as_deref() else {
+            return Ok(None);
+        };
+        let node = match run.node.map(|node| self.nodes.entry(node)) {
+            None => None,
+            Some(Entry::Occupied(known)) => known.into_mut().as_deref(),
+            Some(Entry::Vacant(new)) => {
+                let node = reader.node(*new.key())?;
+                new.insert(node.map(|node| node.facts.name)).as_deref()
+            }
+        };
+        Ok(Some(wire::Run::new(run, job, node)))
+    }
+}
