@@ -1,1 +1,25 @@
 //! Runs processes.
+//!
+//! Two halves. [`run`] is the main of the executor, one small process per node that is the parent of every job's
+//! processes and survives the server. [`Client`] is the server's side of its control socket; [`protocol`] is what
+//! they say to each other. Beside them stand [`unpack`], which runs as a job's owner, [`output`], which reads what
+//! attempts printed, and [`raw`], the measure that the executor is held against.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod client;
+pub mod data_dir;
+mod executor;
+pub mod frame;
+mod journal;
+pub mod output;
+mod process;
+pub mod protocol;
+pub mod raw;
+mod socket;
+pub mod unpack;
+
+pub use client::{Client, ClientError, ExecutorProgram, FromExecutor};
+pub use data_dir::DataDir;
+pub use executor::{ExecutorError, ExecutorOptions, ExitReason, run};
+pub use process::program_missing;

@@ -1,0 +1,116 @@
+//! One attempt inside the executor: what it is doing, as one enum.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use odin_model::attempt::Ending;
+use odin_model::{Boottime, Usage};
+
+use crate::output::Capture;
+use crate::protocol::{AttemptKey, Launch};
+
+pub(super) struct Attempt {
+    pub(super) key: AttemptKey,
+    pub(super) state: State,
+}
+
+pub(super) enum State {
+    /// Waits for its instant, or for a lease, or for room. Not in the journal.
+    Armed(Box<Launch>),
+    /// Its start is in the journal up to `position`; it waits for the disk and for its instant.
+    Starting { launch: Box<Launch>, position: u64 },
+    /// A spawner has it. A stop that comes meanwhile waits here.
+    Spawning { stop: Option<Stop> },
+    /// It has a process, or had one that left something behind.
+    Running(Box<Running>),
+}
+
+pub(super) struct Running {
+    /// The first process; it leads the attempt's session and group. 0 when an earlier executor never recorded it.
+    pub(super) pid: u32,
+    /// `None` once the first process was waited for, and for an earlier executor's.
+    pub(super) pidfd: Option<OwnedFd>,
+    pub(super) made: Boottime,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) stdout: Option<OwnedFd>,
+    pub(super) stderr: Option<OwnedFd>,
+    pub(super) capture: Capture,
+    pub(super) kill_grace: Duration,
+    /// How the first process ended; `None` while it lives.
+    pub(super) exit: Option<Exit>,
+    /// Why Odin is ending it; `None` unless it is.
+    pub(super) stop: Option<Stop>,
+    /// `None` until something is told to end.
+    pub(super) ending: Option<Kill>,
+    /// Orphans of this attempt's tree, by pid and start time. Empty until somebody looked for them.
+    pub(super) orphans: HashSet<(u32, u64)>,
+}
+
+impl Running {
+    pub(super) fn pipes_are_closed(&self) -> bool {
+        self.stdout.is_none() && self.stderr.is_none()
+    }
+}
+
+/// How the first process of an attempt ended.
+#[derive(Debug, Clone)]
+pub(super) struct Exit {
+    pub(super) how: How,
+    pub(super) at: Timestamp,
+    pub(super) usage: Usage,
+    /// Its output is read until then, unless the pipes close before.
+    pub(super) read_until: Boottime,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum How {
+    Code(u8),
+    Signal { signal: u8, core: bool },
+}
+
+impl How {
+    /// In the words of [`Ending::TimedOut`].
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Code(code) => format!("exit code {code}"),
+            Self::Signal { signal, .. } => format!("signal {signal}"),
+        }
+    }
+}
+
+/// Why Odin ends an attempt.
+#[derive(Debug, Clone)]
+pub(super) enum Stop {
+    TimedOut,
+    Cancelled { reason: String },
+}
+
+/// How far the ending of an attempt's tree has gone.
+#[derive(Debug)]
+pub(super) struct Kill {
+    /// TERM until then, KILL afterwards.
+    pub(super) kill_at: Boottime,
+    /// What is still there by then cannot be ended: it waits inside the kernel.
+    pub(super) give_up_at: Boottime,
+    /// Who got a TERM, by pid and start time.
+    pub(super) told: HashSet<(u32, u64)>,
+    /// Until the next look at what is left.
+    pub(super) pause: Duration,
+}
+
+/// How an attempt ended, given how its first process did and what Odin did to it.
+pub(super) fn ending(exit: Option<&Exit>, stop: Option<Stop>) -> Ending {
+    match (stop, exit.map(|exit| exit.how)) {
+        (Some(Stop::TimedOut), how) => Ending::TimedOut {
+            after_kill: how.map_or_else(|| "nothing: it could not be ended".to_owned(), How::words),
+        },
+        (Some(Stop::Cancelled { reason }), _) => Ending::Cancelled { reason },
+        (None, Some(How::Code(code))) => Ending::Exited { code },
+        (None, Some(How::Signal { signal, core })) => Ending::Signalled { signal, core },
+        (None, None) => Ending::Lost {
+            reason: "the executor does not know how its process ended".to_owned(),
+        },
+    }
+}

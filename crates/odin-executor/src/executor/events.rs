@@ -1,0 +1,268 @@
+//! Numbered events: kept until the server has stored them, and a while longer so that nothing starts twice.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use odin_model::Boottime;
+use odin_model::attempt::{AttemptEvent, AttemptEventKind};
+
+use crate::journal::{Record, Replay};
+use crate::protocol::{AttemptKey, NumberedEvent};
+
+/// How long an attempt is refused after its result was acknowledged.
+const TOMBSTONE_KEPT: Duration = Duration::from_secs(3600);
+/// Tombstones, at most. Beyond it the oldest goes early: at more than 36 runs a second for an hour, an attempt that
+/// was acknowledged less than an hour ago is no longer refused here; the server's state still does not arm it.
+const TOMBSTONES_MAX: usize = 131_072;
+/// From this much of unacknowledged results on, nothing new is started. What runs still ends and is kept.
+const UNACKED_BYTES_MAX: usize = 16 << 20;
+
+/// Events in the order of their numbers.
+pub(super) struct Events {
+    next_number: u64,
+    acked: u64,
+    /// With the position that the journal must be written up to before the event may be sent.
+    unacked: VecDeque<(NumberedEvent, u64)>,
+    unacked_bytes: usize,
+    /// Keys of finished attempts that are in `unacked` or are tombstones.
+    over: HashSet<AttemptKey>,
+    tombstones: VecDeque<(Boottime, AttemptKey)>,
+}
+
+impl Events {
+    /// What a journal held. Its tombstones last another hour: when they were made is not recorded.
+    pub(super) fn replayed(replay: &mut Replay, now: Boottime) -> Self {
+        let mut events = Self {
+            next_number: replay.next_number,
+            acked: 0,
+            unacked: VecDeque::new(),
+            unacked_bytes: 0,
+            over: HashSet::new(),
+            tombstones: VecDeque::new(),
+        };
+        for key in std::mem::take(&mut replay.tombstones) {
+            events.bury(key, now);
+        }
+        for record in std::mem::take(&mut replay.unacked).into_values() {
+            if let Some(event) = event_of(&record) {
+                events.push(event, 0);
+            }
+        }
+        events.acked = events
+            .unacked
+            .front()
+            .map_or(events.next_number, |(event, _)| event.number)
+            - 1;
+        events
+    }
+
+    /// A number that was never used.
+    pub(super) fn take_number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number - 1
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
+    pub(super) fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    /// Adds an event whose record ends at `position` of the journal.
+    pub(super) fn push(&mut self, event: NumberedEvent, position: u64) {
+        self.unacked_bytes += weight(&event);
+        if let AttemptEventKind::Finished(_) = event.event.kind {
+            self.over.insert(key_of(&event));
+        }
+        self.unacked.push_back((event, position));
+    }
+
+    /// The server has everything up to this number.
+    pub(super) fn ack(&mut self, up_to: u64, now: Boottime) {
+        while let Some((event, _)) = self
+            .unacked
+            .front()
+            .filter(|(event, _)| event.number <= up_to)
+        {
+            self.unacked_bytes -= weight(event);
+            self.acked = event.number;
+            if let AttemptEventKind::Finished(_) = event.event.kind {
+                let key = key_of(event);
+                self.bury(key, now);
+            }
+            self.unacked.pop_front();
+        }
+        if self.unacked.is_empty() {
+            self.unacked.shrink_to(1024);
+        }
+    }
+
+    fn bury(&mut self, key: AttemptKey, now: Boottime) {
+        self.over.insert(key);
+        self.tombstones.push_back((now.plus(TOMBSTONE_KEPT), key));
+        if self.tombstones.len() > TOMBSTONES_MAX {
+            self.unbury();
+        }
+    }
+
+    fn unbury(&mut self) {
+        if let Some((_, key)) = self.tombstones.pop_front() {
+            self.over.remove(&key);
+        }
+    }
+
+    /// Forgets tombstones whose hour is over.
+    pub(super) fn expire(&mut self, now: Boottime) {
+        while self
+            .tombstones
+            .front()
+            .is_some_and(|(until, _)| *until <= now)
+        {
+            self.unbury();
+        }
+        if self.tombstones.is_empty() {
+            self.over.shrink_to(1024);
+        }
+    }
+
+    /// Whether the attempt is over, acknowledged or not.
+    pub(super) fn is_over(&self, key: AttemptKey) -> bool {
+        self.over.contains(&key)
+    }
+
+    /// Whether so much is unacknowledged that nothing new may start.
+    pub(super) fn is_full(&self) -> bool {
+        self.unacked_bytes >= UNACKED_BYTES_MAX
+    }
+
+    /// Events from `number` on whose records are written, in order.
+    pub(super) fn sendable(
+        &self,
+        number: u64,
+        written: u64,
+    ) -> impl Iterator<Item = &NumberedEvent> {
+        let start = self
+            .unacked
+            .partition_point(|(event, _)| event.number < number);
+        let rest = self.unacked.range(start..);
+        rest.take_while(move |(_, position)| *position <= written)
+            .map(|(event, _)| event)
+    }
+
+    /// Attempts that are over and unacknowledged.
+    pub(super) fn finished(&self) -> impl Iterator<Item = AttemptKey> {
+        let events = self.unacked.iter().map(|(event, _)| event);
+        events
+            .filter(|event| matches!(event.event.kind, AttemptEventKind::Finished(_)))
+            .map(key_of)
+    }
+
+    pub(super) fn unacked(&self) -> impl Iterator<Item = &NumberedEvent> {
+        self.unacked.iter().map(|(event, _)| event)
+    }
+
+    /// The journal was written anew: what is unacknowledged is in it, whatever its earlier position was.
+    pub(super) fn forget_positions(&mut self) {
+        for (_, position) in &mut self.unacked {
+            *position = 0;
+        }
+    }
+
+    pub(super) fn tombstones(&self) -> impl Iterator<Item = AttemptKey> {
+        self.tombstones.iter().map(|(_, key)| *key)
+    }
+
+    /// How many records a journal written anew would have of these.
+    pub(super) fn records(&self) -> usize {
+        self.unacked.len() + self.tombstones.len()
+    }
+}
+
+fn key_of(event: &NumberedEvent) -> AttemptKey {
+    AttemptKey {
+        run: event.event.run,
+        attempt: event.event.attempt,
+    }
+}
+
+fn weight(event: &NumberedEvent) -> usize {
+    use odin_model::output::OutputKept;
+    let chunks = match &event.event.kind {
+        AttemptEventKind::Started { .. } => return size_of::<NumberedEvent>(),
+        AttemptEventKind::Finished(result) => match &result.output.kept {
+            OutputKept::Inline(chunks) | OutputKept::Segments { tail: chunks } => chunks,
+        },
+    };
+    let chunks: usize = chunks.iter().map(|chunk| chunk.bytes.len() + 64).sum();
+    size_of::<NumberedEvent>() + 256 + chunks
+}
+
+/// The event that a record tells of; `None` for records of other things.
+pub(super) fn event_of(record: &Record) -> Option<NumberedEvent> {
+    let (number, key, kind) = match record {
+        Record::Started {
+            number,
+            key,
+            at,
+            pid,
+            ..
+        } => (
+            *number,
+            *key,
+            AttemptEventKind::Started { at: *at, pid: *pid },
+        ),
+        Record::Finished {
+            number,
+            key,
+            result,
+        } => (
+            *number,
+            *key,
+            AttemptEventKind::Finished(Box::new(result.clone())),
+        ),
+        Record::StartReported {
+            number,
+            key,
+            at,
+            pid,
+        } => (
+            *number,
+            *key,
+            AttemptEventKind::Started { at: *at, pid: *pid },
+        ),
+        Record::Opened { .. }
+        | Record::Running { .. }
+        | Record::Starting { .. }
+        | Record::Acked { .. }
+        | Record::Tombstone { .. }
+        | Record::NextNumber { .. } => return None,
+    };
+    Some(NumberedEvent {
+        number,
+        event: AttemptEvent {
+            run: key.run,
+            attempt: key.attempt,
+            kind,
+        },
+    })
+}
+
+/// The record of an event, for a journal written anew. Where a start's process is, another record tells.
+pub(super) fn record_of(event: &NumberedEvent) -> Record {
+    let (number, key) = (event.number, key_of(event));
+    match &event.event.kind {
+        AttemptEventKind::Started { at, pid } => Record::StartReported {
+            number,
+            key,
+            at: *at,
+            pid: *pid,
+        },
+        AttemptEventKind::Finished(result) => Record::Finished {
+            number,
+            key,
+            result: (**result).clone(),
+        },
+    }
+}

@@ -1,0 +1,242 @@
+//! From armed to a process: the instant, the lease, the record on the disk, the order to a spawner.
+
+use std::time::Duration;
+
+use odin_model::Boottime;
+use odin_model::attempt::{AttemptResult, Ending};
+use odin_model::output::OutputSummary;
+
+use super::attempt::{Attempt, State, Stop};
+use super::main_loop::MainLoop;
+use super::slots::Slot;
+use crate::journal::Record;
+use crate::process::SpawnOrder;
+use crate::protocol::{AttemptKey, CancelScope, Launch, RefusalReason, Report};
+
+/// How long before its instant an attempt's start is written, so that the disk delays nobody. What it costs is that a
+/// crash in this time reads as "may have started".
+const WRITE_AHEAD: Duration = Duration::from_millis(50);
+/// Attempts held, at most: armed, running, or ending.
+const ATTEMPTS_MAX: usize = 20_000;
+
+impl MainLoop {
+    pub(super) fn arm(&mut self, launch: Box<Launch>) {
+        let key = launch.key;
+        let refused = if self.events.is_over(key) {
+            Some(RefusalReason::AlreadyOver)
+        } else if let Some(slot) = self.slots.find(key) {
+            match self.slots.get_mut(slot).map(|attempt| &attempt.state) {
+                Some(State::Armed(_)) => return,
+                _ => Some(RefusalReason::AlreadyStarted),
+            }
+        } else if self.draining {
+            Some(RefusalReason::Draining)
+        } else if self.slots.len() >= ATTEMPTS_MAX {
+            Some(RefusalReason::Full)
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            self.control.queue(&Report::Refused { key, reason });
+            return;
+        }
+        let not_before = launch.not_before;
+        let slot = self.slots.insert(Attempt {
+            key,
+            state: State::Armed(launch),
+        });
+        self.armed.insert((not_before, key, slot));
+    }
+
+    pub(super) fn extend_lease(&mut self, until: Boottime) {
+        if until > self.lease_until {
+            self.lease_until = until;
+            self.spawners.set_lease(until);
+        }
+    }
+
+    /// Whether launches may go ahead, were their instants there.
+    fn may_start(&self) -> bool {
+        let room = self.starting.len() + self.running < self.running_max;
+        room && self.lease_until > self.now && !self.events.is_full() && self.journal_works()
+    }
+
+    /// Writes the starts of what is due soon.
+    pub(super) fn write_starts(&mut self) {
+        let until = self.now.plus(WRITE_AHEAD);
+        while let Some(&(not_before, key, slot)) = self.armed.first() {
+            if not_before > until || !self.may_start() {
+                return;
+            }
+            self.armed.pop_first();
+            let position = self.journal.add(&Record::Starting { key });
+            let attempt = self.slots.get_mut(slot).expect("what is armed has a slot");
+            let State::Armed(launch) =
+                std::mem::replace(&mut attempt.state, State::Spawning { stop: None })
+            else {
+                unreachable!("the armed set holds armed attempts");
+            };
+            attempt.state = State::Starting { launch, position };
+            self.starting.insert((not_before, key, slot));
+        }
+    }
+
+    /// Whether a start is written and not on the disk.
+    pub(super) fn starts_wait_for_the_disk(&mut self) -> bool {
+        let durable = self.journal.durable();
+        let slots = &mut self.slots;
+        // Starts of one instant were written together, so the last one tells of all; an older instant that was
+        // armed late is at the front.
+        let ends = [
+            self.starting.first().copied(),
+            self.starting.last().copied(),
+        ];
+        ends.into_iter().flatten().any(|(_, _, slot)| {
+            matches!(slots.get_mut(slot), Some(Attempt { state: State::Starting { position, .. }, .. }) if *position > durable)
+        })
+    }
+
+    /// Gives the spawners what is due and on the disk.
+    pub(super) fn order_processes(&mut self) {
+        let durable = self.journal.durable();
+        let mut orders = Vec::new();
+        while let Some(&(not_before, key, slot)) = self.starting.first() {
+            let attempt = self
+                .slots
+                .get_mut(slot)
+                .expect("what is starting has a slot");
+            let State::Starting { position, .. } = &attempt.state else {
+                unreachable!("the starting set holds starting attempts");
+            };
+            if not_before > self.now || *position > durable || self.lease_until <= self.now {
+                break;
+            }
+            let before = std::mem::replace(&mut attempt.state, State::Spawning { stop: None });
+            let State::Starting { launch, .. } = before else {
+                unreachable!("matched above")
+            };
+            self.starting.remove(&(not_before, key, slot));
+            self.running += 1;
+            orders.push(SpawnOrder { slot, launch });
+        }
+        self.spawners.order(orders);
+    }
+
+    /// The lease ended between the order and the process. The start is on the disk and stays there.
+    pub(super) fn wait_again(&mut self, slot: Slot, launch: Box<Launch>) {
+        self.running -= 1;
+        let Some(attempt) = self.slots.get_mut(slot) else {
+            return;
+        };
+        let State::Spawning { stop } = &mut attempt.state else {
+            return;
+        };
+        if let Some(Stop::Cancelled { reason }) = stop.take() {
+            self.finish_without_process(slot, Ending::Cancelled { reason });
+            return;
+        }
+        let entry = (launch.not_before, launch.key, slot);
+        attempt.state = State::Starting {
+            launch,
+            position: 0,
+        };
+        self.starting.insert(entry);
+    }
+
+    /// When the next launch needs the loop; `None` when it is not time that is missing.
+    pub(super) fn next_launch(&self) -> Option<Boottime> {
+        let armed = self
+            .armed
+            .first()
+            .map(|(not_before, ..)| Boottime(not_before.0.saturating_sub(WRITE_AHEAD)));
+        let armed = armed.filter(|_| self.may_start());
+        let starting = self
+            .starting
+            .first()
+            .map(|(not_before, ..)| *not_before)
+            .filter(|at| *at > self.now);
+        armed.into_iter().chain(starting).min()
+    }
+
+    pub(super) fn cancel(&mut self, key: AttemptKey, reason: String, scope: CancelScope) {
+        let Some(slot) = self.slots.find(key) else {
+            if self.events.is_over(key) {
+                self.control.queue(&Report::Refused {
+                    key,
+                    reason: RefusalReason::AlreadyOver,
+                });
+            } else {
+                // Never seen here: the record is what refuses it from now on.
+                self.record_finish(
+                    key,
+                    self.result_without_process(Ending::Cancelled { reason }),
+                );
+            }
+            return;
+        };
+        let attempt = self
+            .slots
+            .get_mut(slot)
+            .expect("a key leads to a live slot");
+        match &mut attempt.state {
+            State::Armed(_) | State::Starting { .. } => {
+                self.finish_without_process(slot, Ending::Cancelled { reason });
+            }
+            State::Spawning { .. } | State::Running(_) if scope == CancelScope::BeforeStart => {
+                self.control.queue(&Report::Refused {
+                    key,
+                    reason: RefusalReason::AlreadyStarted,
+                });
+            }
+            State::Spawning { stop } => *stop = Some(Stop::Cancelled { reason }),
+            State::Running(_) => self.stop(slot, Stop::Cancelled { reason }),
+        }
+    }
+
+    /// Ends an attempt that has no process.
+    pub(super) fn finish_without_process(&mut self, slot: Slot, ending: Ending) {
+        let Some(attempt) = self.slots.remove(slot) else {
+            return;
+        };
+        match &attempt.state {
+            State::Armed(launch) => _ = self.armed.remove(&(launch.not_before, attempt.key, slot)),
+            State::Starting { launch, .. } => {
+                _ = self
+                    .starting
+                    .remove(&(launch.not_before, attempt.key, slot))
+            }
+            State::Spawning { .. } | State::Running(_) => {}
+        }
+        self.record_finish(attempt.key, self.result_without_process(ending));
+    }
+
+    fn result_without_process(&self, ending: Ending) -> AttemptResult {
+        AttemptResult {
+            ending,
+            started_at: None,
+            finished_at: self.clock.wall(),
+            usage: odin_model::Usage::default(),
+            output: OutputSummary::default(),
+        }
+    }
+
+    pub(super) fn record_finish(&mut self, key: AttemptKey, result: AttemptResult) {
+        self.record_event(&Record::Finished {
+            number: self.events.next_number(),
+            key,
+            result,
+        });
+    }
+
+    /// Writes an event's record, which holds the next number, and queues the event.
+    pub(super) fn record_event(&mut self, record: &Record) {
+        let number = self.events.take_number();
+        let event = super::events::event_of(record).expect("only records of events come here");
+        assert_eq!(
+            event.number, number,
+            "a record holds the number that is next"
+        );
+        let position = self.journal.add(record);
+        self.events.push(event, position);
+    }
+}

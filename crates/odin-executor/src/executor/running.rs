@@ -1,0 +1,264 @@
+//! A running attempt: its output, its exit, its result.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use odin_model::Usage;
+use odin_model::attempt::{AttemptResult, Ending};
+use odin_model::output::Stream;
+use rustix::event::epoll::EventFlags;
+
+use super::attempt::{Exit, How, Running, State, Stop, ending};
+use super::main_loop::{MainLoop, Source};
+use super::slots::Slot;
+use super::timers::Timer;
+use crate::journal::Record;
+use crate::output::Capture;
+use crate::process::{Made, SpawnOutcome, Spawned};
+
+/// How long output is read after the first process has ended, when something else holds the pipes.
+const READ_AFTER_EXIT: Duration = Duration::from_secs(2);
+
+impl MainLoop {
+    pub(super) fn take_spawned(&mut self, spawned: Spawned) {
+        match spawned.outcome {
+            SpawnOutcome::Made(made) => self.take_process(spawned.slot, made),
+            SpawnOutcome::NoLease(launch) => self.wait_again(spawned.slot, launch),
+            SpawnOutcome::NotStartable { reason } => {
+                self.running -= 1;
+                self.finish_without_process(spawned.slot, Ending::NotStartable { reason });
+            }
+        }
+    }
+
+    fn take_process(&mut self, slot: Slot, made: Made) {
+        let attempt = self
+            .slots
+            .get_mut(slot)
+            .expect("a slot stays while a spawner has its attempt");
+        let key = attempt.key;
+        let State::Spawning { stop } = &mut attempt.state else {
+            unreachable!("an attempt that a spawner has is spawning");
+        };
+        let stop = stop.take();
+        let running = Running {
+            pid: made.pid,
+            pidfd: Some(made.pidfd),
+            made: made.made,
+            started_at: Some(made.started_at),
+            stdout: Some(made.stdout),
+            stderr: Some(made.stderr),
+            capture: Capture::new(key, made.launch.output_bytes_max),
+            kill_grace: made.launch.kill_grace,
+            exit: None,
+            stop: None,
+            ending: None,
+            orphans: HashSet::new(),
+        };
+        attempt.state = State::Running(Box::new(running));
+        self.record_event(&Record::Started {
+            number: self.events.next_number(),
+            key,
+            at: made.started_at,
+            pid: made.pid,
+            made: made.made,
+        });
+        self.by_pid.insert(made.pid, slot);
+        if let Some(timeout) = made.launch.timeout {
+            self.timers
+                .add(made.made.plus(timeout), Timer::Timeout(slot));
+        }
+        self.watch_running(slot);
+        if let Some(stop) = stop {
+            self.stop(slot, stop);
+        }
+    }
+
+    fn watch_running(&mut self, slot: Slot) {
+        let Some(running) = self.running_mut(slot) else {
+            return;
+        };
+        let descriptors = [
+            (running.stdout.take(), Source::Stdout(slot)),
+            (running.stderr.take(), Source::Stderr(slot)),
+            (running.pidfd.take(), Source::Exit(slot)),
+        ];
+        for (descriptor, source) in descriptors {
+            let Some(descriptor) = descriptor else {
+                continue;
+            };
+            // Refused only when the kernel has no memory for it. A pipe that is not watched is closed, as if the
+            // executor could not keep output; a process that is not watched is found by the sweep.
+            let watched = self.watch(&descriptor, source, EventFlags::IN).is_ok();
+            let Some(running) = self.running_mut(slot) else {
+                return;
+            };
+            match source {
+                Source::Stdout(_) => running.stdout = watched.then_some(descriptor),
+                Source::Stderr(_) => running.stderr = watched.then_some(descriptor),
+                _ => running.pidfd = Some(descriptor),
+            }
+        }
+    }
+
+    pub(super) fn running_mut(&mut self, slot: Slot) -> Option<&mut Running> {
+        match &mut self.slots.get_mut(slot)?.state {
+            State::Running(running) => Some(running),
+            State::Armed(_) | State::Starting { .. } | State::Spawning { .. } => None,
+        }
+    }
+
+    /// Reads once: one noisy attempt costs the others at most this much per turn of the loop.
+    pub(super) fn take_output(&mut self, slot: Slot, stream: Stream) {
+        let at = self.clock.wall();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let dir = self.dir.clone();
+        let closed = match self.running_mut(slot) {
+            Some(running) => {
+                let pipe = match stream {
+                    Stream::Stdout => &mut running.stdout,
+                    Stream::Stderr => &mut running.stderr,
+                };
+                match pipe
+                    .as_ref()
+                    .map(|pipe| rustix::io::read(pipe, &mut buffer[..]))
+                {
+                    Some(Ok(count)) if count > 0 => {
+                        running.capture.take(&dir, stream, at, &buffer[..count]);
+                        false
+                    }
+                    Some(Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR)) | None => false,
+                    Some(Ok(_) | Err(_)) => {
+                        *pipe = None;
+                        running.exit.is_some() && running.pipes_are_closed()
+                    }
+                }
+            }
+            None => false,
+        };
+        self.buffer = buffer;
+        if closed {
+            self.wind_up(slot);
+        }
+    }
+
+    /// The first process has ended.
+    pub(super) fn take_exit(&mut self, slot: Slot) {
+        let (now, at) = (self.now, self.clock.wall());
+        let Some(running) = self.running_mut(slot) else {
+            return;
+        };
+        let Some((how, usage)) = wait_for(running.pid) else {
+            return;
+        };
+        running.pidfd = None;
+        let read_until = now.plus(READ_AFTER_EXIT);
+        running.exit = Some(Exit {
+            how,
+            at,
+            usage,
+            read_until,
+        });
+        if running.pipes_are_closed() {
+            self.wind_up(slot);
+        } else {
+            self.timers.add(read_until, Timer::Drained(slot));
+        }
+    }
+
+    /// Output has been waited for long enough.
+    pub(super) fn stop_reading(&mut self, slot: Slot) {
+        let now = self.now;
+        let Some(running) = self.running_mut(slot) else {
+            return;
+        };
+        if running
+            .exit
+            .as_ref()
+            .is_some_and(|exit| exit.read_until <= now)
+            && !running.pipes_are_closed()
+        {
+            (running.stdout, running.stderr) = (None, None);
+            self.wind_up(slot);
+        }
+    }
+
+    pub(super) fn time_out(&mut self, slot: Slot) {
+        self.stop(slot, Stop::TimedOut);
+    }
+
+    /// Records the result of an attempt of which nothing is left.
+    pub(super) fn finish(&mut self, slot: Slot) {
+        let finished_at = self.clock.wall();
+        let Some(attempt) = self.slots.remove(slot) else {
+            return;
+        };
+        let State::Running(running) = attempt.state else {
+            unreachable!("only running attempts finish with a process");
+        };
+        self.running -= 1;
+        if self.by_pid.get(&running.pid) == Some(&slot) {
+            self.by_pid.remove(&running.pid);
+        }
+        if running.pidfd.is_some() {
+            self.orphans.give_up(running.pid);
+        }
+        let Running {
+            started_at,
+            capture,
+            exit,
+            stop,
+            ..
+        } = *running;
+        let result = AttemptResult {
+            started_at,
+            // A wall clock that was set back does not make a run end before it began.
+            finished_at: exit
+                .as_ref()
+                .map_or(finished_at, |exit| exit.at)
+                .max(started_at.unwrap_or(finished_at)),
+            usage: exit.as_ref().map_or_else(Usage::default, |exit| exit.usage),
+            ending: ending(exit.as_ref(), stop),
+            output: capture.finish(),
+        };
+        self.record_finish(attempt.key, result);
+    }
+}
+
+/// Waits for an ended child; `None` when it has not ended.
+fn wait_for(pid: u32) -> Option<(How, Usage)> {
+    let pid = libc::pid_t::try_from(pid).ok()?;
+    let mut status = 0;
+    // SAFETY: an all-zero rusage is a valid value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: writes the status and the usage, both of this frame.
+    let waited = unsafe { libc::wait4(pid, &raw mut status, libc::WNOHANG, &raw mut usage) };
+    if waited != pid {
+        return None;
+    }
+    let how = if libc::WIFSIGNALED(status) {
+        let signal = u8::try_from(libc::WTERMSIG(status)).unwrap_or(u8::MAX);
+        How::Signal {
+            signal,
+            core: libc::WCOREDUMP(status),
+        }
+    } else {
+        How::Code(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))
+    };
+    let duration = |time: libc::timeval| {
+        Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
+            + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
+    };
+    let memory_max_bytes = u64::try_from(usage.ru_maxrss)
+        .unwrap_or(0)
+        .saturating_mul(1024);
+    let (cpu_user, cpu_system) = (duration(usage.ru_utime), duration(usage.ru_stime));
+    Some((
+        how,
+        Usage {
+            cpu_user,
+            cpu_system,
+            memory_max_bytes,
+        },
+    ))
+}

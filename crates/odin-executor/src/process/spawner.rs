@@ -1,0 +1,332 @@
+//! The threads that make processes. Two, because each is suspended while its child becomes its program.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use odin_model::{Boottime, Clock};
+use rustix::fs::{Mode, OFlags};
+use rustix::pipe::PipeFlags;
+
+use super::clone::{self, Plan, Stack};
+use super::environment::{Drawn, RunToken, environment};
+use super::identity::Identities;
+use super::program::{Resolved, c_string};
+use crate::data_dir::DataDir;
+use crate::executor::Slot;
+use crate::protocol::Launch;
+
+/// How many children are in the making at once, at most.
+const THREADS: usize = 2;
+
+/// A process to make.
+pub(crate) struct SpawnOrder {
+    pub(crate) slot: Slot,
+    pub(crate) launch: Box<Launch>,
+}
+
+/// What became of an order.
+pub(crate) struct Spawned {
+    pub(crate) slot: Slot,
+    pub(crate) outcome: SpawnOutcome,
+}
+
+pub(crate) enum SpawnOutcome {
+    Made(Made),
+    /// The lease had ended. The launch comes back to wait for the next one.
+    NoLease(Box<Launch>),
+    NotStartable {
+        reason: String,
+    },
+}
+
+/// A process, and what the executor holds of it.
+pub(crate) struct Made {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+    /// Immediately before the process was made.
+    pub(crate) made: Boottime,
+    /// The same instant on the wall clock.
+    pub(crate) started_at: Timestamp,
+    pub(crate) token: RunToken,
+    pub(crate) launch: Box<Launch>,
+}
+
+struct Shared {
+    orders: Mutex<Orders>,
+    arrived: Condvar,
+    spawned: Mutex<Vec<Spawned>>,
+    lease_until_nanos: AtomicU64,
+}
+
+#[derive(Default)]
+struct Orders {
+    queue: VecDeque<SpawnOrder>,
+    closed: bool,
+}
+
+/// What every spawner thread knows.
+#[derive(Clone)]
+struct Surroundings {
+    dir: DataDir,
+    values_socket: PathBuf,
+    clock: Arc<dyn Clock>,
+    open_files: Option<libc::rlimit>,
+    reset_oom: bool,
+    null: Arc<OwnedFd>,
+}
+
+/// The spawner threads, seen from the main loop.
+pub(crate) struct Spawners {
+    shared: Arc<Shared>,
+}
+
+const NEVER_POISONED: &str = "no code that holds this lock panics";
+
+impl Spawners {
+    /// Starts the threads. `wake` is called when something was spawned after the last [`take`](Self::take).
+    pub(crate) fn start(
+        dir: &DataDir,
+        clock: &Arc<dyn Clock>,
+        open_files: Option<libc::rlimit>,
+        reset_oom: bool,
+        wake: impl Fn() + Clone + Send + 'static,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            orders: Mutex::default(),
+            arrived: Condvar::new(),
+            spawned: Mutex::default(),
+            lease_until_nanos: AtomicU64::new(0),
+        });
+        let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let surroundings = Surroundings {
+            dir: dir.clone(),
+            values_socket: dir.values_socket(),
+            clock: Arc::clone(clock),
+            open_files,
+            reset_oom,
+            null: Arc::new(null),
+        };
+        for index in 0..THREADS {
+            let (shared, surroundings, wake) =
+                (Arc::clone(&shared), surroundings.clone(), wake.clone());
+            let stack = Stack::new()?;
+            let builder = std::thread::Builder::new()
+                .name(format!("spawner-{index}"))
+                .stack_size(256 << 10);
+            builder.spawn(move || spawn_until_closed(&shared, &surroundings, stack, wake))?;
+        }
+        Ok(Self { shared })
+    }
+
+    /// Gives the threads these orders, in order.
+    pub(crate) fn order(&self, orders: impl IntoIterator<Item = SpawnOrder>) {
+        let mut queue = self.shared.orders.lock().expect(NEVER_POISONED);
+        let before = queue.queue.len();
+        queue.queue.extend(orders);
+        match queue.queue.len() - before {
+            0 => {}
+            1 => self.shared.arrived.notify_one(),
+            _ => self.shared.arrived.notify_all(),
+        }
+    }
+
+    /// What was spawned since the last call.
+    pub(crate) fn take(&self) -> Vec<Spawned> {
+        std::mem::take(&mut *self.shared.spawned.lock().expect(NEVER_POISONED))
+    }
+
+    /// Processes may be made until then.
+    pub(crate) fn set_lease(&self, until: Boottime) {
+        let nanos = u64::try_from(until.0.as_nanos()).unwrap_or(u64::MAX);
+        self.shared
+            .lease_until_nanos
+            .store(nanos, Ordering::Release);
+    }
+}
+
+impl Drop for Spawners {
+    fn drop(&mut self) {
+        self.shared.orders.lock().expect(NEVER_POISONED).closed = true;
+        self.shared.arrived.notify_all();
+    }
+}
+
+fn spawn_until_closed(
+    shared: &Shared,
+    surroundings: &Surroundings,
+    mut stack: Stack,
+    wake: impl Fn(),
+) {
+    let mut identities = Identities::new();
+    loop {
+        let order = {
+            let mut orders = shared.orders.lock().expect(NEVER_POISONED);
+            loop {
+                if orders.closed {
+                    return;
+                }
+                match orders.queue.pop_front() {
+                    Some(order) => break order,
+                    None => orders = shared.arrived.wait(orders).expect(NEVER_POISONED),
+                }
+            }
+        };
+        let lease = || {
+            Boottime(Duration::from_nanos(
+                shared.lease_until_nanos.load(Ordering::Acquire),
+            ))
+        };
+        let outcome = make(
+            order.launch,
+            surroundings,
+            &mut identities,
+            &mut stack,
+            lease,
+        );
+        let mut spawned = shared.spawned.lock().expect(NEVER_POISONED);
+        let first = spawned.is_empty();
+        spawned.push(Spawned {
+            slot: order.slot,
+            outcome,
+        });
+        drop(spawned);
+        if first {
+            wake();
+        }
+    }
+}
+
+fn make(
+    launch: Box<Launch>,
+    around: &Surroundings,
+    identities: &mut Identities,
+    stack: &mut Stack,
+    lease: impl Fn() -> Boottime,
+) -> SpawnOutcome {
+    match try_make(&launch, around, identities, stack, lease) {
+        Ok(Some(parts)) => {
+            let Parts {
+                pid,
+                pidfd,
+                stdout,
+                stderr,
+                made,
+                started_at,
+                token,
+            } = parts;
+            SpawnOutcome::Made(Made {
+                pid,
+                pidfd,
+                stdout,
+                stderr,
+                made,
+                started_at,
+                token,
+                launch,
+            })
+        }
+        Ok(None) => SpawnOutcome::NoLease(launch),
+        Err(reason) => SpawnOutcome::NotStartable { reason },
+    }
+}
+
+/// [`Made`] without the launch, which is still borrowed while these are made.
+struct Parts {
+    pid: u32,
+    pidfd: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    made: Boottime,
+    started_at: Timestamp,
+    token: RunToken,
+}
+
+/// A process; `None` without a lease; the reason when there can be none.
+fn try_make(
+    launch: &Launch,
+    around: &Surroundings,
+    identities: &mut Identities,
+    stack: &mut Stack,
+    lease: impl Fn() -> Boottime,
+) -> Result<Option<Parts>, String> {
+    let switch = identities.must_switch();
+    let account = identities
+        .account(&launch.owner, around.clock.boottime())
+        .map_err(|error| error.to_string())?;
+    let program = Resolved::of(launch).map_err(|error| error.to_string())?;
+    let drawn = draw()
+        .map_err(|error| format!("the system gave no random bits for the run's token: {error}"))?;
+    let envp = environment(launch, account, &around.values_socket, &drawn)
+        .map_err(|error| error.to_string())?;
+    let directory = around
+        .dir
+        .version(launch.job, launch.version)
+        .to_string_lossy()
+        .into_owned();
+    let directory = c_string(directory).map_err(|error| error.to_string())?;
+    let pipes = || -> io::Result<_> { Ok((pipe()?, pipe()?)) };
+    let ((stdout, stdout_end), (stderr, stderr_end)) = pipes().map_err(|error| {
+        format!("the system made no pipe for the output: {error}; raise the server's limit of open files")
+    })?;
+    let plan = Plan {
+        candidates: &program.candidates,
+        argv: &program.argv,
+        envp: &envp,
+        directory: &directory,
+        account: switch.then_some(account),
+        stdin: around.null.as_fd(),
+        stdout: stdout_end.as_fd(),
+        stderr: stderr_end.as_fd(),
+        open_files: around.open_files,
+        reset_oom: around.reset_oom,
+    };
+    let (made, started_at) = (around.clock.boottime(), around.clock.wall());
+    // The last look before the process exists: nothing slow may come between this line and the next.
+    if lease() <= made {
+        return Ok(None);
+    }
+    let (pid, pidfd) =
+        clone::spawn(&plan, stack).map_err(|failure| program.explain(failure, launch))?;
+    Ok(Some(Parts {
+        pid,
+        pidfd,
+        stdout,
+        stderr,
+        made,
+        started_at,
+        token: drawn.token,
+    }))
+}
+
+/// A pipe whose reading end does not block. The writing end is the job's and does.
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    Ok((read, write))
+}
+
+fn draw() -> io::Result<Drawn> {
+    let mut bytes = [0; 40];
+    // SAFETY: the buffer's length is given. Requests up to 256 bytes are answered whole.
+    let count = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if count != 40 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut drawn = Drawn {
+        token: RunToken([0; 16]),
+        trace: [0; 16],
+        span: [0; 8],
+    };
+    drawn.token.0.copy_from_slice(&bytes[..16]);
+    drawn.trace.copy_from_slice(&bytes[16..32]);
+    drawn.span.copy_from_slice(&bytes[32..]);
+    Ok(drawn)
+}

@@ -1,0 +1,361 @@
+//! Unpacks a bundle: a tar in zstd, into an empty directory, and refuses everything that a bundle does not hold.
+//!
+//! The executor runs it as the job's owner, so even a fault here could do no more than the owner may.
+
+use std::collections::HashSet;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
+
+use odin_model::BundleHash;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use sha2::{Digest, Sha256};
+
+/// The hidden subcommand of the binary that ends in [`main`]. Its argument is the bundle's hash.
+pub const SUBCOMMAND: &CStr = c"__unpack";
+
+/// The largest bundle, compressed.
+pub const PACKED_BYTES_MAX: u64 = 64 << 20;
+/// The largest sum of its files.
+pub const UNPACKED_BYTES_MAX: u64 = 256 << 20;
+/// The most files and directories.
+pub const ENTRIES_MAX: usize = 10_000;
+/// What tar itself adds: a header and padding each, and its end.
+const TAR_BYTES_MAX: u64 = UNPACKED_BYTES_MAX + 4096 * (ENTRIES_MAX as u64) + (1 << 20);
+/// The longest name; also what keeps a long-name header from filling memory.
+const NAME_BYTES_MAX: usize = 4096;
+/// 128 MiB: what zstd's highest levels use, and the most that an unpacker will allocate.
+const WINDOW_LOG_MAX: u32 = 27;
+
+/// Why a bundle is refused. Nothing of a refused bundle is used.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// Larger than [`PACKED_BYTES_MAX`].
+    #[error("the bundle is larger than {} MiB packed", PACKED_BYTES_MAX >> 20)]
+    TooLargePacked,
+    /// Larger than [`UNPACKED_BYTES_MAX`].
+    #[error("the bundle is larger than {} MiB unpacked", UNPACKED_BYTES_MAX >> 20)]
+    TooLargeUnpacked,
+    /// More than [`ENTRIES_MAX`].
+    #[error("the bundle has more than {ENTRIES_MAX} files and directories")]
+    TooManyFiles,
+    /// Not a regular file or directory.
+    #[error("`{path}` is {found}; a bundle holds regular files and directories only")]
+    NotAFile {
+        /// Its name.
+        path: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// An absolute name, one with `..` or `.`, an empty one, or one that is too long.
+    #[error("`{path}` is not a relative name without `.` and `..`")]
+    Outside {
+        /// The name.
+        path: String,
+    },
+    /// Another mode than 0644 or 0755.
+    #[error("`{path}` has mode {mode:04o}; a bundle's files have 0644 or 0755")]
+    Mode {
+        /// Its name.
+        path: String,
+        /// Its mode.
+        mode: u32,
+    },
+    /// A name that is there twice.
+    #[error("`{path}` is in the bundle twice")]
+    Duplicate {
+        /// The name.
+        path: String,
+    },
+    /// Not a tar in zstd, or cut short.
+    #[error("the bundle is damaged: {0}")]
+    Damaged(String),
+    /// Its content is not what its name says.
+    #[error("the bundle's content has another hash than its name: fetch it again")]
+    OtherHash,
+    /// The directory cannot be written.
+    #[error("cannot write `{path}`: {error}")]
+    Write {
+        /// The name.
+        path: String,
+        /// The system's answer.
+        error: io::Error,
+    },
+}
+
+impl UnpackError {
+    /// Stable across releases.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLargePacked => "bundle/too-large-packed",
+            Self::TooLargeUnpacked => "bundle/too-large-unpacked",
+            Self::TooManyFiles => "bundle/too-many-files",
+            Self::NotAFile { .. } => "bundle/not-a-file",
+            Self::Outside { .. } => "bundle/outside",
+            Self::Mode { .. } => "bundle/mode",
+            Self::Duplicate { .. } => "bundle/duplicate",
+            Self::Damaged(_) => "bundle/damaged",
+            Self::OtherHash => "bundle/other-hash",
+            Self::Write { .. } => "bundle/write",
+        }
+    }
+}
+
+/// The main of the hidden subcommand: a bundle on standard input, into the working directory. A refusal's code and
+/// message go to standard output, a line each.
+#[must_use]
+pub fn main(hash: &str) -> ExitCode {
+    let result = open_working_directory().and_then(|directory| {
+        let hash = hash.parse().map_err(|_| UnpackError::OtherHash)?;
+        unpack(io::stdin().lock(), &directory, hash)
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // An executor that is gone does not need the answer.
+            let _ = write!(io::stdout(), "{}\n{error}", error.code());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn open_working_directory() -> Result<OwnedFd, UnpackError> {
+    rustix::fs::open(
+        ".",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|error| write_error(Path::new("."), error))
+}
+
+fn write_error(path: &Path, error: impl Into<io::Error>) -> UnpackError {
+    UnpackError::Write {
+        path: path.display().to_string(),
+        error: error.into(),
+    }
+}
+
+/// Unpacks into `directory`, which must be empty, and syncs what it wrote. Checks that the uncompressed tar has `hash`.
+///
+/// # Errors
+/// At the first thing that a bundle does not hold. What was written by then is left for the caller to remove.
+pub fn unpack(
+    packed: impl Read,
+    directory: impl AsFd,
+    hash: BundleHash,
+) -> Result<(), UnpackError> {
+    let mut packed = Bounded {
+        inner: packed,
+        left: PACKED_BYTES_MAX,
+        is_exceeded: false,
+    };
+    let mut decoder = zstd::stream::read::Decoder::new(&mut packed).map_err(damaged)?;
+    decoder.window_log_max(WINDOW_LOG_MAX).map_err(damaged)?;
+    let tar = Bounded {
+        inner: decoder,
+        left: TAR_BYTES_MAX,
+        is_exceeded: false,
+    };
+    let mut hashed = Hashed {
+        inner: tar,
+        hasher: Sha256::new(),
+    };
+    let result = unpack_tar(&mut hashed, directory.as_fd());
+    let drained = result.and_then(|()| io::copy(&mut hashed, &mut io::sink()).map_err(damaged));
+    let Hashed { inner: tar, hasher } = hashed;
+    let unpacked_exceeded = tar.is_exceeded;
+    drop(tar);
+    // What a bound cut off reads as damage further in.
+    match drained {
+        _ if packed.is_exceeded => Err(UnpackError::TooLargePacked),
+        _ if unpacked_exceeded => Err(UnpackError::TooLargeUnpacked),
+        Err(error) => Err(error),
+        Ok(_) if hasher.finalize()[..] != hash.0 => Err(UnpackError::OtherHash),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn damaged(error: impl std::fmt::Display) -> UnpackError {
+    UnpackError::Damaged(error.to_string())
+}
+
+fn unpack_tar(tar: impl Read, directory: impl AsFd) -> Result<(), UnpackError> {
+    let mut archive = tar::Archive::new(tar);
+    let (mut seen, mut bytes) = (HashSet::new(), 0u64);
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let path = checked_path(&entry.path_bytes())?;
+        let shown = || path.display().to_string();
+        let kind = entry.header().entry_type();
+        if !kind.is_file() && !kind.is_dir() {
+            return Err(UnpackError::NotAFile {
+                path: shown(),
+                found: name_of(kind),
+            });
+        }
+        let mode = entry.header().mode().map_err(damaged)?;
+        if mode != 0o755 && (kind.is_dir() || mode != 0o644) {
+            return Err(UnpackError::Mode {
+                path: shown(),
+                mode,
+            });
+        }
+        bytes = bytes.saturating_add(entry.size());
+        if bytes > UNPACKED_BYTES_MAX {
+            return Err(UnpackError::TooLargeUnpacked);
+        }
+        if !seen.insert(path.clone()) {
+            return Err(UnpackError::Duplicate { path: shown() });
+        }
+        if seen.len() > ENTRIES_MAX {
+            return Err(UnpackError::TooManyFiles);
+        }
+        if kind.is_dir() {
+            make_directories(&directory, &path)?;
+        } else {
+            write_file(&directory, &path, mode, &mut entry)?;
+        }
+    }
+    rustix::fs::syncfs(open_beneath(
+        &directory,
+        Path::new("."),
+        OFlags::RDONLY | OFlags::DIRECTORY,
+        0,
+    )?)
+    .map_err(|error| write_error(Path::new("."), error))
+}
+
+fn checked_path(bytes: &[u8]) -> Result<PathBuf, UnpackError> {
+    let outside = || UnpackError::Outside {
+        path: String::from_utf8_lossy(bytes).chars().take(200).collect(),
+    };
+    let text = std::str::from_utf8(bytes).map_err(|_| outside())?;
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let path = Path::new(text);
+    // The text itself is compared too: `Path` reads `a//b` and `a/./b` as `a/b`.
+    let is_plain = path
+        .components()
+        .all(|component| matches!(component, Component::Normal(_)));
+    let is_canonical = text.split('/').all(|part| !part.is_empty() && part != ".");
+    if !is_plain || !is_canonical || text.contains('\0') || text.len() > NAME_BYTES_MAX {
+        return Err(outside());
+    }
+    Ok(path.to_owned())
+}
+
+fn name_of(kind: tar::EntryType) -> &'static str {
+    match kind {
+        tar::EntryType::Symlink => "a symbolic link",
+        tar::EntryType::Link => "a hard link",
+        tar::EntryType::Char | tar::EntryType::Block => "a device",
+        tar::EntryType::Fifo => "a FIFO",
+        _ => "something else",
+    }
+}
+
+/// Opens below `directory`, through real directories only, whatever the names say and whoever changes them meanwhile.
+fn open_beneath(
+    directory: impl AsFd,
+    path: &Path,
+    flags: OFlags,
+    mode: u32,
+) -> Result<OwnedFd, UnpackError> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(
+        directory,
+        path,
+        flags | OFlags::CLOEXEC,
+        Mode::from_raw_mode(mode),
+        resolve,
+    )
+    .map_err(|error| write_error(path, error))
+}
+
+fn make_directories(directory: impl AsFd, path: &Path) -> Result<(), UnpackError> {
+    let mut made = PathBuf::new();
+    for component in path.components() {
+        let parent = if made.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            made.as_path()
+        };
+        let parent = open_beneath(&directory, parent, OFlags::PATH | OFlags::DIRECTORY, 0)?;
+        match rustix::fs::mkdirat(
+            &parent,
+            Path::new(component.as_os_str()),
+            Mode::from_raw_mode(0o755),
+        ) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(write_error(path, error)),
+        }
+        made.push(component);
+    }
+    // A file by a directory's name would have passed so far.
+    open_beneath(&directory, path, OFlags::PATH | OFlags::DIRECTORY, 0).map(drop)
+}
+
+fn write_file(
+    directory: impl AsFd,
+    path: &Path,
+    mode: u32,
+    content: &mut impl Read,
+) -> Result<(), UnpackError> {
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        make_directories(&directory, parent)?;
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let mut file = File::from(open_beneath(&directory, path, flags, mode)?);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match content.read(&mut buffer).map_err(damaged)? {
+            0 => return Ok(()),
+            count => file
+                .write_all(&buffer[..count])
+                .map_err(|error| write_error(path, error))?,
+        }
+    }
+}
+
+/// Reads at most so much, and remembers that there was more.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+    is_exceeded: bool,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        match self
+            .left
+            .checked_sub(u64::try_from(count).expect("usize fits 64 bits"))
+        {
+            Some(left) => self.left = left,
+            None => {
+                self.is_exceeded = true;
+                return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+            }
+        }
+        Ok(count)
+    }
+}
+
+struct Hashed<R> {
+    inner: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
