@@ -1,1 +1,40 @@
 //! Puts a node together.
+//!
+//! [`Engine`] is the part that decides and runs: the replicated log over the state, the leader's loop and the agent.
+//! The simulator runs it with a clock, a network and an executor of its own.
+//!
+//! | module | is |
+//! | --- | --- |
+//! | `leader` | the leader's loop: what is due is proposed |
+//! | `agent` | every node's loop: what is assigned here is armed, what ended is reported |
+//! | `machine` | the store behind the log |
+//! | `data_dir` | files and their modes |
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod agent;
+mod backend;
+pub mod clock;
+pub mod data_dir;
+mod engine;
+mod error;
+pub mod executor_link;
+mod executor_process;
+mod launches;
+mod leader;
+mod lease_book;
+mod machine;
+mod proposer;
+mod reporter;
+mod schedules;
+mod server;
+mod users;
+mod wall_offset;
+
+pub use agent::Peek;
+pub use engine::{Engine, EngineParts, Founding, Up};
+pub use error::StartError;
+pub use machine::Announcements;
+pub use proposer::Proposer;
+pub use schedules::{Schedules, UnreadableSchedule};
+pub use server::{Broken, Ready, Server, ServerOptions};

@@ -1,0 +1,407 @@
+//! The part of a node that takes its launches out of the state, arms its executor, and reports back.
+//! DESIGN 5.3, 5.4, 5.5.
+//!
+//! Launches come from the state: an effect only says where to look. After a start, a new connection or too many
+//! missed effects, the agent first waits until everything its executor has recorded is applied, then reads its open
+//! runs.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use odin_cluster::{Denied, Grant, LeaseRequest};
+use odin_executor::protocol::{
+    AttemptKey, CancelScope, ListedAttempt, Prepare, RefusalReason, Report, Request, Welcome,
+};
+use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
+use odin_model::output::OutputSummary;
+use odin_model::{Boottime, Clock, Epoch, JobId, NodeId, RunState, Usage, VersionNumber};
+use odin_scheduling::clock_jump::Reading;
+use odin_store::{CancelRequest, CancelWhen, Effect, Reader, StoreError};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::executor_link::ExecutorLink;
+use crate::launches::{Launches, Pinned};
+use crate::machine::Announcements;
+use crate::proposer::Proposer;
+use crate::reporter::{Handed, report};
+use crate::wall_offset::{SKEW_MAX, skew};
+
+/// How often a lease is asked for: five times within one.
+const LEASE_EVERY: Duration = Duration::from_secs(1);
+/// How soon again after a refusal.
+const LEASE_RETRY: Duration = Duration::from_millis(50);
+/// How many batches of events may wait for the log.
+const HANDED_MAX: usize = 64;
+/// How many unpacked versions are remembered; beyond, the executor is asked again, which costs a look.
+const PREPARED_MAX: usize = 100_000;
+
+/// What the agent works with.
+pub(crate) struct Agent {
+    pub(crate) node: NodeId,
+    pub(crate) epoch: Epoch,
+    pub(crate) proposer: Proposer,
+    pub(crate) reader: Reader,
+    pub(crate) announcements: Announcements,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) launches: Launches,
+    pub(crate) peeks: mpsc::Receiver<Peek>,
+}
+
+/// Somebody wants to see what a running attempt has printed so far.
+pub struct Peek {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// Where the answer goes. Dropped when the executor cannot be asked.
+    pub answer: oneshot::Sender<odin_executor::protocol::PeekedOutput>,
+}
+
+/// How far the agent is with its executor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No executor has answered yet.
+    Unconnected,
+    /// Everything that the executor has recorded is being applied.
+    Reading,
+    /// The state can be read: what the executor knows, the state knows.
+    Ready,
+}
+
+struct Work {
+    agent: Agent,
+    requests: mpsc::Sender<Request>,
+    handed: mpsc::Sender<Handed>,
+    effects: broadcast::Receiver<Effect>,
+    stage: Stage,
+    /// None until the first lease; what it says of the leader's wall clock.
+    skew: Option<SignedDuration>,
+    /// Versions that are unpacked.
+    prepared: HashSet<(JobId, VersionNumber)>,
+    /// Launches that wait for their version.
+    waiting: HashMap<(JobId, VersionNumber), Vec<Pinned>>,
+    /// Who waits for what a running attempt has printed.
+    peeks: HashMap<AttemptKey, Vec<oneshot::Sender<odin_executor::protocol::PeekedOutput>>>,
+}
+
+/// Works until `stop`.
+pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToken) {
+    let ExecutorLink { requests, reports } = link;
+    let (handed, taken) = mpsc::channel(HANDED_MAX);
+    let reporter = tokio::spawn(report(agent.proposer.clone(), agent.node, taken, requests.clone()));
+    let effects = agent.announcements.effects();
+    let work = Work {
+        agent,
+        requests,
+        handed,
+        effects,
+        stage: Stage::Unconnected,
+        skew: None,
+        prepared: HashSet::new(),
+        waiting: HashMap::new(),
+        peeks: HashMap::new(),
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work.run(reports) => {}
+    }
+    reporter.abort();
+}
+
+/// One thing that happened.
+enum Event {
+    Report(Report),
+    ExecutorGone,
+    Effect(Effect),
+    EffectsMissed,
+    Lease(Result<Leased, Denied>),
+    Peek(Peek),
+    CaughtUp(Vec<ListedAttempt>),
+}
+
+/// A lease with what it says of the clocks.
+struct Leased {
+    grant: Grant,
+    skew: SignedDuration,
+}
+
+impl Work {
+    async fn run(mut self, mut reports: mpsc::Receiver<Report>) {
+        let mut leases = self.ask_for_leases();
+        let (caught_up, mut catching_up) = mpsc::channel(1);
+        loop {
+            let event = tokio::select! {
+                report = reports.recv() => report.map_or(Event::ExecutorGone, Event::Report),
+                effect = self.effects.recv() => match effect {
+                    Ok(effect) => Event::Effect(effect),
+                    Err(RecvError::Lagged(_)) => Event::EffectsMissed,
+                    Err(RecvError::Closed) => return,
+                },
+                Some(lease) = leases.recv() => Event::Lease(lease),
+                Some(peek) = self.agent.peeks.recv() => Event::Peek(peek),
+                Some(listed) = catching_up.recv() => Event::CaughtUp(listed),
+            };
+            let done = match event {
+                Event::Report(report) => self.on_report(report, &caught_up).await,
+                Event::ExecutorGone => return,
+                Event::Effect(effect) => self.on_effect(&effect).await,
+                Event::EffectsMissed => self.read_state(None).await,
+                Event::Lease(lease) => self.on_lease(lease).await,
+                Event::Peek(peek) => self.on_peek(peek).await,
+                Event::CaughtUp(listed) => {
+                    self.stage = Stage::Ready;
+                    self.read_state(Some(&listed)).await
+                }
+            };
+            if let Err(error) = done {
+                // The next effect or connection reads the state again; a broken disk stops the log as well.
+                tracing::error!(%error, "the agent cannot read the state");
+            }
+        }
+    }
+
+    async fn on_report(&mut self, report: Report, caught_up: &mpsc::Sender<Vec<ListedAttempt>>) -> Result<(), StoreError> {
+        match report {
+            Report::Welcome(Welcome { executor, pid, journal, .. }) => {
+                tracing::info!(executor, pid, ?journal, "the executor is connected");
+                self.stage = Stage::Reading;
+                self.peeks.clear();
+                self.waiting.clear();
+                self.prepared.clear();
+                // Answered after every recorded event, so the list comes when all of them have been handed over.
+                self.request(Request::List).await;
+            }
+            Report::Events(events) => self.hand(Handed::Events(events)).await,
+            Report::Attempts(listed) => {
+                let (barrier, applied) = oneshot::channel();
+                self.hand(Handed::Barrier(barrier)).await;
+                let caught_up = caught_up.clone();
+                tokio::spawn(async move {
+                    if applied.await.is_ok() {
+                        // Only the agent's end closes the channel, and then nobody waits.
+                        let _ = caught_up.send(listed).await;
+                    }
+                });
+            }
+            Report::Prepared { job, version, failure: None } => {
+                if self.prepared.len() >= PREPARED_MAX {
+                    self.prepared.clear();
+                }
+                self.prepared.insert((job, version));
+                for pinned in self.waiting.remove(&(job, version)).unwrap_or_default() {
+                    self.launch(&pinned).await?;
+                }
+            }
+            Report::Prepared { job, version, failure: Some(failure) } => {
+                tracing::warn!(%job, %version, code = failure.code, message = failure.message, "a bundle cannot be unpacked");
+                for pinned in self.waiting.remove(&(job, version)).unwrap_or_default() {
+                    let reason = format!("the files of version {version} cannot be unpacked: {}", failure.message);
+                    self.give_up(pinned.key, Ending::NotStartable { reason }).await;
+                }
+            }
+            Report::Refused { key, reason } => self.on_refused(key, reason),
+            Report::Output { key, output } => {
+                for answer in self.peeks.remove(&key).unwrap_or_default() {
+                    // Who asked may have gone.
+                    let _ = answer.send(output.clone());
+                }
+            }
+            Report::Incompatible { protocol } => {
+                tracing::warn!(protocol, "an executor of another version is left to end its runs");
+            }
+            Report::Draining { attempts } => tracing::info!(attempts, "the executor takes no new runs"),
+        }
+        Ok(())
+    }
+
+    fn on_refused(&mut self, key: AttemptKey, reason: RefusalReason) {
+        match reason {
+            // Its events come, or were applied: nothing is lost.
+            RefusalReason::AlreadyStarted | RefusalReason::AlreadyOver => {
+                tracing::debug!(%key, ?reason, "the executor has had this attempt");
+            }
+            // The run stays assigned; it is armed again with the next reading of the state.
+            RefusalReason::Full | RefusalReason::Draining => {
+                tracing::warn!(%key, ?reason, "the executor takes no more now");
+            }
+        }
+    }
+
+    async fn on_effect(&mut self, effect: &Effect) -> Result<(), StoreError> {
+        if self.stage != Stage::Ready || self.skew.is_none() {
+            return Ok(());
+        }
+        match effect {
+            Effect::RunChanged { run, job, version, due_at, state: RunState::Assigned { attempt, node, .. }, .. }
+                if *node == self.agent.node =>
+            {
+                let key = AttemptKey { run: *run, attempt: *attempt };
+                self.launch(&Pinned { key, job: *job, version: *version, due_at: *due_at }).await
+            }
+            Effect::CancelRequested { run, attempt, node, when } if *node == self.agent.node => {
+                let asked = self.agent.reader.run(*run)?;
+                let reason = asked.and_then(|run| run.cancel_requested).unwrap_or_else(|| "cancelled".to_owned());
+                self.cancel(AttemptKey { run: *run, attempt: *attempt }, reason, *when).await;
+                Ok(())
+            }
+            Effect::RunChanged { .. }
+            | Effect::CancelRequested { .. }
+            | Effect::JobChanged { .. }
+            | Effect::NodeChanged { .. }
+            | Effect::SettingsChanged => Ok(()),
+        }
+    }
+
+    /// Arms what is assigned to this node and cancels what is to stop. With `listed`, what the executor of a new
+    /// connection has: a run that is under way in the state and unknown there is lost.
+    async fn read_state(&mut self, listed: Option<&[ListedAttempt]>) -> Result<(), StoreError> {
+        if self.stage != Stage::Ready || self.skew.is_none() {
+            return Ok(());
+        }
+        // Missed effects are in the state by now.
+        self.effects = self.effects.resubscribe();
+        let known: Option<HashSet<_>> = listed.map(|listed| listed.iter().map(|attempt| attempt.key).collect());
+        for run in self.agent.reader.open_runs_of_node(self.agent.node)? {
+            let Some((attempt, _, _)) = run.state.attempt() else { continue };
+            let key = AttemptKey { run: run.id, attempt };
+            match run.state {
+                RunState::Running { .. } if known.as_ref().is_some_and(|known| !known.contains(&key)) => {
+                    let reason = "its executor's record of it is gone: nobody can tell how it ended".to_owned();
+                    self.give_up(key, Ending::Lost { reason }).await;
+                }
+                RunState::Assigned { .. } | RunState::Unreachable { .. } => {
+                    // A run without a due time became ready when it was decided.
+                    let due_at = Some(run.due_at.unwrap_or(run.queued_at));
+                    self.launch(&Pinned { key, job: run.job, version: run.version, due_at }).await?;
+                }
+                RunState::Running { .. } | RunState::Queued | RunState::Finished(_) => {}
+            }
+            if let Some(CancelRequest { when, reason }) = run.cancel {
+                self.cancel(key, reason, when).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn launch(&mut self, pinned: &Pinned) -> Result<(), StoreError> {
+        let Some(skew) = self.skew else { return Ok(()) };
+        let version = (pinned.job, pinned.version);
+        let Some(job) = self.agent.launches.job(&self.agent.reader, pinned)? else {
+            tracing::error!(key = %pinned.key, "a run's job version is not in the state");
+            return Ok(());
+        };
+        if !self.prepared.contains(&version) {
+            let waiting = self.waiting.entry(version).or_default();
+            waiting.push(*pinned);
+            if waiting.len() == 1 {
+                let bundle = self.agent.launches.bundle(&job);
+                let (job_id, owner) = (pinned.job, job.owner.clone());
+                let prepare = Prepare { job: job_id, version: pinned.version, bundle, hash: job.bundle, owner };
+                self.request(Request::Prepare(prepare)).await;
+            }
+            return Ok(());
+        }
+        let now = Reading { wall: self.agent.clock.wall(), boottime: self.agent.clock.boottime() };
+        let launch = self.agent.launches.launch(pinned, &job, now, skew);
+        self.request(Request::Arm(Box::new(launch))).await;
+        Ok(())
+    }
+
+    async fn cancel(&self, key: AttemptKey, reason: String, when: CancelWhen) {
+        let scope = match when {
+            CancelWhen::BeforeStart => CancelScope::BeforeStart,
+            CancelWhen::AnyTime => CancelScope::Always,
+        };
+        self.request(Request::Cancel { key, reason, scope }).await;
+    }
+
+    async fn on_peek(&mut self, peek: Peek) -> Result<(), StoreError> {
+        let waiting = self.peeks.entry(peek.key).or_default();
+        waiting.retain(|answer| !answer.is_closed());
+        waiting.push(peek.answer);
+        if waiting.len() == 1 {
+            self.request(Request::Peek { key: peek.key }).await;
+        }
+        Ok(())
+    }
+
+    async fn on_lease(&mut self, lease: Result<Leased, Denied>) -> Result<(), StoreError> {
+        match lease {
+            Ok(Leased { grant, skew }) => {
+                let first = self.skew.is_none();
+                if skew.abs() > SKEW_MAX {
+                    tracing::error!(%skew, "this node's wall clock differs from the leader's: it starts nothing new");
+                    self.skew = None;
+                    return Ok(());
+                }
+                self.skew = Some(skew);
+                self.request(Request::Lease { until: grant.expires }).await;
+                if first {
+                    self.request(Request::List).await;
+                }
+            }
+            Err(error) => tracing::debug!(%error, "no lease"),
+        }
+        Ok(())
+    }
+
+    /// Asks for leases from a task of its own, since the answer may take as long as an election.
+    fn ask_for_leases(&self) -> mpsc::Receiver<Result<Leased, Denied>> {
+        let (sender, receiver) = mpsc::channel(1);
+        let log = self.agent.proposer.log().clone();
+        let clock = Arc::clone(&self.agent.clock);
+        let request = LeaseRequest { node: self.agent.node, epoch: self.agent.epoch };
+        let read = move || Reading { wall: clock.wall(), boottime: clock.boottime() };
+        tokio::spawn(async move {
+            loop {
+                let asked = read();
+                let leased = async {
+                    let grant = log.request_lease(request).await?;
+                    let skew = skew(asked, read(), grant.leader_wall);
+                    // The lease counts only once this node has applied what the leader had committed.
+                    let until = remaining(&grant, read().boottime);
+                    match log.wait_applied(grant.commit_index, until).await {
+                        Ok(()) => Ok(Leased { grant, skew }),
+                        Err(_) => Err(Denied::NotReady),
+                    }
+                };
+                let leased = leased.await;
+                let wait = if leased.is_ok() { LEASE_EVERY } else { LEASE_RETRY };
+                if sender.send(leased).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(wait).await;
+            }
+        });
+        receiver
+    }
+
+    /// Reports an end that no executor will.
+    async fn give_up(&self, key: AttemptKey, ending: Ending) {
+        let result = AttemptResult {
+            ending,
+            started_at: None,
+            finished_at: self.agent.clock.wall(),
+            usage: Usage::default(),
+            output: OutputSummary::default(),
+        };
+        let kind = AttemptEventKind::Finished(Box::new(result));
+        self.hand(Handed::Own(AttemptEvent { run: key.run, attempt: key.attempt, kind })).await;
+    }
+
+    async fn request(&self, request: Request) {
+        // A closed line ends the agent at its next look at the reports.
+        let _ = self.requests.send(request).await;
+    }
+
+    async fn hand(&self, handed: Handed) {
+        // The reporter ends only with the agent.
+        let _ = self.handed.send(handed).await;
+    }
+}
+
+fn remaining(grant: &Grant, now: Boottime) -> Duration {
+    grant.expires.since(now)
+}

@@ -1,0 +1,262 @@
+//! What the API works with: this node.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use odin_api::{Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, User};
+use odin_cluster::Leadership;
+use odin_executor::DataDir as ExecutorDir;
+use odin_executor::output::{self, OutputError};
+use odin_executor::protocol::{AttemptKey, PeekedOutput};
+use odin_model::job::Job;
+use odin_model::node::Node;
+use odin_model::output::OutputChunk;
+use odin_model::run::Run;
+use odin_model::{AttemptNumber, Clock, Command, NodeId, Owner, Program, Reply, RunState};
+use odin_scheduling::placement;
+use odin_store::{Counts, Effect, Reader, View};
+use odin_wire::{Health, NodeRole};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::agent::Peek;
+use crate::engine::{Engine, Up};
+use crate::machine::Announcements;
+use crate::proposer::Proposer;
+use crate::users;
+
+/// Below this much free space in the data directory's file system new work is refused.
+const FREE_BYTES_MIN: u64 = 64 << 20;
+/// How long the executor may take to say what a run has printed.
+const PEEK_WAIT: Duration = Duration::from_secs(5);
+
+/// This node, for the API.
+pub(crate) struct NodeBackend {
+    proposer: Proposer,
+    reader: Reader,
+    view: Arc<View>,
+    announcements: Announcements,
+    peeks: mpsc::Sender<Peek>,
+    up: watch::Receiver<Up>,
+    clock: Arc<dyn Clock>,
+    identity: Identity,
+}
+
+/// What a node is to its clients.
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) bundles: PathBuf,
+    pub(crate) socket: PathBuf,
+    pub(crate) server_user: Owner,
+    pub(crate) local_token: String,
+}
+
+impl NodeBackend {
+    pub(crate) fn new(engine: &Engine, clock: Arc<dyn Clock>, identity: Identity) -> Self {
+        Self {
+            proposer: engine.proposer.clone(),
+            reader: engine.reader.clone(),
+            view: Arc::clone(&engine.view),
+            announcements: engine.announcements.clone(),
+            peeks: engine.peeks.clone(),
+            up: engine.up(),
+            clock,
+            identity,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        // A file system that does not say is not held against the request: the log refuses what it cannot write.
+        rustix::fs::statvfs(&self.identity.data_dir)
+            .map_or(true, |space| space.f_bavail.saturating_mul(space.f_frsize) >= FREE_BYTES_MIN)
+    }
+
+    /// What the executor has in memory of a running attempt. `None`: it is in its file, or the attempt is over.
+    async fn peek(&self, key: AttemptKey) -> Option<Vec<OutputChunk>> {
+        let (answer, answered) = oneshot::channel();
+        self.peeks.try_send(Peek { key, answer }).ok()?;
+        match tokio::time::timeout(PEEK_WAIT, answered).await {
+            Ok(Ok(PeekedOutput::Inline(chunks))) => Some(chunks),
+            Ok(Ok(PeekedOutput::InFile | PeekedOutput::NotRunning) | Err(_)) | Err(_) => None,
+        }
+    }
+
+    fn page_of_file(&self, key: AttemptKey, from: OutputPosition) -> Result<OutputPage, OutputFault> {
+        let dir = ExecutorDir::new(self.identity.data_dir.clone());
+        let mut position = from;
+        let mut to_skip = 0;
+        if from.hint == 0 {
+            // Nobody said where in the file that is: read up to it.
+            (position.bytes, to_skip) = (0, from.bytes);
+        }
+        loop {
+            let page = match output::read(&dir, key, position.hint, OUTPUT_PAGE_BYTES) {
+                Ok(page) => page,
+                Err(OutputError::Absent { .. }) => return Err(OutputFault::NotHere),
+                Err(error) => return Err(OutputFault::Unreadable(error.to_string())),
+            };
+            let bytes: u64 = page.chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
+            let next = OutputPosition { bytes: position.bytes + bytes, hint: page.next };
+            if bytes <= to_skip && page.more {
+                to_skip -= bytes;
+                position = next;
+                continue;
+            }
+            return Ok(OutputPage { chunks: without_first(page.chunks, to_skip), next, more: page.more });
+        }
+    }
+}
+
+/// `chunks` without their first `skip` bytes.
+fn without_first(chunks: Vec<OutputChunk>, mut skip: u64) -> Vec<OutputChunk> {
+    let mut rest = Vec::with_capacity(chunks.len());
+    for mut chunk in chunks {
+        let cut = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.bytes.len());
+        skip -= cut as u64;
+        chunk.bytes.drain(..cut);
+        if !chunk.bytes.is_empty() {
+            rest.push(chunk);
+        }
+    }
+    rest
+}
+
+/// Whether a command begins new work, which a nearly full disk refuses. What ends or reports work goes on.
+fn is_new_work(command: &Command) -> bool {
+    match command {
+        Command::Deploy(_) | Command::Modify(_) | Command::RunNow { .. } => true,
+        Command::Keyed { command, .. } => is_new_work(command),
+        Command::NodeUp { .. }
+        | Command::NodeDown { .. }
+        | Command::SetJobState(_)
+        | Command::Remove { .. }
+        | Command::Fire(_)
+        | Command::Assign { .. }
+        | Command::Cancel { .. }
+        | Command::Report { .. }
+        | Command::Set { .. } => false,
+    }
+}
+
+impl Backend for NodeBackend {
+    fn propose(&self, command: Command) -> BoxFuture<'_, Result<Reply, ProposeError>> {
+        Box::pin(async move {
+            if is_new_work(&command) && !self.has_room() {
+                return Err(ProposeError::Full);
+            }
+            use odin_cluster::ProposeError as E;
+            self.proposer.propose(&command).await.map_err(|error| match error {
+                E::TooLarge { bytes, limit } => ProposeError::TooLarge { bytes, bytes_max: limit },
+                E::NoLeader { .. } | E::NoQuorum { .. } | E::Overloaded { .. } | E::Deposed { .. } => ProposeError::NoLeader,
+                E::OutcomeUnknown => ProposeError::OutcomeUnknown,
+                E::Stopped(_) => ProposeError::Stopped,
+            })
+        })
+    }
+
+    fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    fn draw_bits(&self) -> u64 {
+        getrandom::u64().expect("the kernel has random numbers")
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            status: "serving".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: self.identity.name.clone(),
+            socket: Some(self.identity.socket.display().to_string()),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let leader = *self.proposer.log().leadership().borrow() != Leadership::NoLeader;
+        leader && matches!(*self.up.borrow(), Up::Since(_))
+    }
+
+    fn events(&self) -> broadcast::Receiver<Effect> {
+        self.announcements.effects()
+    }
+
+    fn output(
+        &self,
+        run: &Run,
+        attempt: AttemptNumber,
+        from: OutputPosition,
+    ) -> BoxFuture<'_, Result<OutputPage, OutputFault>> {
+        let key = AttemptKey { run: run.id, attempt };
+        let under_way = !matches!(run.state, RunState::Finished(_));
+        Box::pin(async move {
+            if under_way && let Some(chunks) = self.peek(key).await {
+                let bytes: u64 = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
+                let next = OutputPosition { bytes: bytes.max(from.bytes), hint: 0 };
+                return Ok(OutputPage { chunks: without_first(chunks, from.bytes), next, more: false });
+            }
+            let page = tokio::task::block_in_place(|| self.page_of_file(key, from));
+            match page {
+                // Nothing was printed yet, or all of it is in the result by now.
+                Err(OutputFault::NotHere) if under_way => {
+                    Ok(OutputPage { chunks: Vec::new(), next: from, more: false })
+                }
+                page => page,
+            }
+        })
+    }
+
+    fn bundles_dir(&self) -> &Path {
+        &self.identity.bundles
+    }
+
+    fn interpreter_missing(&self, program: &Program, env: &[(String, String)]) -> Option<String> {
+        odin_executor::program_missing(program, env)
+    }
+
+    fn server_user(&self) -> &Owner {
+        &self.identity.server_user
+    }
+
+    fn local_token(&self) -> &str {
+        &self.identity.local_token
+    }
+
+    fn user(&self, uid: u32) -> Option<User> {
+        users::of_uid(uid)
+    }
+
+    fn user_named(&self, name: &str) -> Option<User> {
+        users::named(name)
+    }
+
+    fn counts(&self) -> Counts {
+        self.view.counts()
+    }
+
+    fn role(&self, node: &Node) -> NodeRole {
+        let status = self.proposer.log().status();
+        let leader = match status.leadership {
+            Leadership::NoLeader => None,
+            Leadership::Following(leader) => Some(leader),
+            Leadership::Leading { .. } => Some(status.node),
+        };
+        if leader == Some(node.id) {
+            NodeRole::Leader
+        } else if status.voters.contains(&node.id) {
+            NodeRole::Follower
+        } else {
+            NodeRole::Learner
+        }
+    }
+
+    fn node_for(&self, job: &Job) -> Option<NodeId> {
+        // A state that cannot be read leaves the choice to the leader.
+        placement::choose(job.id, &self.reader.nodes().ok()?)
+    }
+}

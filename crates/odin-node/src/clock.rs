@@ -1,0 +1,37 @@
+//! The machine's own clocks: the only place in the server that reads them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use odin_model::{Boottime, Clock};
+use rustix::time::{ClockId, clock_gettime};
+
+/// `CLOCK_REALTIME` and `CLOCK_BOOTTIME`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where the wall clock enters")]
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn boottime(&self) -> Boottime {
+        let now = clock_gettime(ClockId::Boottime);
+        let seconds = u64::try_from(now.tv_sec).expect("boottime is not negative");
+        let nanoseconds = u32::try_from(now.tv_nsec).expect("below a second");
+        Boottime(Duration::new(seconds, nanoseconds))
+    }
+}
+
+/// The IANA name of this machine's time zone; `UTC` where it has none.
+#[must_use]
+pub fn system_zone() -> String {
+    jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
+}
+
+/// The kernel's id of this boot. Empty where the kernel does not say.
+#[must_use]
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,187 @@
+//! One node's engine: the log over the state, the leader's loop and the agent. What the simulator runs is this, with
+//! its own clock, network and executor.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use odin_cluster::{Environment, Failure, Log, Transport};
+use odin_model::node::NodeFacts;
+use odin_model::{Clock, Command, Epoch, NodeId, Refusal, Reply};
+use odin_store::{Reader, Store, View};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::{self, Agent, Peek};
+use crate::error::StartError;
+use crate::executor_link::ExecutorLink;
+use crate::launches::Launches;
+use crate::leader::Leader;
+use crate::lease_book::LeaseBook;
+use crate::machine::{Announcements, StoreMachine};
+use crate::proposer::Proposer;
+use crate::schedules::Schedules;
+
+/// How long to wait before a node says again that it is up.
+const UP_RETRY: Duration = Duration::from_millis(100);
+/// How many questions for a running attempt's output may wait.
+const PEEKS_MAX: usize = 64;
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// What the node says of itself.
+    pub facts: NodeFacts,
+    /// The state.
+    pub store: Store,
+    /// The log, with the node's id.
+    pub log: odin_cluster::Options,
+    /// Whether this node founds a cluster.
+    pub founding: Founding,
+    /// The network to other nodes.
+    pub transport: Arc<dyn Transport>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The line to the executor.
+    pub executor: ExecutorLink,
+    /// Where bundles are.
+    pub bundles: PathBuf,
+}
+
+/// Whether and with whom a node founds a cluster. Without effect on a log that has history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Founding {
+    /// With these voters, itself among them.
+    With(Vec<NodeId>),
+    /// Another node founds it, and brings this one in.
+    ByAnother,
+}
+
+/// Whether the cluster has taken note of this node's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Up {
+    /// Not yet.
+    Waiting,
+    /// It has, from this epoch on.
+    Since(Epoch),
+    /// It will not have it.
+    Refused(Refusal),
+}
+
+/// A running engine.
+pub struct Engine {
+    /// Commands into the log.
+    pub proposer: Proposer,
+    /// The due index and counts.
+    pub view: Arc<View>,
+    /// The state's queries.
+    pub reader: Reader,
+    /// What was committed.
+    pub announcements: Announcements,
+    /// Parsed schedules.
+    pub schedules: Arc<Schedules>,
+    /// Questions for a running attempt's output.
+    pub peeks: mpsc::Sender<Peek>,
+    up: watch::Receiver<Up>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Engine {
+    /// Starts everything. The node says that it is up as soon as there is a leader.
+    ///
+    /// # Errors
+    /// When the log cannot be opened or does not fit the state.
+    pub async fn start(parts: EngineParts) -> Result<Self, StartError> {
+        let node = parts.log.node;
+        let lease_terms = parts.log.timings.leases;
+        let announcements = Announcements::default();
+        let leases = Arc::new(LeaseBook::default());
+        let (view, reader) = (parts.store.view(), parts.store.reader());
+        let machine = StoreMachine::new(parts.store, announcements.clone(), Arc::clone(&leases))
+            .map_err(|error| StartError::Storage { what: "the state", detail: error.to_string() })?;
+        let environment = Environment {
+            transport: parts.transport,
+            clock: Arc::clone(&parts.clock),
+            leases: Arc::clone(&leases) as Arc<dyn odin_cluster::LeaseAuthority>,
+        };
+        let unusable = |detail: String| StartError::Storage { what: "the log", detail };
+        let log = Log::start(parts.log, machine, environment).await.map_err(|error| unusable(error.to_string()))?;
+        if let Founding::With(voters) = &parts.founding {
+            log.bootstrap_with(voters).await.map_err(|error| unusable(error.to_string()))?;
+        }
+
+        let proposer = Proposer::new(log);
+        let schedules = Arc::new(Schedules::default());
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let leader = Leader {
+            proposer: proposer.clone(),
+            view: Arc::clone(&view),
+            reader: reader.clone(),
+            announcements: announcements.clone(),
+            clock: Arc::clone(&parts.clock),
+            schedules: Arc::clone(&schedules),
+            leases,
+            lease_terms,
+        };
+        tasks.spawn(leader.run(stop.clone()));
+
+        let (peeks, asked) = mpsc::channel(PEEKS_MAX);
+        let (said, up) = watch::channel(Up::Waiting);
+        let launches = Launches::new(parts.facts.name.clone(), parts.bundles);
+        let agent = {
+            let (proposer, reader, announcements) = (proposer.clone(), reader.clone(), announcements.clone());
+            let (clock, stop) = (parts.clock, stop.clone());
+            async move {
+                let up = announce(&proposer, node, parts.facts, clock.as_ref()).await;
+                said.send_replace(up.clone());
+                let Up::Since(epoch) = up else { return };
+                let agent = Agent { node, epoch, proposer, reader, announcements, clock, launches, peeks: asked };
+                agent::run(agent, parts.executor, stop).await;
+            }
+        };
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = agent => {}
+            }
+        });
+        Ok(Self { proposer, view, reader, announcements, schedules, peeks, up, stop, tasks })
+    }
+
+    /// Whether the cluster has taken note of this node's life, and each change of that.
+    #[must_use]
+    pub fn up(&self) -> watch::Receiver<Up> {
+        self.up.clone()
+    }
+
+    /// Resolves if the log fails: what is on the disk is in doubt, and the process must end.
+    pub async fn failed(&self) -> Failure {
+        self.proposer.log().failed().await
+    }
+
+    /// Stops deciding and arming, then the log. What runs goes on in the executor.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        self.proposer.log().clone().shutdown().await;
+    }
+}
+
+/// Says that this node is up until the cluster has taken note.
+async fn announce(proposer: &Proposer, node: NodeId, facts: NodeFacts, clock: &dyn Clock) -> Up {
+    loop {
+        let command = Command::NodeUp { node, facts: facts.clone(), at: clock.wall() };
+        match proposer.propose(&command).await {
+            Ok(Reply::NodeUp { epoch }) => return Up::Since(epoch),
+            Ok(Reply::Refused(refusal)) => return Up::Refused(refusal),
+            Ok(other) => unreachable!("apply answers NodeUp with an epoch or a refusal, not {other:?}"),
+            Err(error) => {
+                tracing::debug!(%error, "nobody has taken note of this node yet");
+                tokio::time::sleep(UP_RETRY).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! From a run in the state to a launch for the executor.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram};
+use odin_model::{BundleHash, JobId, JobSpec, Owner, Program, VersionNumber};
+use odin_scheduling::clock_jump::Reading;
+use odin_store::{Reader, StoreError};
+
+use crate::wall_offset::to_boottime;
+
+/// How many versions are kept in memory: those of a busy node's last seconds.
+const CACHED_MAX: usize = 4_096;
+
+/// An assigned run with what it is pinned to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pinned {
+    pub(crate) key: AttemptKey,
+    pub(crate) job: JobId,
+    pub(crate) version: VersionNumber,
+    /// The occurrence; `None` for runs that are ready at once.
+    pub(crate) due_at: Option<Timestamp>,
+}
+
+/// What a launch needs of a job's version.
+#[derive(Debug)]
+pub(crate) struct PinnedJob {
+    pub(crate) owner: Owner,
+    pub(crate) spec: JobSpec,
+    pub(crate) bundle: BundleHash,
+}
+
+/// Makes launches, remembering the versions it has read.
+#[derive(Debug)]
+pub(crate) struct Launches {
+    node_name: String,
+    bundles: PathBuf,
+    cached: HashMap<(JobId, VersionNumber), Arc<PinnedJob>>,
+}
+
+impl Launches {
+    /// For the node of this name, with bundles in this directory.
+    pub(crate) fn new(node_name: String, bundles: PathBuf) -> Self {
+        Self { node_name, bundles, cached: HashMap::new() }
+    }
+
+    /// What the run's version says. `None`: the state does not have it.
+    pub(crate) fn job(&mut self, reader: &Reader, pinned: &Pinned) -> Result<Option<Arc<PinnedJob>>, StoreError> {
+        let version = (pinned.job, pinned.version);
+        if let Some(job) = self.cached.get(&version) {
+            return Ok(Some(Arc::clone(job)));
+        }
+        let (Some(job), Some(stored)) = (reader.job(pinned.job)?, reader.version(pinned.job, pinned.version)?) else {
+            return Ok(None);
+        };
+        let pinned_job = Arc::new(PinnedJob { owner: job.owner, spec: stored.spec, bundle: stored.bundle });
+        if self.cached.len() >= CACHED_MAX {
+            self.cached.clear();
+        }
+        self.cached.insert(version, Arc::clone(&pinned_job));
+        Ok(Some(pinned_job))
+    }
+
+    /// The file that holds the version's bundle.
+    pub(crate) fn bundle(&self, job: &PinnedJob) -> PathBuf {
+        self.bundles.join(job.bundle.to_string())
+    }
+
+    pub(crate) fn launch(&self, pinned: &Pinned, job: &PinnedJob, now: Reading, skew: SignedDuration) -> Launch {
+        let due_at = pinned.due_at.unwrap_or(now.wall);
+        Launch {
+            key: pinned.key,
+            job: pinned.job,
+            job_name: job.spec.name.to_string(),
+            version: pinned.version,
+            owner: job.owner.clone(),
+            due_at,
+            not_before: to_boottime(due_at, now, skew),
+            program: program(&job.spec),
+            env: job.spec.env.clone(),
+            timeout: job.spec.timeout,
+            kill_grace: job.spec.kill_grace,
+            output_bytes_max: job.spec.output_bytes_max,
+            node: self.node_name.clone(),
+        }
+    }
+}
+
+fn program(spec: &JobSpec) -> LaunchProgram {
+    let args = || spec.args.clone();
+    match &spec.program {
+        Program::Interpreted { language, file } => LaunchProgram::Interpreted {
+            interpreter: language.clone(),
+            configured: Vec::new(),
+            file: file.clone(),
+            args: args(),
+        },
+        Program::Compiled { binary, .. } => {
+            LaunchProgram::Argv(std::iter::once(format!("./{binary}")).chain(args()).collect())
+        }
+        Program::Argv(argv) => LaunchProgram::Argv(argv.iter().cloned().chain(args()).collect()),
+        Program::Shell(line) => LaunchProgram::Shell { line: line.clone(), args: args() },
+    }
+}

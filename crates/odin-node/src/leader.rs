@@ -1,0 +1,317 @@
+//! The leader's loop: look at what is due, choose nodes, propose. DESIGN 5.1, 5.2, 5.6, 5.8.
+//!
+//! Everything that is decided here is only proposed; apply compares it with the state and decides. So a loop that is
+//! cut off at any await loses nothing and doubles nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use odin_cluster::{LeaseTerms, Leadership, ProposeError, Term};
+use odin_model::command::{Fire, FireAnswer, FireItem};
+use odin_model::node::Node;
+use odin_model::{Boottime, Clock, Command, JobId, Reply, Revision, RunState};
+use odin_scheduling::clock_jump::{Reading, Trust};
+use odin_scheduling::judge::Policy;
+use odin_scheduling::placement;
+use odin_scheduling::plan::{DueJob, LOOK_AHEAD, plan};
+use odin_store::{Effect, Reader, StoreError, View};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::lease_book::LeaseBook;
+use crate::machine::Announcements;
+use crate::proposer::Proposer;
+use crate::schedules::Schedules;
+
+/// How many due jobs one pass looks at.
+const JOBS_MAX: usize = 1_000;
+/// How many occurrences one `Fire` lists: with ids and instants well below the largest command.
+const OCCURRENCES_MAX: usize = 4_000;
+/// How many items of one job one `Fire` holds.
+const ITEMS_A_JOB_MAX: usize = 16;
+/// How many unassigned runs one pass assigns.
+const ASSIGN_MAX: usize = 1_000;
+/// The longest sleep: what no notification tells of is noticed within it.
+const TICK: Duration = Duration::from_millis(500);
+/// How long a new leader may take to apply what its log holds before it tries again.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+/// What the loop works with.
+#[derive(Clone)]
+pub(crate) struct Leader {
+    pub(crate) proposer: Proposer,
+    pub(crate) view: Arc<View>,
+    pub(crate) reader: Reader,
+    pub(crate) announcements: Announcements,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) schedules: Arc<Schedules>,
+    pub(crate) leases: Arc<LeaseBook>,
+    pub(crate) lease_terms: LeaseTerms,
+}
+
+/// Why a term's work ended.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    /// Another term, no leader, or a stopped log.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    /// The state cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Leader {
+    /// Leads whenever this node is the leader, until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut leadership = self.proposer.log().leadership();
+        loop {
+            let now = *leadership.borrow_and_update();
+            let changed = async {
+                match now {
+                    Leadership::Leading { term } => tokio::select! {
+                        () = left(&mut leadership, term) => {}
+                        () = self.lead(term) => {}
+                    },
+                    Leadership::NoLeader | Leadership::Following(_) => {
+                        if leadership.changed().await.is_err() {
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = changed => {}
+            }
+        }
+    }
+
+    /// One term's work; ends when it is over.
+    async fn lead(&self, term: Term) {
+        self.leases.begin_term();
+        // What an earlier leader decided must be applied here, or the due index is behind.
+        if let Err(reason) = self.catch_up().await {
+            tracing::debug!(%term, reason, "did not begin to lead");
+            tokio::time::sleep(TICK).await;
+            return;
+        }
+        tracing::info!(%term, "leading");
+        let mut pass = Pass {
+            leader: self,
+            term,
+            leading_since: self.clock.boottime(),
+            trust: Trust::Trusted(self.reading()),
+            held: HashMap::new(),
+            broken: HashMap::new(),
+        };
+        let mut effects = self.announcements.effects();
+        loop {
+            match pass.once().await {
+                Ok(Next::Again) => tokio::task::yield_now().await,
+                Ok(Next::Sleep(wait)) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = stirred(&mut effects) => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%term, %error, "a pass of the leader was interrupted");
+                    tokio::time::sleep(TICK / 5).await;
+                }
+            }
+        }
+    }
+
+    async fn catch_up(&self) -> Result<(), String> {
+        let log = self.proposer.log();
+        let index = log.confirm().await.map_err(|error| error.to_string())?;
+        log.wait_applied(index, CATCH_UP).await.map_err(|error| error.to_string())
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { wall: self.clock.wall(), boottime: self.clock.boottime() }
+    }
+
+}
+
+/// Resolves when something changed that a pass should look at before its sleep is over: an edit, a node, a run that
+/// waits for one.
+async fn stirred(effects: &mut broadcast::Receiver<Effect>) {
+    let stirs = |effect: &Effect| match effect {
+        Effect::JobChanged { .. } | Effect::NodeChanged { .. } | Effect::SettingsChanged => true,
+        Effect::RunChanged { state, .. } => *state == RunState::Queued,
+        Effect::CancelRequested { .. } => false,
+    };
+    loop {
+        match effects.recv().await {
+            Ok(effect) if !stirs(&effect) => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => return std::future::pending().await,
+        }
+    }
+}
+
+/// Resolves when this node leads no longer in `term`.
+async fn left(leadership: &mut watch::Receiver<Leadership>, term: Term) {
+    let still = |now: &Leadership| *now == Leadership::Leading { term };
+    // A closed channel means a stopped log: its last word was that nobody leads.
+    let _ = leadership.wait_for(|now| !still(now)).await;
+}
+
+/// When to look again.
+enum Next {
+    Again,
+    Sleep(Duration),
+}
+
+/// A term's memory.
+struct Pass<'a> {
+    leader: &'a Leader,
+    term: Term,
+    leading_since: Boottime,
+    trust: Trust,
+    /// Occurrences ahead that an active run blocks: proposed again at their due instant.
+    held: HashMap<JobId, Timestamp>,
+    /// Jobs that cannot be planned, by the revision at which that was found: reported once, then left alone.
+    broken: HashMap<JobId, Revision>,
+}
+
+impl Pass<'_> {
+    async fn once(&mut self) -> Result<Next, Interrupted> {
+        let now = self.leader.reading();
+        self.declare_silent(now).await?;
+        self.assign_queued().await?;
+        let before = self.trust;
+        self.trust = before.next(now);
+        if !self.trust.is_trusted() {
+            if before.is_trusted() {
+                tracing::error!(wall = %now.wall, "the wall clock jumped forward: nothing is decided until it has lasted");
+            }
+            return Ok(Next::Sleep(TICK));
+        }
+        self.fire(now.wall).await
+    }
+
+    /// Proposes what is due within the look-ahead.
+    async fn fire(&mut self, now: Timestamp) -> Result<Next, Interrupted> {
+        let horizon = now.saturating_add(LOOK_AHEAD).unwrap_or(Timestamp::MAX);
+        self.held.retain(|_, due| *due > now);
+        let limit = JOBS_MAX + self.held.len() + self.broken.len();
+        let due = self.leader.view.due(horizon, limit);
+        let (items, complete) = self.items(&due, now, horizon)?;
+        let complete = complete && due.len() < limit;
+        if items.is_empty() {
+            return Ok(if complete { Next::Sleep(self.until_held(now)) } else { Next::Again });
+        }
+        let asked: Vec<_> = items.iter().map(|item| (item.job, item.due)).collect();
+        let command = Command::Fire(Fire { items, proposed_at: now });
+        if let Reply::Fired(answers) = self.leader.proposer.propose_fenced(self.term, &command).await? {
+            for ((job, due), answer) in asked.into_iter().zip(answers) {
+                if answer == FireAnswer::Blocked {
+                    self.held.insert(job, due);
+                }
+            }
+        }
+        Ok(if complete { Next::Sleep(self.until_held(now)) } else { Next::Again })
+    }
+
+    /// The items for `due`, and whether they cover all of it.
+    fn items(
+        &mut self,
+        due: &[(Timestamp, JobId)],
+        now: Timestamp,
+        horizon: Timestamp,
+    ) -> Result<(Vec<FireItem>, bool), Interrupted> {
+        let nodes = self.leader.reader.nodes()?;
+        let mut items = Vec::new();
+        let mut occurrences = 0;
+        for &(instant, job) in due {
+            if self.held.get(&job) == Some(&instant) {
+                continue;
+            }
+            if occurrences >= OCCURRENCES_MAX {
+                return Ok((items, false));
+            }
+            let planned = self.plan_job(job, instant, now, horizon, &nodes)?;
+            occurrences += planned.iter().map(|item| item.listed.len()).sum::<usize>();
+            items.extend(planned);
+        }
+        Ok((items, true))
+    }
+
+    fn plan_job(
+        &mut self,
+        id: JobId,
+        instant: Timestamp,
+        now: Timestamp,
+        horizon: Timestamp,
+        nodes: &[Node],
+    ) -> Result<Vec<FireItem>, Interrupted> {
+        let Some(job) = self.leader.reader.job(id)? else { return Ok(Vec::new()) };
+        if self.broken.get(&id) == Some(&job.revision) {
+            return Ok(Vec::new());
+        }
+        // The index may be older than the row: then the next pass sees both.
+        let Some(next_due) = job.next_due.filter(|&due| due == instant) else { return Ok(Vec::new()) };
+        let spec = &job.spec;
+        let schedule = match self.leader.schedules.get(&spec.schedule, &spec.timezone) {
+            Ok(schedule) => schedule,
+            Err(error) => {
+                tracing::error!(job = %id, name = %spec.name, %error, "a job cannot be scheduled; the others go on");
+                self.broken.insert(id, job.revision);
+                return Ok(Vec::new());
+            }
+        };
+        let due_job = DueJob {
+            id,
+            revision: job.revision,
+            next_due,
+            schedule: &schedule,
+            policy: Policy { grace: spec.grace, missed: spec.missed, concurrency: spec.concurrency },
+            node: placement::choose(id, nodes),
+        };
+        Ok(plan(&due_job, now, horizon, ITEMS_A_JOB_MAX))
+    }
+
+    /// How long to sleep so that no held occurrence is proposed late.
+    fn until_held(&self, now: Timestamp) -> Duration {
+        let earliest = self.held.values().min().map(|due| due.duration_since(now));
+        earliest.and_then(|wait| Duration::try_from(wait).ok()).map_or(TICK, |wait| wait.min(TICK))
+    }
+
+    /// Gives nodes to runs that have none.
+    async fn assign_queued(&mut self) -> Result<(), Interrupted> {
+        let queued = self.leader.reader.queued_runs(ASSIGN_MAX)?;
+        if queued.is_empty() {
+            return Ok(());
+        }
+        let nodes = self.leader.reader.nodes()?;
+        let mut chosen: HashMap<_, Vec<_>> = HashMap::new();
+        for run in queued {
+            if let Some(node) = placement::choose(run.job, &nodes) {
+                chosen.entry(node).or_default().push(run.id);
+            }
+        }
+        for node in nodes {
+            if let Some(runs) = chosen.remove(&node.id) {
+                let command = Command::Assign { runs, node: node.id, epoch: node.epoch };
+                self.leader.proposer.propose_fenced(self.term, &command).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Declares nodes down whose leases are over.
+    async fn declare_silent(&mut self, now: Reading) -> Result<(), Interrupted> {
+        let terms = &self.leader.lease_terms;
+        for (node, epoch) in self.leader.leases.declare_silent(terms, self.leading_since, now.boottime) {
+            tracing::warn!(%node, "a node has been silent for longer than its lease");
+            let command = Command::NodeDown { node, epoch, at: now.wall };
+            self.leader.proposer.propose_fenced(self.term, &command).await?;
+        }
+        Ok(())
+    }
+}

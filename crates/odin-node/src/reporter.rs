@@ -1,0 +1,123 @@
+//! What executors saw, into the log. Events are idempotent, and are acknowledged once they are applied. DESIGN 5.5.
+
+use std::time::Duration;
+
+use odin_executor::protocol::{NumberedEvent, Request};
+use odin_model::attempt::{AttemptEvent, AttemptEventKind};
+use odin_model::output::{OutputKept, OutputSummary};
+use odin_model::{Command, NodeId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::proposer::Proposer;
+
+/// How many events one command reports.
+const EVENTS_MAX: usize = 1_024;
+/// How many bytes of output one command reports: with all the rest well below the largest command.
+const OUTPUT_BYTES_MAX: usize = 128 * 1024;
+/// How long to wait after a proposal that nobody took.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// What the reporter is handed.
+pub(crate) enum Handed {
+    /// Events with their numbers.
+    Events(Vec<NumberedEvent>),
+    /// An event of the agent's own, which no executor numbers.
+    Own(AttemptEvent),
+    /// To be answered once everything before it is applied.
+    Barrier(oneshot::Sender<()>),
+}
+
+/// Reports until the agent hangs up. Events that are not applied by then come again from the executor's journal.
+pub(crate) async fn report(
+    proposer: Proposer,
+    node: NodeId,
+    mut handed: mpsc::Receiver<Handed>,
+    requests: mpsc::Sender<Request>,
+) {
+    let mut batch = Batch::default();
+    while let Some(first) = handed.recv().await {
+        batch.take(first);
+        while !batch.is_full() {
+            let Ok(next) = handed.try_recv() else { break };
+            batch.take(next);
+        }
+        for events in batch.commands() {
+            propose(&proposer, Command::Report { node, events }).await;
+        }
+        if let Some(up_to) = batch.up_to.take() {
+            // A closed line means a new executor, which sends again what it has.
+            let _ = requests.send(Request::Ack { up_to }).await;
+        }
+        for barrier in batch.barriers.drain(..) {
+            let _ = barrier.send(());
+        }
+    }
+}
+
+/// Proposes until somebody has taken it: a result is never dropped.
+async fn propose(proposer: &Proposer, command: Command) {
+    while let Err(error) = proposer.propose(&command).await {
+        tracing::warn!(%error, "a report waits for the log");
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+#[derive(Default)]
+struct Batch {
+    events: Vec<AttemptEvent>,
+    output_bytes: usize,
+    up_to: Option<u64>,
+    barriers: Vec<oneshot::Sender<()>>,
+}
+
+impl Batch {
+    fn take(&mut self, handed: Handed) {
+        match handed {
+            Handed::Events(events) => {
+                self.up_to = self.up_to.max(events.iter().map(|event| event.number).max());
+                self.output_bytes += events.iter().map(|event| output_bytes(&event.event)).sum::<usize>();
+                self.events.extend(events.into_iter().map(|numbered| numbered.event));
+            }
+            Handed::Own(event) => self.events.push(event),
+            Handed::Barrier(barrier) => self.barriers.push(barrier),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.events.len() >= EVENTS_MAX || self.output_bytes >= OUTPUT_BYTES_MAX || !self.barriers.is_empty()
+    }
+
+    /// The events in order, cut so that each command stays within its size.
+    fn commands(&mut self) -> Vec<Vec<AttemptEvent>> {
+        self.output_bytes = 0;
+        let mut commands: Vec<Vec<AttemptEvent>> = Vec::new();
+        let mut room = 0;
+        for event in self.events.drain(..) {
+            let bytes = output_bytes(&event);
+            match commands.last_mut() {
+                Some(last) if last.len() < EVENTS_MAX && bytes <= room => {
+                    room -= bytes;
+                    last.push(event);
+                }
+                _ => {
+                    room = OUTPUT_BYTES_MAX.saturating_sub(bytes);
+                    commands.push(vec![event]);
+                }
+            }
+        }
+        commands
+    }
+}
+
+fn output_bytes(event: &AttemptEvent) -> usize {
+    match &event.kind {
+        AttemptEventKind::Started { .. } => 0,
+        AttemptEventKind::Finished(result) => kept_bytes(&result.output),
+    }
+}
+
+fn kept_bytes(output: &OutputSummary) -> usize {
+    let (OutputKept::Inline(chunks) | OutputKept::Segments { tail: chunks }) = &output.kept;
+    // A chunk of a byte takes a dozen in the log.
+    chunks.iter().map(|chunk| chunk.bytes.len() + 16).sum()
+}

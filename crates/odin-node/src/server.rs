@@ -1,0 +1,280 @@
+//! A node as a process runs it: data directory, sockets, executor, engine and API.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use odin_api::{Api, Listener};
+use odin_cluster::{Transport, TransportError};
+use odin_executor::{DataDir as ExecutorDir, ExecutorProgram};
+use odin_model::node::NodeFacts;
+use odin_model::{NodeId, Owner};
+use odin_store::{Store, StoreError};
+use rustix::fs::{Mode, OFlags};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::{Identity, NodeBackend};
+use crate::clock::{SystemClock, boot_id, system_zone};
+use crate::data_dir::DataDir;
+use crate::engine::{Engine, EngineParts, Founding, Up};
+use crate::error::StartError;
+use crate::executor_link::line;
+use crate::executor_process;
+use crate::users;
+
+/// The node that founds a cluster. Others get theirs from the log.
+const FOUNDER: NodeId = NodeId(1);
+/// The founder's name unless it is given one.
+const FOUNDER_NAME: &str = "master-node";
+/// How long a starting node waits until it counts as up, before it serves without.
+const UP_WAIT: Duration = Duration::from_secs(10);
+/// What a unix socket's address holds.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// How often the state's write-ahead log is folded into its file.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Where everything is.
+    pub data_dir: PathBuf,
+    /// The node's name. `None`: the one it had, or the founder's.
+    pub name: Option<String>,
+    /// Where to serve HTTP. A port of 0 picks one.
+    pub http: SocketAddr,
+    /// The `odin` program, which is the executor too.
+    pub program: PathBuf,
+}
+
+/// Where a running server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// Its name.
+    pub name: String,
+    /// Its HTTP address.
+    pub http: SocketAddr,
+    /// Its unix socket.
+    pub socket: PathBuf,
+    /// Its data directory.
+    pub data_dir: PathBuf,
+}
+
+/// Why a running server ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the server stops: {reason}")]
+pub struct Broken {
+    /// What failed.
+    pub reason: String,
+}
+
+/// A running server. Holds the data directory until it is stopped.
+pub struct Server {
+    ready: Ready,
+    engine: Engine,
+    stop: CancellationToken,
+    serving: JoinSet<()>,
+    executor: JoinSet<()>,
+    _data_dir: DataDir,
+}
+
+impl Server {
+    /// Starts everything and waits until the node is up.
+    ///
+    /// # Errors
+    /// When something that it needs is taken, missing, damaged or of a newer version; nothing is changed then.
+    pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
+        if !options.http.ip().is_loopback() {
+            return Err(StartError::NotLoopback { address: options.http.to_string() });
+        }
+        let data_dir = DataDir::open(&options.data_dir)?;
+        let listen = |source| StartError::Listen { address: options.http.to_string(), source };
+        let tcp = TcpListener::bind(options.http).await.map_err(listen)?;
+        let http = tcp.local_addr().map_err(listen)?;
+        let store = Store::open(&data_dir.state_db()).map_err(|error| of_store(&error, &data_dir))?;
+        let name = name_of(&options, &store).map_err(|error| of_store(&error, &data_dir))?;
+        let local_token = data_dir.local_token(&mut |bits| {
+            getrandom::fill(bits).expect("the kernel has random numbers");
+        })?;
+        let mut checkpointer = store.checkpointer().map_err(|error| of_store(&error, &data_dir))?;
+
+        let clock = Arc::new(SystemClock);
+        let stop = CancellationToken::new();
+        let (link, end) = line();
+        let mut executor = JoinSet::new();
+        let program = executor_program(&options.program, data_dir.root());
+        let executor_dir = ExecutorDir::new(data_dir.root().to_owned());
+        executor.spawn(executor_process::connect(program, executor_dir, end, stop.clone()));
+
+        let parts = EngineParts {
+            facts: NodeFacts {
+                name: name.clone(),
+                pid: std::process::id(),
+                boot_id: boot_id(),
+                http: http.to_string(),
+                raft: String::new(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                timezone: system_zone(),
+            },
+            store,
+            log: odin_cluster::Options::on_disk(FOUNDER, data_dir.log().join("entries"), data_dir.log().join("snapshots")),
+            founding: Founding::With(vec![FOUNDER]),
+            transport: Arc::new(NoPeers),
+            clock: clock.clone(),
+            executor: link,
+            bundles: data_dir.bundles(),
+        };
+        let engine = Engine::start(parts).await?;
+        wait_until_up(&engine).await?;
+
+        let socket = data_dir.socket();
+        let unix = bind_socket(&socket)
+            .map_err(|source| StartError::Listen { address: socket.display().to_string(), source })?;
+        let identity = Identity {
+            name: name.clone(),
+            data_dir: data_dir.root().to_owned(),
+            bundles: data_dir.bundles(),
+            socket: socket.clone(),
+            server_user: server_user(),
+            local_token,
+        };
+        let api = Api::new(Arc::new(NodeBackend::new(&engine, clock, identity)));
+        let mut serving = JoinSet::new();
+        for listener in [Listener::Unix(unix), Listener::Tcp(tcp)] {
+            let stopped = stop.clone();
+            serving.spawn(odin_api::serve(api.clone(), listener, async move { stopped.cancelled().await }));
+        }
+        let stopped = stop.clone();
+        serving.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = stopped.cancelled() => return,
+                    () = tokio::time::sleep(CHECKPOINT_EVERY) => {}
+                }
+                if let Err(error) = tokio::task::block_in_place(|| checkpointer.run()) {
+                    tracing::warn!(%error, "the state's write-ahead log grows");
+                }
+            }
+        });
+        let ready = Ready { name, http, socket, data_dir: data_dir.root().to_owned() };
+        Ok(Self { ready, engine, stop, serving, executor, _data_dir: data_dir })
+    }
+
+    /// Where it is reached.
+    #[must_use]
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Serves until `shutdown`, then ends in order: requests under way are answered, what runs goes on in the
+    /// executor.
+    ///
+    /// # Errors
+    /// When the log fails: what is on the disk is in doubt, and only a new start can tell.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Broken> {
+        let failure = tokio::select! {
+            () = shutdown => None,
+            failure = self.engine.failed() => Some(failure),
+        };
+        self.stop.cancel();
+        while self.serving.join_next().await.is_some() {}
+        self.engine.stop().await;
+        while self.executor.join_next().await.is_some() {}
+        // Whoever finds no socket knows at once that no server is there.
+        let _ = std::fs::remove_file(&self.ready.socket);
+        match failure {
+            None => Ok(()),
+            Some(failure) => Err(Broken { reason: failure.reason }),
+        }
+    }
+}
+
+fn of_store(error: &StoreError, data_dir: &DataDir) -> StartError {
+    match error {
+        StoreError::Newer { .. } => {
+            StartError::Newer { path: data_dir.root().to_owned(), detail: error.to_string() }
+        }
+        _ => StartError::Storage { what: "the state", detail: error.to_string() },
+    }
+}
+
+fn name_of(options: &ServerOptions, store: &Store) -> Result<String, StoreError> {
+    if let Some(name) = &options.name {
+        return Ok(name.clone());
+    }
+    let known = store.reader().node(FOUNDER)?;
+    Ok(known.map_or_else(|| FOUNDER_NAME.to_owned(), |node| node.facts.name))
+}
+
+fn executor_program(program: &Path, data_dir: &Path) -> ExecutorProgram {
+    let args = ["__executor", "--data-dir"].map(OsString::from).into_iter().chain([data_dir.as_os_str().to_owned()]);
+    ExecutorProgram { path: program.to_owned(), args: args.collect() }
+}
+
+fn server_user() -> Owner {
+    let uid = rustix::process::geteuid().as_raw();
+    let user = users::of_uid(uid).map_or_else(|| uid.to_string(), |user| user.name);
+    Owner { user, uid }
+}
+
+async fn wait_until_up(engine: &Engine) -> Result<(), StartError> {
+    let mut up = engine.up();
+    let known = up.wait_for(|up| *up != Up::Waiting);
+    match tokio::time::timeout(UP_WAIT, known).await {
+        Ok(Ok(up)) => match &*up {
+            Up::Refused(refusal) => Err(StartError::Name(refusal.to_string())),
+            Up::Since(_) | Up::Waiting => Ok(()),
+        },
+        // It goes on trying, and `/readyz` says so.
+        Ok(Err(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// The API's socket: for the server's user and the group `odin`, where there is one and the server is root.
+fn bind_socket(path: &Path) -> io::Result<UnixListener> {
+    // The lock says that no other server listens there.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let before = rustix::process::umask(Mode::from_raw_mode(0o177));
+    let bound = if path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+        UnixListener::bind(path)
+    } else {
+        bind_long(path)
+    };
+    rustix::process::umask(before);
+    let listener = bound?;
+    if rustix::process::geteuid().is_root()
+        && let Some(gid) = users::group(c"odin")
+    {
+        std::os::unix::fs::chown(path, None, Some(gid))?;
+    }
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// A path that is too long for an address is reached through its directory.
+fn bind_long(path: &Path) -> io::Result<UnixListener> {
+    let missing = || io::Error::new(io::ErrorKind::InvalidInput, "a socket's path needs a directory and a name");
+    let (parent, name) = path.parent().zip(path.file_name()).ok_or_else(missing)?;
+    let directory = rustix::fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    UnixListener::bind(PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name))
+}
+
+/// The network of a node that is alone.
+struct NoPeers;
+
+impl Transport for NoPeers {
+    fn send(&self, target: NodeId, _frame: bytes::Bytes) -> BoxFuture<'_, Result<bytes::Bytes, TransportError>> {
+        let reason = "this node has no peers".to_owned();
+        Box::pin(async move { Err(TransportError::Unreachable { node: target, reason }) })
+    }
+}
