@@ -318,3 +318,121 @@ pub(crate) fn to_node_state(number: i64) -> Result<NodeState, StoreError> {
         _ => Err(StoreError::damaged("a node's state")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    /// The numbers are stored: a change here is a change of the format.
+    #[test]
+    fn the_numbers_of_words_stay() {
+        let mut table = String::new();
+        for word in Outcome::ALL {
+            assert_eq!(to_outcome(outcome(word)).unwrap(), word);
+            table += &format!("{} {}, ", outcome(word), word.word());
+        }
+        table += "\n";
+        for word in LedgerOutcome::ALL {
+            assert_eq!(to_ledger_outcome(ledger_outcome(word)).unwrap(), word);
+            table += &format!("{} {}, ", ledger_outcome(word), word.word());
+        }
+        table += "\n";
+        for word in [JobState::Enabled, JobState::Paused, JobState::Removed] {
+            assert_eq!(to_job_state(job_state(word)).unwrap(), word);
+            table += &format!("{} {}, ", job_state(word), word.word());
+        }
+        table += "\n";
+        expect![[r#"
+            0 succeeded, 1 warning, 2 failed, 3 signalled, 4 timed_out, 5 cancelled, 6 out_of_memory, 7 not_startable, 8 lost, 
+            0 started, 1 skipped, 2 coalesced, 3 misfired, 
+            0 enabled, 1 paused, 2 removed, 
+        "#]]
+        .assert_eq(&table);
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let run = RunId::new(127, 9, 3);
+        for reason in [
+            LedgerReason::OnTime,
+            LedgerReason::CatchUp,
+            LedgerReason::StillActive { run },
+            LedgerReason::CoalescedInto { run: Some(run) },
+            LedgerReason::CoalescedInto { run: None },
+            LedgerReason::MissedSkipped,
+            LedgerReason::BeyondLimit,
+        ] {
+            let (number, run) = ledger_reason(reason);
+            assert_eq!(to_ledger_reason(number, run).unwrap(), reason);
+        }
+        for policy in [Missed::Skip, Missed::Once, Missed::All { limit: 1000 }] {
+            assert_eq!(to_missed(missed(policy)).unwrap(), policy);
+        }
+        for policy in [Concurrency::Allow, Concurrency::Forbid] {
+            assert_eq!(to_concurrency(concurrency(policy)).unwrap(), policy);
+        }
+        for when in [CancelWhen::BeforeStart, CancelWhen::AnyTime] {
+            assert_eq!(to_cancel_when(cancel_when(when)).unwrap(), when);
+        }
+        for word in [NodeState::Up, NodeState::Down] {
+            assert_eq!(to_node_state(node_state(word)).unwrap(), word);
+        }
+        for word in [Visibility::Listed, Visibility::Hidden] {
+            assert_eq!(to_visibility(visibility(word)).unwrap(), word);
+        }
+        for word in [Cause::Schedule, Cause::Manual { by: "ann".into() }] {
+            let (number, by) = cause(&word);
+            assert_eq!(to_cause(number, by.map(str::to_owned)).unwrap(), word);
+        }
+        let (attempt, node, life) = (AttemptNumber(2), NodeId(u64::MAX), Epoch(7));
+        for state in [
+            RunState::Queued,
+            RunState::Assigned {
+                attempt,
+                node,
+                epoch: life,
+            },
+            RunState::Running {
+                attempt,
+                node,
+                epoch: life,
+            },
+            RunState::Unreachable {
+                attempt,
+                node,
+                epoch: life,
+            },
+            RunState::Finished(Outcome::Lost),
+        ] {
+            let number = run_state(state);
+            let result = match state {
+                RunState::Finished(word) => Some(outcome(word)),
+                _ => None,
+            };
+            let read = to_run_state(number, result, Some(2), Some(node_id(node)), Some(7));
+            assert_eq!(read.unwrap(), state);
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_version_writes_is_damage() {
+        for code in [
+            to_outcome(9).map(drop),
+            to_ledger_outcome(4).map(drop),
+            to_job_state(3).map(drop),
+            to_missed(-2).map(drop),
+            to_missed(70_000).map(drop),
+            to_concurrency(2).map(drop),
+            to_visibility(2).map(drop),
+            to_node_state(2).map(drop),
+            to_cancel_when(2).map(drop),
+            to_cause(1, None).map(drop),
+            to_ledger_reason(2, None).map(drop),
+            to_run_state(1, None, None, None, None).map(drop),
+            to_run_state(7, None, Some(1), Some(1), Some(1)).map(drop),
+        ] {
+            assert_eq!(code.unwrap_err().code(), "store/corrupt");
+        }
+    }
+}

@@ -3,13 +3,15 @@
 //! [`Store`] applies committed commands in order, in transactions of many; [`View`] holds in memory what the leader's
 //! loop asks all the time; [`Reader`] answers queries of the committed state from any thread.
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::needless_pass_by_value))]
 
 mod apply;
 mod checkpoint;
 mod columns;
 mod effect;
 mod error;
+#[cfg(test)]
+mod invariants;
 mod local;
 mod reader;
 #[cfg(test)]

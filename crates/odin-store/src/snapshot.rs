@@ -87,3 +87,113 @@ fn copy(from: &Connection, to: &mut Connection) -> Result<(), StoreError> {
         _ => Err(StoreError::InUse),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use crate::scenario::{Scenario, deploy, minute};
+    use crate::{Counts, Store};
+
+    /// A store with a job and a run, its snapshot, and its hash.
+    fn scenario() -> (Scenario, PathBuf, [u8; 32]) {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.deploy(deploy("nightly"));
+        scenario.run_of(id, 1);
+        let path = scenario.directory.path().join("snapshot.db");
+        scenario.store.snapshot(&path).unwrap();
+        let hash = scenario.store.state_hash().unwrap();
+        (scenario, path, hash)
+    }
+
+    #[test]
+    fn a_snapshot_is_one_file_that_brings_another_node_up_to_date() {
+        let (first, snapshot, hash) = scenario();
+        let beside = first.directory.path().join("snapshot.db-wal");
+        assert!(!beside.exists());
+
+        let mut second = Scenario::new();
+        second.deploy(deploy("somebody's"));
+        let (view, reader) = (second.store.view(), second.store.reader());
+        second.store.install(&snapshot).unwrap();
+        assert_eq!(second.store.state_hash().unwrap(), hash);
+        assert_eq!(second.store.mark().unwrap(), first.store.mark().unwrap());
+        // Who holds a view or a reader from before sees the new state.
+        assert_eq!(
+            view.due(minute(9), 9),
+            [(minute(2), deploy("nightly").fresh_id)]
+        );
+        assert_eq!(
+            view.counts(),
+            Counts {
+                jobs: 1,
+                open_runs: 1
+            }
+        );
+        assert_eq!(view.applied(), first.index);
+        assert_eq!(reader.jobs(None, None, 9).unwrap().jobs.len(), 1);
+
+        // It goes on from there, now and after a restart.
+        second.index = first.index;
+        let mut second = second.reopened();
+        assert_eq!(second.store.state_hash().unwrap(), hash);
+        second.run_of(deploy("nightly").fresh_id, 2);
+    }
+
+    #[test]
+    fn a_frozen_state_is_as_it_was_whatever_is_applied_meanwhile() {
+        let (mut scenario, _, hash) = scenario();
+        let mark = scenario.store.mark().unwrap();
+        let frozen = scenario.store.freeze().unwrap();
+        for at in 2..50 {
+            scenario.run_of(deploy("nightly").fresh_id, at);
+        }
+        assert_eq!(frozen.mark().unwrap(), mark);
+        let path = scenario.directory.path().join("frozen.db");
+        frozen.write(&path).unwrap();
+        let mut second = Scenario::new();
+        second.store.install(&path).unwrap();
+        assert_eq!(second.store.state_hash().unwrap(), hash);
+        assert_eq!(second.store.mark().unwrap(), mark);
+    }
+
+    #[test]
+    fn a_file_that_exists_is_not_written_over() {
+        let (scenario, path, _) = scenario();
+        let before = fs::read(&path).unwrap();
+        let error = scenario.store.snapshot(&path).unwrap_err();
+        assert_eq!(error.code(), "store/io");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    /// Installs what `spoil` makes of a snapshot, which is to fail and to leave the state.
+    #[track_caller]
+    fn check(spoil: impl Fn(&mut Vec<u8>), code: &str) {
+        let (mut scenario, path, hash) = scenario();
+        let mut bytes = fs::read(&path).unwrap();
+        spoil(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        let error = scenario.store.install(&path).unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        assert_eq!(scenario.store.state_hash().unwrap(), hash);
+        assert_eq!(scenario.due_minutes(), [2]);
+    }
+
+    #[test]
+    fn a_snapshot_that_is_not_whole_leaves_the_old_state() {
+        check(Vec::clear, "store/not-a-state");
+        check(|bytes| bytes.truncate(bytes.len() / 2), "store/corrupt");
+        check(|bytes| bytes[0] = b'X', "store/corrupt");
+        // The page after the header's.
+        check(|bytes| bytes[4096..8192].fill(0xee), "store/corrupt");
+    }
+
+    #[test]
+    fn an_empty_store_can_be_frozen() {
+        let scenario = Scenario::new();
+        let path = scenario.directory.path().join("snapshot.db");
+        scenario.store.snapshot(&path).unwrap();
+        drop(Store::open(&path).unwrap());
+    }
+}

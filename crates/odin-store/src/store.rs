@@ -433,7 +433,7 @@ mod tests {
         );
         check_refused_file(
             |path| {
-                std::fs::write(path, "not a database, but long enough for one".repeat(99)).unwrap()
+                std::fs::write(path, "not a database, but long enough for one".repeat(99)).unwrap();
             },
             "store/corrupt",
         );

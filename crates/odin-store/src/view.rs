@@ -206,3 +206,34 @@ impl DueIndex {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_due_index_is_a_set_of_instants_and_jobs(
+            moves in proptest::collection::vec((0u64..6, proptest::option::of(0i64..5)), 0..60),
+            until in -1i64..6,
+            limit in 0usize..8,
+        ) {
+            let view = View::default();
+            let mut model = BTreeMap::new();
+            for (job, to) in moves {
+                let job = JobId::from_bits(job);
+                let from = model.remove(&job);
+                let mut changes = Changes::default();
+                changes.due(job, from.map(from_micros), to.map(from_micros));
+                view.take(&changes, 1);
+                model.extend(to.map(|to| (job, to)));
+            }
+            let all: BTreeSet<_> = model.iter().map(|(&job, &at)| (from_micros(at), job)).collect();
+            let expected: Vec<_> = all.iter().copied().filter(|(at, _)| to_micros(*at) <= until).take(limit).collect();
+            prop_assert_eq!(view.due(from_micros(until), limit), expected);
+            prop_assert_eq!(view.next_due_instant(), all.first().map(|(at, _)| *at));
+        }
+    }
+}

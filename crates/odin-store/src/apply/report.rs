@@ -84,9 +84,12 @@ mod tests {
     use crate::Effect;
     use crate::scenario::{NODE, Scenario, deploy, finished, minute, started};
 
+    /// A node, and what it reports of a run.
+    type Report = (NodeId, fn(RunId) -> Vec<AttemptEvent>);
+
     /// Reports the events of the one run, and shows the states that it takes.
     #[track_caller]
-    fn check(reports: &[(NodeId, fn(RunId) -> Vec<AttemptEvent>)], expected: &[&str]) -> Scenario {
+    fn check(reports: &[Report], expected: &[&str]) -> Scenario {
         let mut scenario = Scenario::with_node();
         let id = scenario.job_with("nightly", Concurrency::Allow, Missed::Once);
         let run = scenario.run_of(id, 1);

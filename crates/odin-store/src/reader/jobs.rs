@@ -241,3 +241,73 @@ fn read_version(row: &Row<'_>) -> Result<Version, StoreError> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Scenario, ann, bob, deploy, name};
+
+    /// All pages of that size, as `owner/name`.
+    fn pages(scenario: &Scenario, owner: Option<&Owner>, limit: usize) -> Vec<String> {
+        let reader = scenario.store.reader();
+        let mut after = None;
+        let mut found = Vec::new();
+        loop {
+            let page = reader.jobs(owner, after.as_ref(), limit).unwrap();
+            assert!(page.jobs.len() <= limit);
+            let lines = page
+                .jobs
+                .iter()
+                .map(|job| format!("{}/{}", job.owner.user, job.spec.name));
+            found.extend(lines);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return found,
+            }
+        }
+    }
+
+    #[test]
+    fn pages_of_any_size_hold_each_job_that_may_be_seen_once() {
+        let mut scenario = Scenario::new();
+        for (by, job) in [
+            (ann(), "b"),
+            (bob(), "a"),
+            (ann(), "a"),
+            (ann(), "c"),
+            (bob(), "d"),
+        ] {
+            let mut deploy = deploy(&format!("{}{job}", by.user.user));
+            (deploy.by, deploy.spec.name) = (by, name(job));
+            scenario.deploy(deploy);
+        }
+        for limit in [1, 2, 3, 5, 100] {
+            let anns = ["ann/a", "ann/b", "ann/c"];
+            let bobs = ["bob/a", "bob/d"];
+            assert_eq!(pages(&scenario, Some(&ann().user), limit), anns);
+            assert_eq!(pages(&scenario, Some(&bob().user), limit), bobs);
+            assert_eq!(pages(&scenario, None, limit), [&bobs[..], &anns].concat());
+        }
+        let named = scenario.store.reader().jobs_named(&name("a"), 9).unwrap();
+        assert_eq!(named.len(), 2);
+    }
+
+    #[test]
+    fn versions_come_newest_first() {
+        let mut scenario = Scenario::new();
+        let id = scenario.deploy(deploy("nightly"));
+        for _ in 0..3 {
+            scenario.deploy(deploy("nightly"));
+        }
+        let reader = scenario.store.reader();
+        let numbers = |before, limit| -> Vec<u32> {
+            let versions = reader.versions(id, before, limit).unwrap();
+            versions.iter().map(|version| version.number.0).collect()
+        };
+        assert_eq!(numbers(None, 2), [4, 3]);
+        assert_eq!(numbers(Some(VersionNumber(3)), 9), [2, 1]);
+        assert_eq!(reader.version(id, VersionNumber(5)).unwrap(), None);
+        assert!(reader.bundle_is_used(&deploy("nightly").bundle).unwrap());
+        assert!(!reader.bundle_is_used(&BundleHash([8; 32])).unwrap());
+    }
+}

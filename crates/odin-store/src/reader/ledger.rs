@@ -81,3 +81,34 @@ fn read(row: &Row<'_>) -> Result<LedgerRow, StoreError> {
         decided_at: columns::to_at(row.get(9)?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use odin_model::{Concurrency, Missed};
+
+    use crate::scenario::{Scenario, minute};
+
+    #[test]
+    fn the_row_that_holds_an_instant_is_found() {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.job_with("nightly", Concurrency::Allow, Missed::Once);
+        scenario.fire(id, &[1, 2, 3, 4], 60);
+        scenario.fire(id, &[5], 60);
+        let reader = scenario.store.reader();
+        for (at, expected) in [
+            (0, None),
+            (1, Some((1, 3))),
+            (2, Some((1, 3))),
+            (3, Some((1, 3))),
+            (4, Some((4, 4))),
+            (5, Some((5, 5))),
+            (6, None),
+        ] {
+            let row = reader.ledger_at(id, minute(at)).unwrap();
+            let expected = expected.map(|(from, to)| (minute(from), minute(to)));
+            assert_eq!(row.map(|row| (row.from, row.to)), expected, "minute {at}");
+        }
+        let page = reader.ledger(id, minute(2), minute(5), 1).unwrap();
+        assert_eq!((page.len(), page[0].from), (1, minute(4)));
+    }
+}

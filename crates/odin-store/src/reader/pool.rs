@@ -71,3 +71,25 @@ impl Drop for Lease<'_> {
         self.pool.returned.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_returns_even_when_its_question_panics() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        drop(crate::Store::open(&path).unwrap());
+        let pool = Pool::open(&path).unwrap();
+        for _ in 0..=CONNECTIONS {
+            let asked = AssertUnwindSafe(|| pool.ask::<()>(|_| panic!("a bug in a query")));
+            assert!(catch_unwind(asked).is_err());
+        }
+        pool.ask(|conn| Ok(conn.execute_batch("SELECT 1")?))
+            .unwrap();
+        assert_eq!(pool.free.lock().unwrap().len(), CONNECTIONS);
+    }
+}

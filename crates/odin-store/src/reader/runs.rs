@@ -277,3 +277,56 @@ fn read_open(row: &Row<'_>) -> Result<OpenRun, StoreError> {
         cancel,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{NODE, Scenario, ann, bob, deploy};
+
+    fn pages(scenario: &Scenario, of: RunsOf<'_>, limit: usize) -> Vec<RunId> {
+        let reader = scenario.store.reader();
+        let mut before = None;
+        let mut found = Vec::new();
+        loop {
+            let page = reader.runs(of, before, limit).unwrap();
+            assert!(page.runs.len() <= limit);
+            found.extend(page.runs.iter().map(|run| run.id));
+            match page.next {
+                Some(next) => before = Some(next),
+                None => return found,
+            }
+        }
+    }
+
+    #[test]
+    fn pages_of_any_size_hold_each_run_that_may_be_seen_once() {
+        let mut scenario = Scenario::with_node();
+        let anns = scenario.deploy(deploy("nightly"));
+        let mut other = deploy("bobs");
+        other.by = bob();
+        let bobs = scenario.deploy(other);
+        let mut expected = (Vec::new(), Vec::new());
+        for at in 1..8 {
+            expected.0.insert(0, scenario.run_of(anns, at));
+            expected.1.insert(0, scenario.run_of(bobs, at));
+        }
+        let mut all = [expected.0.clone(), expected.1.clone()].concat();
+        all.sort();
+        all.reverse();
+        for limit in [1, 2, 7, 100] {
+            assert_eq!(pages(&scenario, RunsOf::Job(anns), limit), expected.0);
+            assert_eq!(pages(&scenario, RunsOf::All, limit), all);
+            for (owner, expected) in [(ann().user, &expected.0), (bob().user, &expected.1)] {
+                assert_eq!(&pages(&scenario, RunsOf::Owner(&owner), limit), expected);
+            }
+        }
+        let open = scenario.store.reader().open_runs_of_job(anns).unwrap();
+        assert!(
+            open.iter()
+                .map(|run| run.id)
+                .eq(expected.0.iter().rev().copied())
+        );
+        let open = scenario.store.reader().open_runs_of_node(NODE).unwrap();
+        assert_eq!(open.len(), 14);
+    }
+}

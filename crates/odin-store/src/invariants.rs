@@ -1,0 +1,356 @@
+//! What holds whatever commands come: each occurrence has one outcome, cursors go forward, runs take legal steps,
+//! memory agrees with the rows, and a second store that applies the same log is equal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use odin_model::attempt::Ending;
+use odin_model::command::{Command, Fire, FireAnswer, FireItem};
+use odin_model::run::RunState;
+use odin_model::{
+    Concurrency, Epoch, JobId, JobState, LedgerOutcome, Missed, NodeId, Reply, RunId, codec,
+};
+use proptest::prelude::*;
+
+use crate::scenario::{
+    NODE, Scenario, ann, bob, deploy, due_after, facts, finished, minute, root, started,
+};
+use crate::{Effect, Entry, RunsOf, Store};
+
+/// Something that happens to one of a few jobs. Places choose among what there is at that moment.
+#[derive(Debug, Clone)]
+enum Step {
+    Deploy {
+        job: usize,
+        forbid: bool,
+        missed: Missed,
+        stale: bool,
+    },
+    Rename {
+        job: usize,
+        to: usize,
+    },
+    Pause {
+        job: usize,
+    },
+    Resume {
+        job: usize,
+    },
+    Remove {
+        job: usize,
+    },
+    /// Occurrences from the cursor on, so many, decided that many minutes after the last.
+    Fire {
+        job: usize,
+        count: i64,
+        late: i64,
+        stale: bool,
+        placed: bool,
+    },
+    RunNow {
+        job: usize,
+    },
+    Assign,
+    Cancel {
+        run: usize,
+    },
+    Started {
+        run: usize,
+    },
+    Finished {
+        run: usize,
+    },
+    NodeUp,
+    NodeDown,
+}
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn step() -> impl Strategy<Value = Step> {
+    let job = 0..NAMES.len();
+    let missed = prop_oneof![
+        Just(Missed::Skip),
+        Just(Missed::Once),
+        (1u16..3).prop_map(|limit| Missed::All { limit })
+    ];
+    prop_oneof![
+        2 => (job.clone(), any::<bool>(), missed, prop::bool::weighted(0.2))
+            .prop_map(|(job, forbid, missed, stale)| Step::Deploy { job, forbid, missed, stale }),
+        1 => (job.clone(), job.clone()).prop_map(|(job, to)| Step::Rename { job, to }),
+        1 => job.clone().prop_map(|job| Step::Pause { job }),
+        2 => job.clone().prop_map(|job| Step::Resume { job }),
+        1 => job.clone().prop_map(|job| Step::Remove { job }),
+        8 => (job.clone(), 1i64..6, -1i64..8, prop::bool::weighted(0.1), prop::bool::weighted(0.8))
+            .prop_map(|(job, count, late, stale, placed)| Step::Fire { job, count, late, stale, placed }),
+        1 => job.prop_map(|job| Step::RunNow { job }),
+        1 => Just(Step::Assign),
+        1 => (0usize..9).prop_map(|run| Step::Cancel { run }),
+        4 => (0usize..9).prop_map(|run| Step::Started { run }),
+        4 => (0usize..9).prop_map(|run| Step::Finished { run }),
+        1 => Just(Step::NodeUp),
+        1 => Just(Step::NodeDown),
+    ]
+}
+
+/// What is known of the store from its replies and effects alone.
+#[derive(Default)]
+struct Known {
+    /// The newest id of each name.
+    jobs: BTreeMap<usize, JobId>,
+    /// How many ids were drawn.
+    drawn: u64,
+    decided: BTreeMap<JobId, u64>,
+    runs: BTreeMap<RunId, RunState>,
+    log: Vec<Vec<u8>>,
+    now: i64,
+    life: u64,
+}
+
+impl Known {
+    fn run(&self, place: usize) -> RunId {
+        let ids: Vec<_> = self.runs.keys().copied().collect();
+        match ids.len() {
+            0 => RunId::from_bits(1),
+            len => ids[len - 1 - place % len],
+        }
+    }
+
+    fn job(&self, job: usize) -> JobId {
+        self.jobs.get(&job).copied().unwrap_or(JobId::from_bits(77))
+    }
+
+    fn command(&mut self, scenario: &Scenario, step: &Step) -> Option<Command> {
+        let at = minute(self.now);
+        Some(match *step {
+            Step::Deploy {
+                job,
+                forbid,
+                missed,
+                stale,
+            } => {
+                let mut deploy = deploy(NAMES[job]);
+                self.drawn += 1;
+                deploy.fresh_id = JobId::from_bits(self.drawn);
+                deploy.spec.missed = missed;
+                deploy.spec.concurrency = match forbid {
+                    true => Concurrency::Forbid,
+                    false => Concurrency::Allow,
+                };
+                deploy.due = due_after(self.now - if stale { 5 } else { 0 });
+                Command::Deploy(Box::new(deploy))
+            }
+            Step::Rename { job, to } => {
+                let mut modify = scenario.modify(self.job(job));
+                modify.name = Some(crate::scenario::name(NAMES[to]));
+                Command::Modify(Box::new(modify))
+            }
+            Step::Pause { job } | Step::Resume { job } => {
+                let resume = matches!(step, Step::Resume { .. });
+                Command::SetJobState(odin_model::command::SetJobState {
+                    by: if self.now % 2 == 0 { ann() } else { root() },
+                    job: self.job(job),
+                    state: if resume {
+                        JobState::Enabled
+                    } else {
+                        JobState::Paused
+                    },
+                    due: resume.then(|| due_after(self.now)),
+                    at,
+                })
+            }
+            Step::Remove { job } => Command::Remove {
+                by: ann(),
+                job: self.job(job),
+                at,
+            },
+            Step::Fire {
+                job,
+                count,
+                late,
+                stale,
+                placed,
+            } => {
+                let id = self.job(job);
+                let job = scenario.store.reader().job(id).unwrap()?;
+                let due = job.next_due?;
+                let first = due.duration_since(minute(0)).as_mins();
+                let minutes: Vec<_> = (first..first + count).collect();
+                self.now = self.now.max(first + count - 1 + late);
+                let item = FireItem {
+                    due: minute(if stale { first - 1 } else { first }),
+                    node: placed.then_some(NODE),
+                    ..scenario.item(id, &minutes)
+                };
+                Command::Fire(Fire {
+                    items: vec![item],
+                    proposed_at: minute(first + count - 1 + late),
+                })
+            }
+            Step::RunNow { job } => Command::RunNow {
+                by: if self.now % 3 == 0 { bob() } else { ann() },
+                job: self.job(job),
+                node: Some(NODE),
+                at,
+            },
+            Step::Assign => Command::Assign {
+                runs: self.runs.keys().copied().collect(),
+                node: NODE,
+                epoch: Epoch(self.life),
+            },
+            Step::Cancel { run } => Command::Cancel {
+                by: ann(),
+                run: self.run(run),
+                at,
+            },
+            Step::Started { run } => Command::Report {
+                node: NODE,
+                events: vec![started(self.run(run))],
+            },
+            Step::Finished { run } => Command::Report {
+                node: NODE,
+                events: vec![finished(self.run(run), Ending::Exited { code: 0 })],
+            },
+            Step::NodeUp => {
+                self.life = scenario.index + 1;
+                Command::NodeUp {
+                    node: NODE,
+                    facts: facts("worker1"),
+                    at,
+                }
+            }
+            Step::NodeDown => Command::NodeDown {
+                node: NODE,
+                epoch: Epoch(self.life),
+                at,
+            },
+        })
+    }
+
+    /// Takes what the command brought and checks that it may.
+    fn learn(&mut self, step: &Step, command: &Command, reply: &Reply, effects: &[Effect]) {
+        if let (Step::Deploy { job, .. }, Reply::Job { id, .. }) = (step, reply) {
+            self.jobs.insert(*job, *id);
+        }
+        if let (Command::Fire(fire), Reply::Fired(answers)) = (command, reply) {
+            let stale = matches!(step, Step::Fire { stale: true, .. });
+            assert!(!stale || answers[0] == FireAnswer::Stale);
+            if answers[0] == FireAnswer::Decided {
+                *self.decided.entry(fire.items[0].job).or_default() +=
+                    fire.items[0].listed.len() as u64;
+            }
+        }
+        for effect in effects {
+            if let Effect::RunChanged { run, state, .. } = effect {
+                let before = self.runs.insert(*run, *state);
+                assert!(is_legal(before, *state), "{before:?} to {state:?}");
+            }
+        }
+    }
+}
+
+/// Whether a run may be seen to go from one state to the other. A start and an end may come in one report.
+fn is_legal(before: Option<RunState>, after: RunState) -> bool {
+    use RunState as S;
+    match (before, after) {
+        (None, S::Queued | S::Assigned { .. }) => true,
+        (None, _) => false,
+        (Some(S::Queued), S::Assigned { .. } | S::Finished(_)) => true,
+        (Some(S::Assigned { .. }), S::Queued) => false,
+        (Some(S::Assigned { .. }), _) => true,
+        (Some(S::Running { .. }), S::Running { .. } | S::Unreachable { .. } | S::Finished(_)) => {
+            true
+        }
+        (Some(S::Unreachable { .. }), S::Assigned { .. } | S::Running { .. } | S::Finished(_)) => {
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Checks all rows against each other, against memory and against what is known.
+fn check_state(scenario: &Scenario, known: &Known) {
+    let reader = scenario.store.reader();
+    let all = reader.runs(RunsOf::All, None, 10_000).unwrap().runs;
+    let states: BTreeMap<_, _> = all.iter().map(|run| (run.id, run.state)).collect();
+    assert_eq!(states, known.runs);
+    let open = all.iter().filter(|run| run.state.is_active()).count();
+    assert_eq!(scenario.store.view().counts().open_runs, open as u64);
+
+    let mut due = BTreeSet::new();
+    let mut answered = BTreeSet::new();
+    let mut listed = 0;
+    for bits in 1..=known.drawn {
+        let id = JobId::from_bits(bits);
+        let Some(job) = reader.job(id).unwrap() else {
+            continue;
+        };
+        listed += u64::from(job.state != JobState::Removed);
+        assert!(job.next_due.is_none() || job.state == JobState::Enabled);
+        assert!(
+            job.next_due
+                .is_none_or(|next| job.last_decided.is_none_or(|last| last < next))
+        );
+        due.extend(job.next_due.map(|at| (at, id)));
+
+        let ledger = scenario.ledger(id);
+        assert!(ledger.windows(2).all(|pair| pair[0].to < pair[1].from));
+        assert_eq!(ledger.last().map(|row| row.to), job.last_decided);
+        let total: u64 = ledger.iter().map(|row| row.count).sum();
+        assert_eq!(total, known.decided.get(&id).copied().unwrap_or(0));
+        for row in ledger {
+            assert_eq!(row.count == 1, row.from == row.to);
+            if row.outcome == LedgerOutcome::Started {
+                let run = row.run.unwrap();
+                assert!(answered.insert(run), "{run} answers two occurrences");
+                assert_eq!(reader.run(run).unwrap().unwrap().due_at, Some(row.from));
+            }
+        }
+    }
+    let scheduled: BTreeSet<_> = all
+        .iter()
+        .filter(|run| run.due_at.is_some())
+        .map(|run| run.id)
+        .collect();
+    assert_eq!(scheduled, answered);
+    let view: BTreeSet<_> = scenario
+        .store
+        .view()
+        .due(minute(1_000_000), 100)
+        .into_iter()
+        .collect();
+    assert_eq!(view, due);
+    assert_eq!(scenario.store.view().counts().jobs, listed);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_commands_come(steps in prop::collection::vec(step(), 1..60)) {
+        let mut scenario = Scenario::new();
+        let mut known = Known::default();
+        let mut cursors = BTreeMap::new();
+        for step in [Step::NodeUp].iter().chain(&steps) {
+            let Some(command) = known.command(&scenario, step) else { continue };
+            known.log.push(codec::encode(&command));
+            let reply = scenario.apply(&command);
+            let effects = std::mem::take(&mut scenario.effects);
+            known.learn(step, &command, &reply, &effects);
+            for bits in 1..=known.drawn {
+                let id = JobId::from_bits(bits);
+                let last = scenario.store.reader().job(id).unwrap().and_then(|job| job.last_decided);
+                let before = cursors.insert(id, last).flatten();
+                prop_assert!(before <= last, "{} went back from {:?} to {:?}", id, before, last);
+            }
+        }
+        check_state(&scenario, &known);
+        let node_has = scenario.store.reader().open_runs_of_node(NODE).unwrap();
+        prop_assert!(node_has.iter().all(|run| run.state.attempt().is_some_and(|(_, node, _)| node == NodeId(1))));
+
+        let directory = tempfile::tempdir().unwrap();
+        let mut second = Store::open(&directory.path().join("state.db")).unwrap();
+        let entries: Vec<_> = (1..).zip(&known.log).map(|(index, command)| Entry { index, command }).collect();
+        second.apply(&entries, b"another mark").unwrap();
+        prop_assert_eq!(second.state_hash().unwrap(), scenario.store.state_hash().unwrap());
+        check_state(&scenario.reopened(), &known);
+    }
+}
