@@ -24,14 +24,15 @@ if [[ ${MAKE_SAMPLE:-no} == yes ]]; then
 fi
 [[ -d $scratch && ! -L $scratch ]] || fail "$scratch is not a folder; nothing was deleted"
 
-# One walk lists and deletes, so that what is counted is what is gone.
+# One walk deletes and then lists, so that what is counted is what is gone.
 removed=0
 removed_bytes=0
 while IFS= read -r -d '' size && IFS= read -r -d '' path; do
   removed=$((removed + 1))
   removed_bytes=$((removed_bytes + size))
   echo "removed ${path#"$scratch"/}"
-done < <(find "$scratch" -xdev -type f -mmin "+$stale_minutes" -printf '%s\0%p\0' -delete)
+done < <(find "$scratch" -xdev -type f -mmin "+$stale_minutes" -delete -printf '%s\0%p\0')
+wait $! || fail "some stale files could not be deleted"
 find "$scratch" -xdev -mindepth 1 -type d -empty -delete
 kept=$(find "$scratch" -xdev -type f -printf x | wc -c)
 
