@@ -1,5 +1,5 @@
-//! What a run costs the thread that applies the log: decided, started and finished, in batches. CPU time of the
-//! thread, not wall time, so that a busy machine shows the same.
+//! What the state costs: CPU time of a run on the thread that applies the log, and opening a state of many jobs. CPU
+//! time of the thread, not wall time, so that a busy machine shows nearly the same.
 
 use std::time::Duration;
 
@@ -23,36 +23,46 @@ const NODE: NodeId = NodeId(1);
 
 struct Bench {
     store: Store,
+    jobs: u64,
     index: u64,
     revisions: Vec<Revision>,
     /// How often each job has come due.
     rounds: Vec<i64>,
     next_job: u64,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    /// A store of so many jobs, first due `spread` apart.
+    fn new(jobs: u64, spread: SignedDuration) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let store = Store::open(&directory.path().join("state.db")).expect("a new store");
         let mut bench = Self {
             store,
             index: 0,
             revisions: Vec::new(),
-            rounds: vec![0; usize::try_from(JOBS).expect("a small number")],
+            jobs,
+            rounds: vec![0; usize::try_from(jobs).expect("a small number")],
             next_job: 0,
-            _directory: directory,
+            directory,
         };
         bench.apply(&[Command::NodeUp {
             node: NODE,
             facts: facts(),
             at: due(0),
         }]);
-        let deploys: Vec<_> = (0..JOBS)
-            .map(|job| Command::Deploy(Box::new(deploy(job))))
-            .collect();
-        for some in deploys.chunks(1000) {
-            let replies = bench.apply(some);
+        for first in (0..jobs).step_by(1000) {
+            let some: Vec<_> = (first..jobs.min(first + 1000))
+                .map(|job| {
+                    let mut deploy = deploy(job);
+                    deploy.due.next_due = deploy
+                        .due
+                        .next_due
+                        .map(|due| due + spread * i32::try_from(job).expect("a small number"));
+                    Command::Deploy(Box::new(deploy))
+                })
+                .collect();
+            let replies = bench.apply(&some);
             bench
                 .revisions
                 .extend(replies.iter().map(|reply| match reply {
@@ -86,7 +96,7 @@ impl Bench {
         let mut items = Vec::new();
         for _ in 0..BATCH {
             let job = self.next_job;
-            self.next_job = (job + 1) % JOBS;
+            self.next_job = (job + 1) % self.jobs;
             let place = usize::try_from(job).expect("a small number");
             let round = &mut self.rounds[place];
             *round += 1;
@@ -225,7 +235,7 @@ fn runs(criterion: &mut Criterion) {
         ("start and end together", false),
         ("start and end apart", true),
     ] {
-        let mut bench = Bench::new();
+        let mut bench = Bench::new(JOBS, SignedDuration::ZERO);
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|batches| {
                 let mut total = Duration::ZERO;
@@ -244,5 +254,31 @@ fn runs(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, runs);
+/// Opening reads every job once for the due index. The worst case for memory is that no two are due together.
+fn open(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("open a state of jobs that are due one by one");
+    group.sample_size(10);
+    for jobs in [100_000, 1_000_000] {
+        let bench = Bench::new(jobs, SignedDuration::from_millis(7));
+        let path = bench.directory.path().join("state.db");
+        drop(bench.store);
+        let before = resident_bytes();
+        let store = Store::open(&path).expect("a store");
+        let grown = resident_bytes().saturating_sub(before) >> 20;
+        group.bench_function(format!("{jobs} ({grown} MiB more)"), |bencher| {
+            bencher.iter(|| Store::open(&path).expect("a store"));
+        });
+        drop(store);
+    }
+    group.finish();
+}
+
+/// How much of this process is in memory.
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: Option<u64> = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.expect("a number second") * 4096
+}
+
+criterion_group!(benches, open, runs);
 criterion_main!(benches);

@@ -1,0 +1,356 @@
+//! Everything that a log or a state of today holds must be readable for ever. The fixture has the bytes that were
+//! written once: its lines are added to and never changed.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
+use odin_model::command::{
+    Command, Deploy, DueAfter, Earlier, Fire, FireAnswer, FireItem, Modify, Refusal, Reply,
+    SetJobState, Setting,
+};
+use odin_model::job::Visibility;
+use odin_model::node::NodeFacts;
+use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
+use odin_model::owner::{Owner, Principal, Role};
+use odin_model::{
+    AttemptNumber, BundleHash, Concurrency, Epoch, JobId, JobName, JobSpec, JobState, Missed,
+    NodeId, Program, Revision, RunId, Usage, VersionNumber, codec,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+const FIXTURE: &str = include_str!("fixtures/stored-values-v1.txt");
+
+/// The bytes of the fixture read as the value, and the value is written as these bytes.
+fn check<T>(name: &str, value: &T) -> Result<(), String>
+where
+    T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let hex = codec::encode(value)
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        });
+    let stored = FIXTURE
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        .ok_or_else(|| format!("the fixture lacks a line:\n{name}: {hex}"))?;
+    if stored != hex {
+        return Err(format!("{name} is written in another way:\n{name}: {hex}"));
+    }
+    let bytes: Vec<u8> = (0..stored.len())
+        .step_by(2)
+        .map(|place| u8::from_str_radix(&stored[place..place + 2], 16).unwrap())
+        .collect();
+    match codec::decode::<T>(&bytes) {
+        Ok(read) if read == *value => Ok(()),
+        other => Err(format!("{name} reads as {other:?}")),
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn ann() -> Principal {
+    Principal {
+        user: Owner {
+            user: "ann".to_owned(),
+            uid: 1000,
+        },
+        role: Role::Operator,
+    }
+}
+
+fn job() -> JobId {
+    JobId::from_bits(0xa37b_187f_5930)
+}
+
+fn run() -> RunId {
+    RunId::new(1, 48, 2)
+}
+
+fn due() -> DueAfter {
+    DueAfter {
+        after: at(0),
+        next_due: Some(at(60)),
+    }
+}
+
+fn spec(program: Program) -> JobSpec {
+    let name = JobName::parse("nightly backup").unwrap();
+    let mut spec = JobSpec::new(name, program, "every day at 2:00", "Europe/Berlin");
+    spec.description = "copies".to_owned();
+    spec.args = vec!["--all".to_owned()];
+    spec.files = vec!["lib".to_owned()];
+    spec.env = vec![("A".to_owned(), "1".to_owned())];
+    spec.missed = Missed::All { limit: 7 };
+    spec.concurrency = Concurrency::Forbid;
+    spec.timeout = Some(Duration::from_secs(90));
+    spec
+}
+
+fn output() -> OutputSummary {
+    let chunk = |stream| OutputChunk {
+        stream,
+        at: at(61),
+        bytes: b"done\n".to_vec(),
+    };
+    OutputSummary {
+        stdout_bytes: 5,
+        stderr_bytes: 5000,
+        dropped_bytes: 1,
+        kept: OutputKept::Segments {
+            tail: vec![chunk(Stream::Stdout), chunk(Stream::Stderr)],
+        },
+    }
+}
+
+fn facts() -> NodeFacts {
+    NodeFacts {
+        name: "worker1".to_owned(),
+        pid: 77,
+        boot_id: "b".to_owned(),
+        http: "127.0.0.1:8080".to_owned(),
+        raft: "127.0.0.1:8081".to_owned(),
+        version: "0.1.0".to_owned(),
+        timezone: "UTC".to_owned(),
+    }
+}
+
+fn finished(ending: Ending) -> AttemptEvent {
+    AttemptEvent {
+        run: run(),
+        attempt: AttemptNumber(2),
+        kind: AttemptEventKind::Finished(Box::new(AttemptResult {
+            ending,
+            started_at: Some(at(60)),
+            finished_at: at(61),
+            usage: Usage {
+                cpu_user: Duration::from_micros(1500),
+                cpu_system: Duration::from_micros(700),
+                memory_max_bytes: 1 << 20,
+            },
+            output: output(),
+        })),
+    }
+}
+
+fn job_commands() -> Vec<(&'static str, Command)> {
+    let program = Program::Interpreted {
+        language: "python3".to_owned(),
+        file: "main.py".to_owned(),
+    };
+    let deploy = Command::Deploy(Box::new(Deploy {
+        by: ann(),
+        id: Some(job()),
+        fresh_id: JobId::from_bits(7),
+        spec: spec(program),
+        bundle: BundleHash([9; 32]),
+        visibility: Visibility::Hidden,
+        due: due(),
+        expected: Some(Revision(47)),
+        at: at(1),
+    }));
+    let modify = Command::Modify(Box::new(Modify {
+        by: ann(),
+        job: job(),
+        name: Some(JobName::parse("weekly").unwrap()),
+        description: Some("other".to_owned()),
+        schedule: Some(("every hour".to_owned(), due())),
+        expected: None,
+        at: at(2),
+    }));
+    let set_state = Command::SetJobState(SetJobState {
+        by: ann(),
+        job: job(),
+        state: JobState::Paused,
+        due: None,
+        at: at(3),
+    });
+    let remove = Command::Remove {
+        by: ann(),
+        job: job(),
+        at: at(4),
+    };
+    let run_now = Command::RunNow {
+        by: ann(),
+        job: job(),
+        node: Some(NodeId(3)),
+        at: at(5),
+    };
+    let keyed = Command::Keyed {
+        principal: "ann:1000".to_owned(),
+        key: "k".to_owned(),
+        digest: [5; 32],
+        at: at(6),
+        command: Box::new(run_now.clone()),
+    };
+    vec![
+        ("deploy", deploy),
+        ("modify", modify),
+        ("set-job-state", set_state),
+        ("remove", remove),
+        ("run-now", run_now),
+        ("keyed", keyed),
+    ]
+}
+
+fn other_commands() -> Vec<(&'static str, Command)> {
+    let node = NodeId(3);
+    let epoch = Epoch(40);
+    let item = FireItem {
+        job: job(),
+        revision: Revision(47),
+        due: at(0),
+        earlier: Some(Earlier {
+            from: at(0),
+            to: at(60),
+            count: 2,
+        }),
+        listed: vec![at(120), at(180)],
+        next_due: Some(at(240)),
+        node: Some(node),
+    };
+    let started = AttemptEvent {
+        run: run(),
+        attempt: AttemptNumber(2),
+        kind: AttemptEventKind::Started {
+            at: at(60),
+            pid: 4711,
+        },
+    };
+    let reason = "why".to_owned();
+    let endings = [
+        Ending::Exited { code: 3 },
+        Ending::Signalled {
+            signal: 11,
+            core: true,
+        },
+        Ending::TimedOut {
+            after_kill: "signal 15".to_owned(),
+        },
+        Ending::Cancelled {
+            reason: reason.clone(),
+        },
+        Ending::NotStartable {
+            reason: reason.clone(),
+        },
+        Ending::Lost { reason },
+    ];
+    let events = std::iter::once(started).chain(endings.map(finished));
+    vec![
+        (
+            "node-up",
+            Command::NodeUp {
+                node,
+                facts: facts(),
+                at: at(7),
+            },
+        ),
+        (
+            "node-down",
+            Command::NodeDown {
+                node,
+                epoch,
+                at: at(8),
+            },
+        ),
+        (
+            "fire",
+            Command::Fire(Fire {
+                items: vec![item],
+                proposed_at: at(200),
+            }),
+        ),
+        (
+            "assign",
+            Command::Assign {
+                runs: vec![run()],
+                node,
+                epoch,
+            },
+        ),
+        (
+            "cancel",
+            Command::Cancel {
+                by: ann(),
+                run: run(),
+                at: at(9),
+            },
+        ),
+        (
+            "report",
+            Command::Report {
+                node,
+                events: events.collect(),
+            },
+        ),
+        (
+            "set",
+            Command::Set {
+                by: ann(),
+                setting: Setting::Timezone("UTC".to_owned()),
+            },
+        ),
+    ]
+}
+
+fn replies() -> Vec<(&'static str, Reply)> {
+    vec![
+        ("reply-done", Reply::Done),
+        (
+            "reply-job",
+            Reply::Job {
+                id: job(),
+                version: VersionNumber(2),
+                revision: Revision(48),
+                created: false,
+                decided: vec![run()],
+            },
+        ),
+        ("reply-run", Reply::Run { id: run() }),
+        ("reply-node-up", Reply::NodeUp { epoch: Epoch(40) }),
+        (
+            "reply-fired",
+            Reply::Fired(vec![
+                FireAnswer::Decided,
+                FireAnswer::Stale,
+                FireAnswer::Blocked,
+            ]),
+        ),
+        ("reply-refused", Reply::Refused(Refusal::RunOver(run()))),
+    ]
+}
+
+#[test]
+fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
+    let mut results = Vec::new();
+    for (name, command) in job_commands().into_iter().chain(other_commands()) {
+        results.push(check(name, &command));
+    }
+    for (name, reply) in replies() {
+        results.push(check(name, &reply));
+    }
+    let compiled = Program::Compiled {
+        language: "go".to_owned(),
+        file: "main.go".to_owned(),
+        binary: "main".to_owned(),
+    };
+    results.push(check("spec-compiled", &spec(compiled)));
+    let argv = Program::Argv(vec!["/bin/true".to_owned()]);
+    results.push(check("spec-argv", &spec(argv)));
+    results.push(check(
+        "spec-shell",
+        &spec(Program::Shell("true".to_owned())),
+    ));
+    results.push(check("facts", &facts()));
+    results.push(check("output", &output()));
+    let wrong: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
