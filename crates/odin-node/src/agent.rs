@@ -90,7 +90,12 @@ struct Work {
 pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToken) {
     let ExecutorLink { requests, reports } = link;
     let (handed, taken) = mpsc::channel(HANDED_MAX);
-    let reporter = tokio::spawn(report(agent.proposer.clone(), agent.node, taken, requests.clone()));
+    let reporter = tokio::spawn(report(
+        agent.proposer.clone(),
+        agent.node,
+        taken,
+        requests.clone(),
+    ));
     let effects = agent.announcements.effects();
     let work = Work {
         agent,
@@ -162,9 +167,18 @@ impl Work {
         }
     }
 
-    async fn on_report(&mut self, report: Report, caught_up: &mpsc::Sender<Vec<ListedAttempt>>) -> Result<(), StoreError> {
+    async fn on_report(
+        &mut self,
+        report: Report,
+        caught_up: &mpsc::Sender<Vec<ListedAttempt>>,
+    ) -> Result<(), StoreError> {
         match report {
-            Report::Welcome(Welcome { executor, pid, journal, .. }) => {
+            Report::Welcome(Welcome {
+                executor,
+                pid,
+                journal,
+                ..
+            }) => {
                 tracing::info!(executor, pid, ?journal, "the executor is connected");
                 self.stage = Stage::Reading;
                 self.peeks.clear();
@@ -185,7 +199,11 @@ impl Work {
                     }
                 });
             }
-            Report::Prepared { job, version, failure: None } => {
+            Report::Prepared {
+                job,
+                version,
+                failure: None,
+            } => {
                 if self.prepared.len() >= PREPARED_MAX {
                     self.prepared.clear();
                 }
@@ -194,11 +212,19 @@ impl Work {
                     self.launch(&pinned).await?;
                 }
             }
-            Report::Prepared { job, version, failure: Some(failure) } => {
+            Report::Prepared {
+                job,
+                version,
+                failure: Some(failure),
+            } => {
                 tracing::warn!(%job, %version, code = failure.code, message = failure.message, "a bundle cannot be unpacked");
                 for pinned in self.waiting.remove(&(job, version)).unwrap_or_default() {
-                    let reason = format!("the files of version {version} cannot be unpacked: {}", failure.message);
-                    self.give_up(pinned.key, Ending::NotStartable { reason }).await;
+                    let reason = format!(
+                        "the files of version {version} cannot be unpacked: {}",
+                        failure.message
+                    );
+                    self.give_up(pinned.key, Ending::NotStartable { reason })
+                        .await;
                 }
             }
             Report::Refused { key, reason } => self.on_refused(key, reason),
@@ -209,9 +235,14 @@ impl Work {
                 }
             }
             Report::Incompatible { protocol } => {
-                tracing::warn!(protocol, "an executor of another version is left to end its runs");
+                tracing::warn!(
+                    protocol,
+                    "an executor of another version is left to end its runs"
+                );
             }
-            Report::Draining { attempts } => tracing::info!(attempts, "the executor takes no new runs"),
+            Report::Draining { attempts } => {
+                tracing::info!(attempts, "the executor takes no new runs")
+            }
         }
         Ok(())
     }
@@ -234,16 +265,45 @@ impl Work {
             return Ok(());
         }
         match effect {
-            Effect::RunChanged { run, job, version, due_at, state: RunState::Assigned { attempt, node, .. }, .. }
-                if *node == self.agent.node =>
-            {
-                let key = AttemptKey { run: *run, attempt: *attempt };
-                self.launch(&Pinned { key, job: *job, version: *version, due_at: *due_at }).await
+            Effect::RunChanged {
+                run,
+                job,
+                version,
+                due_at,
+                state: RunState::Assigned { attempt, node, .. },
+                ..
+            } if *node == self.agent.node => {
+                let key = AttemptKey {
+                    run: *run,
+                    attempt: *attempt,
+                };
+                self.launch(&Pinned {
+                    key,
+                    job: *job,
+                    version: *version,
+                    due_at: *due_at,
+                })
+                .await
             }
-            Effect::CancelRequested { run, attempt, node, when } if *node == self.agent.node => {
+            Effect::CancelRequested {
+                run,
+                attempt,
+                node,
+                when,
+            } if *node == self.agent.node => {
                 let asked = self.agent.reader.run(*run)?;
-                let reason = asked.and_then(|run| run.cancel_requested).unwrap_or_else(|| "cancelled".to_owned());
-                self.cancel(AttemptKey { run: *run, attempt: *attempt }, reason, *when).await;
+                let reason = asked
+                    .and_then(|run| run.cancel_requested)
+                    .unwrap_or_else(|| "cancelled".to_owned());
+                self.cancel(
+                    AttemptKey {
+                        run: *run,
+                        attempt: *attempt,
+                    },
+                    reason,
+                    *when,
+                )
+                .await;
                 Ok(())
             }
             Effect::RunChanged { .. }
@@ -262,19 +322,35 @@ impl Work {
         }
         // Missed effects are in the state by now.
         self.effects = self.effects.resubscribe();
-        let known: Option<HashSet<_>> = listed.map(|listed| listed.iter().map(|attempt| attempt.key).collect());
+        let known: Option<HashSet<_>> =
+            listed.map(|listed| listed.iter().map(|attempt| attempt.key).collect());
         for run in self.agent.reader.open_runs_of_node(self.agent.node)? {
-            let Some((attempt, _, _)) = run.state.attempt() else { continue };
-            let key = AttemptKey { run: run.id, attempt };
+            let Some((attempt, _, _)) = run.state.attempt() else {
+                continue;
+            };
+            let key = AttemptKey {
+                run: run.id,
+                attempt,
+            };
             match run.state {
-                RunState::Running { .. } if known.as_ref().is_some_and(|known| !known.contains(&key)) => {
-                    let reason = "its executor's record of it is gone: nobody can tell how it ended".to_owned();
+                RunState::Running { .. }
+                    if known.as_ref().is_some_and(|known| !known.contains(&key)) =>
+                {
+                    let reason =
+                        "its executor's record of it is gone: nobody can tell how it ended"
+                            .to_owned();
                     self.give_up(key, Ending::Lost { reason }).await;
                 }
                 RunState::Assigned { .. } | RunState::Unreachable { .. } => {
                     // A run without a due time became ready when it was decided.
                     let due_at = Some(run.due_at.unwrap_or(run.queued_at));
-                    self.launch(&Pinned { key, job: run.job, version: run.version, due_at }).await?;
+                    self.launch(&Pinned {
+                        key,
+                        job: run.job,
+                        version: run.version,
+                        due_at,
+                    })
+                    .await?;
                 }
                 RunState::Running { .. } | RunState::Queued | RunState::Finished(_) => {}
             }
@@ -298,12 +374,21 @@ impl Work {
             if waiting.len() == 1 {
                 let bundle = self.agent.launches.bundle(&job);
                 let (job_id, owner) = (pinned.job, job.owner.clone());
-                let prepare = Prepare { job: job_id, version: pinned.version, bundle, hash: job.bundle, owner };
+                let prepare = Prepare {
+                    job: job_id,
+                    version: pinned.version,
+                    bundle,
+                    hash: job.bundle,
+                    owner,
+                };
                 self.request(Request::Prepare(prepare)).await;
             }
             return Ok(());
         }
-        let now = Reading { wall: self.agent.clock.wall(), boottime: self.agent.clock.boottime() };
+        let now = Reading {
+            wall: self.agent.clock.wall(),
+            boottime: self.agent.clock.boottime(),
+        };
         let launch = self.agent.launches.launch(pinned, &job, now, skew);
         self.request(Request::Arm(Box::new(launch))).await;
         Ok(())
@@ -337,7 +422,10 @@ impl Work {
                     return Ok(());
                 }
                 self.skew = Some(skew);
-                self.request(Request::Lease { until: grant.expires }).await;
+                self.request(Request::Lease {
+                    until: grant.expires,
+                })
+                .await;
                 if first {
                     self.request(Request::List).await;
                 }
@@ -352,8 +440,14 @@ impl Work {
         let (sender, receiver) = mpsc::channel(1);
         let log = self.agent.proposer.log().clone();
         let clock = Arc::clone(&self.agent.clock);
-        let request = LeaseRequest { node: self.agent.node, epoch: self.agent.epoch };
-        let read = move || Reading { wall: clock.wall(), boottime: clock.boottime() };
+        let request = LeaseRequest {
+            node: self.agent.node,
+            epoch: self.agent.epoch,
+        };
+        let read = move || Reading {
+            wall: clock.wall(),
+            boottime: clock.boottime(),
+        };
         tokio::spawn(async move {
             loop {
                 let asked = read();
@@ -368,7 +462,11 @@ impl Work {
                     }
                 };
                 let leased = leased.await;
-                let wait = if leased.is_ok() { LEASE_EVERY } else { LEASE_RETRY };
+                let wait = if leased.is_ok() {
+                    LEASE_EVERY
+                } else {
+                    LEASE_RETRY
+                };
                 if sender.send(leased).await.is_err() {
                     return;
                 }
@@ -388,7 +486,12 @@ impl Work {
             output: OutputSummary::default(),
         };
         let kind = AttemptEventKind::Finished(Box::new(result));
-        self.hand(Handed::Own(AttemptEvent { run: key.run, attempt: key.attempt, kind })).await;
+        self.hand(Handed::Own(AttemptEvent {
+            run: key.run,
+            attempt: key.attempt,
+            kind,
+        }))
+        .await;
     }
 
     async fn request(&self, request: Request) {

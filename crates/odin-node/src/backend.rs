@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use odin_api::{Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, User};
+use odin_api::{
+    Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, User,
+};
 use odin_cluster::Leadership;
 use odin_executor::DataDir as ExecutorDir;
 use odin_executor::output::{self, OutputError};
@@ -69,8 +71,9 @@ impl NodeBackend {
 
     fn has_room(&self) -> bool {
         // A file system that does not say is not held against the request: the log refuses what it cannot write.
-        rustix::fs::statvfs(&self.identity.data_dir)
-            .map_or(true, |space| space.f_bavail.saturating_mul(space.f_frsize) >= FREE_BYTES_MIN)
+        rustix::fs::statvfs(&self.identity.data_dir).map_or(true, |space| {
+            space.f_bavail.saturating_mul(space.f_frsize) >= FREE_BYTES_MIN
+        })
     }
 
     /// What the executor has in memory of a running attempt. `None`: it is in its file, or the attempt is over.
@@ -83,7 +86,11 @@ impl NodeBackend {
         }
     }
 
-    fn page_of_file(&self, key: AttemptKey, from: OutputPosition) -> Result<OutputPage, OutputFault> {
+    fn page_of_file(
+        &self,
+        key: AttemptKey,
+        from: OutputPosition,
+    ) -> Result<OutputPage, OutputFault> {
         let dir = ExecutorDir::new(self.identity.data_dir.clone());
         let mut position = from;
         let mut to_skip = 0;
@@ -97,14 +104,25 @@ impl NodeBackend {
                 Err(OutputError::Absent { .. }) => return Err(OutputFault::NotHere),
                 Err(error) => return Err(OutputFault::Unreadable(error.to_string())),
             };
-            let bytes: u64 = page.chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
-            let next = OutputPosition { bytes: position.bytes + bytes, hint: page.next };
+            let bytes: u64 = page
+                .chunks
+                .iter()
+                .map(|chunk| chunk.bytes.len() as u64)
+                .sum();
+            let next = OutputPosition {
+                bytes: position.bytes + bytes,
+                hint: page.next,
+            };
             if bytes <= to_skip && page.more {
                 to_skip -= bytes;
                 position = next;
                 continue;
             }
-            return Ok(OutputPage { chunks: without_first(page.chunks, to_skip), next, more: page.more });
+            return Ok(OutputPage {
+                chunks: without_first(page.chunks, to_skip),
+                next,
+                more: page.more,
+            });
         }
     }
 }
@@ -113,7 +131,9 @@ impl NodeBackend {
 fn without_first(chunks: Vec<OutputChunk>, mut skip: u64) -> Vec<OutputChunk> {
     let mut rest = Vec::with_capacity(chunks.len());
     for mut chunk in chunks {
-        let cut = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.bytes.len());
+        let cut = usize::try_from(skip)
+            .unwrap_or(usize::MAX)
+            .min(chunk.bytes.len());
         skip -= cut as u64;
         chunk.bytes.drain(..cut);
         if !chunk.bytes.is_empty() {
@@ -147,12 +167,21 @@ impl Backend for NodeBackend {
                 return Err(ProposeError::Full);
             }
             use odin_cluster::ProposeError as E;
-            self.proposer.propose(&command).await.map_err(|error| match error {
-                E::TooLarge { bytes, limit } => ProposeError::TooLarge { bytes, bytes_max: limit },
-                E::NoLeader { .. } | E::NoQuorum { .. } | E::Overloaded { .. } | E::Deposed { .. } => ProposeError::NoLeader,
-                E::OutcomeUnknown => ProposeError::OutcomeUnknown,
-                E::Stopped(_) => ProposeError::Stopped,
-            })
+            self.proposer
+                .propose(&command)
+                .await
+                .map_err(|error| match error {
+                    E::TooLarge { bytes, limit } => ProposeError::TooLarge {
+                        bytes,
+                        bytes_max: limit,
+                    },
+                    E::NoLeader { .. }
+                    | E::NoQuorum { .. }
+                    | E::Overloaded { .. }
+                    | E::Deposed { .. } => ProposeError::NoLeader,
+                    E::OutcomeUnknown => ProposeError::OutcomeUnknown,
+                    E::Stopped(_) => ProposeError::Stopped,
+                })
         })
     }
 
@@ -192,20 +221,32 @@ impl Backend for NodeBackend {
         attempt: AttemptNumber,
         from: OutputPosition,
     ) -> BoxFuture<'_, Result<OutputPage, OutputFault>> {
-        let key = AttemptKey { run: run.id, attempt };
+        let key = AttemptKey {
+            run: run.id,
+            attempt,
+        };
         let under_way = !matches!(run.state, RunState::Finished(_));
         Box::pin(async move {
             if under_way && let Some(chunks) = self.peek(key).await {
                 let bytes: u64 = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
-                let next = OutputPosition { bytes: bytes.max(from.bytes), hint: 0 };
-                return Ok(OutputPage { chunks: without_first(chunks, from.bytes), next, more: false });
+                let next = OutputPosition {
+                    bytes: bytes.max(from.bytes),
+                    hint: 0,
+                };
+                return Ok(OutputPage {
+                    chunks: without_first(chunks, from.bytes),
+                    next,
+                    more: false,
+                });
             }
             let page = tokio::task::block_in_place(|| self.page_of_file(key, from));
             match page {
                 // Nothing was printed yet, or all of it is in the result by now.
-                Err(OutputFault::NotHere) if under_way => {
-                    Ok(OutputPage { chunks: Vec::new(), next: from, more: false })
-                }
+                Err(OutputFault::NotHere) if under_way => Ok(OutputPage {
+                    chunks: Vec::new(),
+                    next: from,
+                    more: false,
+                }),
                 page => page,
             }
         })

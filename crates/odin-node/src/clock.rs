@@ -11,7 +11,10 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is where the wall clock enters")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the wall clock enters"
+    )]
     fn wall(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -27,11 +30,16 @@ impl Clock for SystemClock {
 /// The IANA name of this machine's time zone; `UTC` where it has none.
 #[must_use]
 pub fn system_zone() -> String {
-    jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
+    jiff::tz::TimeZone::system()
+        .iana_name()
+        .unwrap_or("UTC")
+        .to_owned()
 }
 
 /// The kernel's id of this boot. Empty where the kernel does not say.
 #[must_use]
 pub fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
 }

@@ -26,25 +26,43 @@ impl DataDir {
     /// # Errors
     /// When the directory cannot be made or written, belongs to somebody else, or another server holds it.
     pub fn open(root: &Path) -> Result<Self, StartError> {
-        let failed = |source| StartError::DataDir { path: root.to_owned(), source };
+        let failed = |source| StartError::DataDir {
+            path: root.to_owned(),
+            source,
+        };
         let made = !root.exists();
-        DirBuilder::new().recursive(true).mode(0o711).create(root).map_err(failed)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o711)
+            .create(root)
+            .map_err(failed)?;
         let metadata = std::fs::metadata(root).map_err(failed)?;
         if !metadata.is_dir() {
             return Err(failed(ErrorKind::NotADirectory.into()));
         }
         let me = rustix::process::geteuid().as_raw();
         if metadata.uid() != me {
-            return Err(StartError::DataDirOwner { path: root.to_owned(), uid: metadata.uid() });
+            return Err(StartError::DataDirOwner {
+                path: root.to_owned(),
+                uid: metadata.uid(),
+            });
         }
         // The lock first: a directory that another server holds is left as it is.
         let lock = take_lock(root)?;
         if made || metadata.mode() & 0o777 != 0o711 {
             std::fs::set_permissions(root, Permissions::from_mode(0o711)).map_err(failed)?;
         }
-        for (name, mode) in PRIVATE.map(|name| (name, 0o700)).into_iter().chain([("jobs", 0o711)]) {
+        for (name, mode) in PRIVATE
+            .map(|name| (name, 0o700))
+            .into_iter()
+            .chain([("jobs", 0o711)])
+        {
             let path = root.join(name);
-            DirBuilder::new().recursive(true).mode(mode).create(&path).map_err(failed)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(mode)
+                .create(&path)
+                .map_err(failed)?;
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(failed)?;
         }
         let root = root.canonicalize().map_err(failed)?;
@@ -87,7 +105,10 @@ impl DataDir {
     /// When it cannot be read or written.
     pub fn local_token(&self, draw: &mut dyn FnMut(&mut [u8; 32])) -> Result<String, StartError> {
         let path = self.root.join("local.token");
-        let failed = |source| StartError::DataDir { path: path.clone(), source };
+        let failed = |source| StartError::DataDir {
+            path: path.clone(),
+            source,
+        };
         match std::fs::read_to_string(&path) {
             Ok(token) if token.trim().len() >= 64 => return Ok(token.trim().to_owned()),
             // An empty or cut one is what a crash in the middle of the first start leaves.
@@ -106,7 +127,9 @@ impl DataDir {
             .mode(0o600)
             .open(&partial)
             .map_err(failed)?;
-        file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        file.write_all(token.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(failed)?;
         std::fs::rename(&partial, &path).map_err(failed)?;
         Ok(token)
     }
@@ -114,7 +137,10 @@ impl DataDir {
 
 fn take_lock(root: &Path) -> Result<File, StartError> {
     let path = root.join("LOCK");
-    let failed = |source| StartError::DataDir { path: root.to_owned(), source };
+    let failed = |source| StartError::DataDir {
+        path: root.to_owned(),
+        source,
+    };
     let mut lock = OpenOptions::new()
         .read(true)
         .write(true)
@@ -129,7 +155,10 @@ fn take_lock(root: &Path) -> Result<File, StartError> {
             let mut pid = String::new();
             // Who holds it is told only for the message.
             let _ = lock.read_to_string(&mut pid);
-            return Err(StartError::InUse { path: root.to_owned(), pid: pid.trim().parse().ok() });
+            return Err(StartError::InUse {
+                path: root.to_owned(),
+                pid: pid.trim().parse().ok(),
+            });
         }
         Err(error) => return Err(failed(error.into())),
     }
@@ -168,7 +197,12 @@ mod tests {
         let first = DataDir::open(temp.path()).unwrap();
         let refused = DataDir::open(temp.path()).unwrap_err();
         assert_eq!(refused.code(), "server/data-dir-in-use");
-        assert!(refused.to_string().contains(&std::process::id().to_string()), "{refused}");
+        assert!(
+            refused
+                .to_string()
+                .contains(&std::process::id().to_string()),
+            "{refused}"
+        );
         drop(first);
         DataDir::open(temp.path()).unwrap();
     }
@@ -180,7 +214,10 @@ mod tests {
         let first = dir.local_token(&mut |bits| bits.fill(7)).unwrap();
         assert_eq!(dir.local_token(&mut |bits| bits.fill(8)).unwrap(), first);
         std::fs::write(dir.root().join("local.token"), "cut").unwrap();
-        assert_eq!(dir.local_token(&mut |bits| bits.fill(8)).unwrap(), "08".repeat(32));
+        assert_eq!(
+            dir.local_token(&mut |bits| bits.fill(8)).unwrap(),
+            "08".repeat(32)
+        );
     }
 
     #[test]
@@ -189,7 +226,13 @@ mod tests {
         let file = temp.path().join("file");
         std::fs::write(&file, "").unwrap();
         assert_eq!(DataDir::open(&file).unwrap_err().code(), "server/data-dir");
-        assert_eq!(DataDir::open(&file.join("below")).unwrap_err().code(), "server/data-dir");
-        assert_eq!(DataDir::open(Path::new("/proc/odin")).unwrap_err().code(), "server/data-dir");
+        assert_eq!(
+            DataDir::open(&file.join("below")).unwrap_err().code(),
+            "server/data-dir"
+        );
+        assert_eq!(
+            DataDir::open(Path::new("/proc/odin")).unwrap_err().code(),
+            "server/data-dir"
+        );
     }
 }

@@ -99,16 +99,26 @@ impl Engine {
         let leases = Arc::new(LeaseBook::default());
         let (view, reader) = (parts.store.view(), parts.store.reader());
         let machine = StoreMachine::new(parts.store, announcements.clone(), Arc::clone(&leases))
-            .map_err(|error| StartError::Storage { what: "the state", detail: error.to_string() })?;
+            .map_err(|error| StartError::Storage {
+                what: "the state",
+                detail: error.to_string(),
+            })?;
         let environment = Environment {
             transport: parts.transport,
             clock: Arc::clone(&parts.clock),
             leases: Arc::clone(&leases) as Arc<dyn odin_cluster::LeaseAuthority>,
         };
-        let unusable = |detail: String| StartError::Storage { what: "the log", detail };
-        let log = Log::start(parts.log, machine, environment).await.map_err(|error| unusable(error.to_string()))?;
+        let unusable = |detail: String| StartError::Storage {
+            what: "the log",
+            detail,
+        };
+        let log = Log::start(parts.log, machine, environment)
+            .await
+            .map_err(|error| unusable(error.to_string()))?;
         if let Founding::With(voters) = &parts.founding {
-            log.bootstrap_with(voters).await.map_err(|error| unusable(error.to_string()))?;
+            log.bootstrap_with(voters)
+                .await
+                .map_err(|error| unusable(error.to_string()))?;
         }
 
         let proposer = Proposer::new(log);
@@ -131,13 +141,23 @@ impl Engine {
         let (said, up) = watch::channel(Up::Waiting);
         let launches = Launches::new(parts.facts.name.clone(), parts.bundles);
         let agent = {
-            let (proposer, reader, announcements) = (proposer.clone(), reader.clone(), announcements.clone());
+            let (proposer, reader, announcements) =
+                (proposer.clone(), reader.clone(), announcements.clone());
             let (clock, stop) = (parts.clock, stop.clone());
             async move {
                 let up = announce(&proposer, node, parts.facts, clock.as_ref()).await;
                 said.send_replace(up.clone());
                 let Up::Since(epoch) = up else { return };
-                let agent = Agent { node, epoch, proposer, reader, announcements, clock, launches, peeks: asked };
+                let agent = Agent {
+                    node,
+                    epoch,
+                    proposer,
+                    reader,
+                    announcements,
+                    clock,
+                    launches,
+                    peeks: asked,
+                };
                 agent::run(agent, parts.executor, stop).await;
             }
         };
@@ -148,7 +168,17 @@ impl Engine {
                 () = agent => {}
             }
         });
-        Ok(Self { proposer, view, reader, announcements, schedules, peeks, up, stop, tasks })
+        Ok(Self {
+            proposer,
+            view,
+            reader,
+            announcements,
+            schedules,
+            peeks,
+            up,
+            stop,
+            tasks,
+        })
     }
 
     /// Whether the cluster has taken note of this node's life, and each change of that.
@@ -173,11 +203,17 @@ impl Engine {
 /// Says that this node is up until the cluster has taken note.
 async fn announce(proposer: &Proposer, node: NodeId, facts: NodeFacts, clock: &dyn Clock) -> Up {
     loop {
-        let command = Command::NodeUp { node, facts: facts.clone(), at: clock.wall() };
+        let command = Command::NodeUp {
+            node,
+            facts: facts.clone(),
+            at: clock.wall(),
+        };
         match proposer.propose(&command).await {
             Ok(Reply::NodeUp { epoch }) => return Up::Since(epoch),
             Ok(Reply::Refused(refusal)) => return Up::Refused(refusal),
-            Ok(other) => unreachable!("apply answers NodeUp with an epoch or a refusal, not {other:?}"),
+            Ok(other) => {
+                unreachable!("apply answers NodeUp with an epoch or a refusal, not {other:?}")
+            }
             Err(error) => {
                 tracing::debug!(%error, "nobody has taken note of this node yet");
                 tokio::time::sleep(UP_RETRY).await;

@@ -78,7 +78,9 @@ impl StartError {
             Self::DataDirOwner { .. } => "server/data-dir-owner",
             Self::InUse { .. } => "server/data-dir-in-use",
             Self::Newer { .. } => "server/data-dir-newer",
-            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => "server/port-in-use",
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                "server/port-in-use"
+            }
             Self::Listen { .. } => "server/listen",
             Self::NotLoopback { .. } => "server/not-loopback",
             Self::Storage { .. } => "server/storage",
@@ -92,15 +94,25 @@ impl StartError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::DataDir { .. } => "Choose a directory that you may write with --data-dir.",
-            Self::DataDirOwner { .. } => "Start the server as that user, or choose another directory with --data-dir.",
-            Self::InUse { .. } => "Stop that server first, or choose another directory with --data-dir.",
-            Self::Newer { .. } => "Start the newer Odin, or choose another directory with --data-dir.",
+            Self::DataDirOwner { .. } => {
+                "Start the server as that user, or choose another directory with --data-dir."
+            }
+            Self::InUse { .. } => {
+                "Stop that server first, or choose another directory with --data-dir."
+            }
+            Self::Newer { .. } => {
+                "Start the newer Odin, or choose another directory with --data-dir."
+            }
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 "Choose another port with --http, such as --http :3940, or :0 to have one picked."
             }
             Self::Listen { .. } => "Choose an address of this machine with --http.",
-            Self::NotLoopback { .. } => "Listen on a loopback address, such as --http 127.0.0.1:3939.",
-            Self::Storage { .. } => "Look at the disk; if it is sound, restore the data directory from a backup.",
+            Self::NotLoopback { .. } => {
+                "Listen on a loopback address, such as --http 127.0.0.1:3939."
+            }
+            Self::Storage { .. } => {
+                "Look at the disk; if it is sound, restore the data directory from a backup."
+            }
             Self::Executor(_) => "Look at executor/log in the data directory.",
             Self::Name(_) => "Choose another name with --name.",
         }

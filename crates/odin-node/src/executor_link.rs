@@ -34,5 +34,14 @@ pub struct ExecutorEnd {
 pub fn line() -> (ExecutorLink, ExecutorEnd) {
     let (requests, taken) = mpsc::channel(REQUESTS_MAX);
     let (reports, heard) = mpsc::channel(REPORTS_MAX);
-    (ExecutorLink { requests, reports: heard }, ExecutorEnd { requests: taken, reports })
+    (
+        ExecutorLink {
+            requests,
+            reports: heard,
+        },
+        ExecutorEnd {
+            requests: taken,
+            reports,
+        },
+    )
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use odin_executor::{Client, ClientError, DataDir, ExecutorProgram, FromExecutor};
 use odin_executor::protocol::Report;
+use odin_executor::{Client, ClientError, DataDir, ExecutorProgram, FromExecutor};
 use rustix::process::{Pid, Signal};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,16 @@ const REQUESTS_A_WRITE: usize = 256;
 
 /// Connects the line to the executor on `dir`, starting one where none runs, again and again until `stop`. An
 /// executor that has nothing to do is then told to go; a busy one stays.
-pub(crate) async fn connect(program: ExecutorProgram, dir: DataDir, end: ExecutorEnd, stop: CancellationToken) {
-    let ExecutorEnd { mut requests, reports } = end;
+pub(crate) async fn connect(
+    program: ExecutorProgram,
+    dir: DataDir,
+    end: ExecutorEnd,
+    stop: CancellationToken,
+) {
+    let ExecutorEnd {
+        mut requests,
+        reports,
+    } = end;
     while !stop.is_cancelled() {
         match Connection::open(&program, &dir, reports.clone()).await {
             Ok(connection) => {
@@ -73,7 +81,9 @@ impl Connection {
             }
         };
         let client = tokio::task::block_in_place(|| Client::connect_or_spawn(program, dir, take))?;
-        let _ = reports.send(Report::Welcome(client.welcome().clone())).await;
+        let _ = reports
+            .send(Report::Welcome(client.welcome().clone()))
+            .await;
         let _ = welcomed.send(());
         Ok(Self { client, closed })
     }

@@ -44,19 +44,34 @@ pub(crate) struct Launches {
 impl Launches {
     /// For the node of this name, with bundles in this directory.
     pub(crate) fn new(node_name: String, bundles: PathBuf) -> Self {
-        Self { node_name, bundles, cached: HashMap::new() }
+        Self {
+            node_name,
+            bundles,
+            cached: HashMap::new(),
+        }
     }
 
     /// What the run's version says. `None`: the state does not have it.
-    pub(crate) fn job(&mut self, reader: &Reader, pinned: &Pinned) -> Result<Option<Arc<PinnedJob>>, StoreError> {
+    pub(crate) fn job(
+        &mut self,
+        reader: &Reader,
+        pinned: &Pinned,
+    ) -> Result<Option<Arc<PinnedJob>>, StoreError> {
         let version = (pinned.job, pinned.version);
         if let Some(job) = self.cached.get(&version) {
             return Ok(Some(Arc::clone(job)));
         }
-        let (Some(job), Some(stored)) = (reader.job(pinned.job)?, reader.version(pinned.job, pinned.version)?) else {
+        let (Some(job), Some(stored)) = (
+            reader.job(pinned.job)?,
+            reader.version(pinned.job, pinned.version)?,
+        ) else {
             return Ok(None);
         };
-        let pinned_job = Arc::new(PinnedJob { owner: job.owner, spec: stored.spec, bundle: stored.bundle });
+        let pinned_job = Arc::new(PinnedJob {
+            owner: job.owner,
+            spec: stored.spec,
+            bundle: stored.bundle,
+        });
         if self.cached.len() >= CACHED_MAX {
             self.cached.clear();
         }
@@ -69,7 +84,13 @@ impl Launches {
         self.bundles.join(job.bundle.to_string())
     }
 
-    pub(crate) fn launch(&self, pinned: &Pinned, job: &PinnedJob, now: Reading, skew: SignedDuration) -> Launch {
+    pub(crate) fn launch(
+        &self,
+        pinned: &Pinned,
+        job: &PinnedJob,
+        now: Reading,
+        skew: SignedDuration,
+    ) -> Launch {
         let due_at = pinned.due_at.unwrap_or(now.wall);
         Launch {
             key: pinned.key,
@@ -98,10 +119,15 @@ fn program(spec: &JobSpec) -> LaunchProgram {
             file: file.clone(),
             args: args(),
         },
-        Program::Compiled { binary, .. } => {
-            LaunchProgram::Argv(std::iter::once(format!("./{binary}")).chain(args()).collect())
-        }
+        Program::Compiled { binary, .. } => LaunchProgram::Argv(
+            std::iter::once(format!("./{binary}"))
+                .chain(args())
+                .collect(),
+        ),
         Program::Argv(argv) => LaunchProgram::Argv(argv.iter().cloned().chain(args()).collect()),
-        Program::Shell(line) => LaunchProgram::Shell { line: line.clone(), args: args() },
+        Program::Shell(line) => LaunchProgram::Shell {
+            line: line.clone(),
+            args: args(),
+        },
     }
 }

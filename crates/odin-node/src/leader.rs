@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use odin_cluster::{LeaseTerms, Leadership, ProposeError, Term};
+use odin_cluster::{Leadership, LeaseTerms, ProposeError, Term};
 use odin_model::command::{Fire, FireAnswer, FireItem};
 use odin_model::node::Node;
 use odin_model::{Boottime, Clock, Command, JobId, Reply, Revision, RunState};
@@ -128,13 +128,17 @@ impl Leader {
     async fn catch_up(&self) -> Result<(), String> {
         let log = self.proposer.log();
         let index = log.confirm().await.map_err(|error| error.to_string())?;
-        log.wait_applied(index, CATCH_UP).await.map_err(|error| error.to_string())
+        log.wait_applied(index, CATCH_UP)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     fn reading(&self) -> Reading {
-        Reading { wall: self.clock.wall(), boottime: self.clock.boottime() }
+        Reading {
+            wall: self.clock.wall(),
+            boottime: self.clock.boottime(),
+        }
     }
-
 }
 
 /// Resolves when something changed that a pass should look at before its sleep is over: an edit, a node, a run that
@@ -204,18 +208,34 @@ impl Pass<'_> {
         let (items, complete) = self.items(&due, now, horizon)?;
         let complete = complete && due.len() < limit;
         if items.is_empty() {
-            return Ok(if complete { Next::Sleep(self.until_held(now)) } else { Next::Again });
+            return Ok(if complete {
+                Next::Sleep(self.until_held(now))
+            } else {
+                Next::Again
+            });
         }
         let asked: Vec<_> = items.iter().map(|item| (item.job, item.due)).collect();
-        let command = Command::Fire(Fire { items, proposed_at: now });
-        if let Reply::Fired(answers) = self.leader.proposer.propose_fenced(self.term, &command).await? {
+        let command = Command::Fire(Fire {
+            items,
+            proposed_at: now,
+        });
+        if let Reply::Fired(answers) = self
+            .leader
+            .proposer
+            .propose_fenced(self.term, &command)
+            .await?
+        {
             for ((job, due), answer) in asked.into_iter().zip(answers) {
                 if answer == FireAnswer::Blocked {
                     self.held.insert(job, due);
                 }
             }
         }
-        Ok(if complete { Next::Sleep(self.until_held(now)) } else { Next::Again })
+        Ok(if complete {
+            Next::Sleep(self.until_held(now))
+        } else {
+            Next::Again
+        })
     }
 
     /// The items for `due`, and whether they cover all of it.
@@ -250,12 +270,16 @@ impl Pass<'_> {
         horizon: Timestamp,
         nodes: &[Node],
     ) -> Result<Vec<FireItem>, Interrupted> {
-        let Some(job) = self.leader.reader.job(id)? else { return Ok(Vec::new()) };
+        let Some(job) = self.leader.reader.job(id)? else {
+            return Ok(Vec::new());
+        };
         if self.broken.get(&id) == Some(&job.revision) {
             return Ok(Vec::new());
         }
         // The index may be older than the row: then the next pass sees both.
-        let Some(next_due) = job.next_due.filter(|&due| due == instant) else { return Ok(Vec::new()) };
+        let Some(next_due) = job.next_due.filter(|&due| due == instant) else {
+            return Ok(Vec::new());
+        };
         let spec = &job.spec;
         let schedule = match self.leader.schedules.get(&spec.schedule, &spec.timezone) {
             Ok(schedule) => schedule,
@@ -270,7 +294,11 @@ impl Pass<'_> {
             revision: job.revision,
             next_due,
             schedule: &schedule,
-            policy: Policy { grace: spec.grace, missed: spec.missed, concurrency: spec.concurrency },
+            policy: Policy {
+                grace: spec.grace,
+                missed: spec.missed,
+                concurrency: spec.concurrency,
+            },
             node: placement::choose(id, nodes),
         };
         Ok(plan(&due_job, now, horizon, ITEMS_A_JOB_MAX))
@@ -279,7 +307,9 @@ impl Pass<'_> {
     /// How long to sleep so that no held occurrence is proposed late.
     fn until_held(&self, now: Timestamp) -> Duration {
         let earliest = self.held.values().min().map(|due| due.duration_since(now));
-        earliest.and_then(|wait| Duration::try_from(wait).ok()).map_or(TICK, |wait| wait.min(TICK))
+        earliest
+            .and_then(|wait| Duration::try_from(wait).ok())
+            .map_or(TICK, |wait| wait.min(TICK))
     }
 
     /// Gives nodes to runs that have none.
@@ -297,8 +327,15 @@ impl Pass<'_> {
         }
         for node in nodes {
             if let Some(runs) = chosen.remove(&node.id) {
-                let command = Command::Assign { runs, node: node.id, epoch: node.epoch };
-                self.leader.proposer.propose_fenced(self.term, &command).await?;
+                let command = Command::Assign {
+                    runs,
+                    node: node.id,
+                    epoch: node.epoch,
+                };
+                self.leader
+                    .proposer
+                    .propose_fenced(self.term, &command)
+                    .await?;
             }
         }
         Ok(())
@@ -307,10 +344,21 @@ impl Pass<'_> {
     /// Declares nodes down whose leases are over.
     async fn declare_silent(&mut self, now: Reading) -> Result<(), Interrupted> {
         let terms = &self.leader.lease_terms;
-        for (node, epoch) in self.leader.leases.declare_silent(terms, self.leading_since, now.boottime) {
+        for (node, epoch) in
+            self.leader
+                .leases
+                .declare_silent(terms, self.leading_since, now.boottime)
+        {
             tracing::warn!(%node, "a node has been silent for longer than its lease");
-            let command = Command::NodeDown { node, epoch, at: now.wall };
-            self.leader.proposer.propose_fenced(self.term, &command).await?;
+            let command = Command::NodeDown {
+                node,
+                epoch,
+                at: now.wall,
+            };
+            self.leader
+                .proposer
+                .propose_fenced(self.term, &command)
+                .await?;
         }
         Ok(())
     }

@@ -32,9 +32,17 @@ impl LeaseBook {
     /// The nodes as this replica has applied them.
     pub(crate) fn set_nodes(&self, nodes: &[Node]) {
         let mut pages = self.pages();
-        pages.nodes = nodes.iter().map(|node| (node.id, (node.epoch, node.state))).collect();
-        let Pages { nodes, admitted, going_down } = &mut *pages;
-        let current = |(node, epoch): &(NodeId, Epoch)| nodes.get(node).is_some_and(|(now, _)| now == epoch);
+        pages.nodes = nodes
+            .iter()
+            .map(|node| (node.id, (node.epoch, node.state)))
+            .collect();
+        let Pages {
+            nodes,
+            admitted,
+            going_down,
+        } = &mut *pages;
+        let current =
+            |(node, epoch): &(NodeId, Epoch)| nodes.get(node).is_some_and(|(now, _)| now == epoch);
         admitted.retain(|life, _| current(life));
         going_down.retain(current);
     }
@@ -49,9 +57,18 @@ impl LeaseBook {
     /// The nodes that have been silent for longer than any lease they may hold; each is refused leases from here
     /// on in this life. `now` and `leading_since` are on the leader's boottime.
     #[must_use]
-    pub(crate) fn declare_silent(&self, terms: &LeaseTerms, leading_since: Boottime, now: Boottime) -> Vec<(NodeId, Epoch)> {
+    pub(crate) fn declare_silent(
+        &self,
+        terms: &LeaseTerms,
+        leading_since: Boottime,
+        now: Boottime,
+    ) -> Vec<(NodeId, Epoch)> {
         let mut pages = self.pages();
-        let Pages { nodes, admitted, going_down } = &mut *pages;
+        let Pages {
+            nodes,
+            admitted,
+            going_down,
+        } = &mut *pages;
         let mut silent: Vec<_> = nodes
             .iter()
             .filter(|(_, (_, state))| *state == NodeState::Up)
@@ -114,14 +131,23 @@ mod tests {
         book
     }
 
-    const LIFE: LeaseRequest = LeaseRequest { node: NodeId(1), epoch: Epoch(5) };
+    const LIFE: LeaseRequest = LeaseRequest {
+        node: NodeId(1),
+        epoch: Epoch(5),
+    };
 
     #[test]
     fn a_node_that_is_declared_silent_gets_no_lease_in_that_life() {
         let book = book(5);
         book.admit(LIFE, at(10)).unwrap();
-        assert_eq!(book.declare_silent(&LeaseTerms::default(), at(0), at(16)), []);
-        assert_eq!(book.declare_silent(&LeaseTerms::default(), at(0), at(17)), [(NodeId(1), Epoch(5))]);
+        assert_eq!(
+            book.declare_silent(&LeaseTerms::default(), at(0), at(16)),
+            []
+        );
+        assert_eq!(
+            book.declare_silent(&LeaseTerms::default(), at(0), at(17)),
+            [(NodeId(1), Epoch(5))]
+        );
         assert_eq!(book.admit(LIFE, at(18)), Err(NotAdmitted::Down));
     }
 
@@ -129,7 +155,10 @@ mod tests {
     fn an_earlier_life_and_an_unknown_node_get_no_lease() {
         let book = book(6);
         assert_eq!(book.admit(LIFE, at(10)), Err(NotAdmitted::OtherEpoch));
-        let stranger = LeaseRequest { node: NodeId(2), epoch: Epoch(5) };
+        let stranger = LeaseRequest {
+            node: NodeId(2),
+            epoch: Epoch(5),
+        };
         assert_eq!(book.admit(stranger, at(10)), Err(NotAdmitted::Unknown));
     }
 }

@@ -23,7 +23,10 @@ pub struct Announcements {
 
 impl Default for Announcements {
     fn default() -> Self {
-        Self { effects: broadcast::channel(EFFECTS_MAX).0, applied: watch::channel(0).0 }
+        Self {
+            effects: broadcast::channel(EFFECTS_MAX).0,
+            applied: watch::channel(0).0,
+        }
     }
 }
 
@@ -55,7 +58,11 @@ impl StoreMachine {
         announcements: Announcements,
         leases: Arc<LeaseBook>,
     ) -> Result<Self, StoreError> {
-        let machine = Self { store, announcements, leases };
+        let machine = Self {
+            store,
+            announcements,
+            leases,
+        };
         machine.tell_leases()?;
         Ok(machine)
     }
@@ -75,10 +82,19 @@ impl Machine for StoreMachine {
     }
 
     fn apply(&mut self, commands: &[Committed], mark: &[u8]) -> Result<Vec<Bytes>, StoreError> {
-        let entries: Vec<_> =
-            commands.iter().map(|committed| Entry { index: committed.index, command: &committed.command }).collect();
+        let entries: Vec<_> = commands
+            .iter()
+            .map(|committed| Entry {
+                index: committed.index,
+                command: &committed.command,
+            })
+            .collect();
         let applied = self.store.apply(&entries, mark)?;
-        if applied.effects.iter().any(|effect| matches!(effect, Effect::NodeChanged { .. })) {
+        if applied
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::NodeChanged { .. }))
+        {
             self.tell_leases()?;
         }
         for effect in applied.effects {
@@ -88,7 +104,11 @@ impl Machine for StoreMachine {
         if let Some(last) = commands.last() {
             self.announcements.applied.send_replace(last.index);
         }
-        Ok(applied.replies.iter().map(|reply| Bytes::from(codec::encode(reply))).collect())
+        Ok(applied
+            .replies
+            .iter()
+            .map(|reply| Bytes::from(codec::encode(reply)))
+            .collect())
     }
 
     fn snapshot(&mut self) -> Result<SnapshotJob<StoreError>, StoreError> {
@@ -100,7 +120,9 @@ impl Machine for StoreMachine {
         self.store.install(from)?;
         self.tell_leases()?;
         // Whoever listens has missed what the snapshot holds.
-        self.announcements.applied.send_modify(|applied| *applied = self.store.view().applied());
+        self.announcements
+            .applied
+            .send_modify(|applied| *applied = self.store.view().applied());
         Ok(())
     }
 }

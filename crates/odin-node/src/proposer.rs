@@ -36,7 +36,11 @@ impl Proposer {
     ///
     /// # Errors
     /// Also when another term has begun.
-    pub async fn propose_fenced(&self, term: Term, command: &Command) -> Result<Reply, ProposeError> {
+    pub async fn propose_fenced(
+        &self,
+        term: Term,
+        command: &Command,
+    ) -> Result<Reply, ProposeError> {
         let applied = self.log.propose_fenced(term, encoded(command)).await?;
         Ok(decoded(&applied.reply))
     }

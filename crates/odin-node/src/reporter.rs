@@ -74,9 +74,15 @@ impl Batch {
     fn take(&mut self, handed: Handed) {
         match handed {
             Handed::Events(events) => {
-                self.up_to = self.up_to.max(events.iter().map(|event| event.number).max());
-                self.output_bytes += events.iter().map(|event| output_bytes(&event.event)).sum::<usize>();
-                self.events.extend(events.into_iter().map(|numbered| numbered.event));
+                self.up_to = self
+                    .up_to
+                    .max(events.iter().map(|event| event.number).max());
+                self.output_bytes += events
+                    .iter()
+                    .map(|event| output_bytes(&event.event))
+                    .sum::<usize>();
+                self.events
+                    .extend(events.into_iter().map(|numbered| numbered.event));
             }
             Handed::Own(event) => self.events.push(event),
             Handed::Barrier(barrier) => self.barriers.push(barrier),
@@ -84,7 +90,9 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.events.len() >= EVENTS_MAX || self.output_bytes >= OUTPUT_BYTES_MAX || !self.barriers.is_empty()
+        self.events.len() >= EVENTS_MAX
+            || self.output_bytes >= OUTPUT_BYTES_MAX
+            || !self.barriers.is_empty()
     }
 
     /// The events in order, cut so that each command stays within its size.

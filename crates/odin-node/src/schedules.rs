@@ -37,8 +37,11 @@ impl Schedules {
         if let Some(schedule) = parsed.get(&key) {
             return Ok(Arc::clone(schedule));
         }
-        let unreadable =
-            |detail: String| UnreadableSchedule { text: text.to_owned(), zone: zone.to_owned(), detail };
+        let unreadable = |detail: String| UnreadableSchedule {
+            text: text.to_owned(),
+            zone: zone.to_owned(),
+            detail,
+        };
         let schedule = odin_schedule::parse(text).map_err(|error| unreadable(error.to_string()))?;
         let zone = odin_schedule::find_zone(schedule.zone().unwrap_or(zone))
             .map_err(|error| unreadable(error.to_string()))?;

@@ -92,18 +92,26 @@ impl Server {
     /// When something that it needs is taken, missing, damaged or of a newer version; nothing is changed then.
     pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
         if !options.http.ip().is_loopback() {
-            return Err(StartError::NotLoopback { address: options.http.to_string() });
+            return Err(StartError::NotLoopback {
+                address: options.http.to_string(),
+            });
         }
         let data_dir = DataDir::open(&options.data_dir)?;
-        let listen = |source| StartError::Listen { address: options.http.to_string(), source };
+        let listen = |source| StartError::Listen {
+            address: options.http.to_string(),
+            source,
+        };
         let tcp = TcpListener::bind(options.http).await.map_err(listen)?;
         let http = tcp.local_addr().map_err(listen)?;
-        let store = Store::open(&data_dir.state_db()).map_err(|error| of_store(&error, &data_dir))?;
+        let store =
+            Store::open(&data_dir.state_db()).map_err(|error| of_store(&error, &data_dir))?;
         let name = name_of(&options, &store).map_err(|error| of_store(&error, &data_dir))?;
         let local_token = data_dir.local_token(&mut |bits| {
             getrandom::fill(bits).expect("the kernel has random numbers");
         })?;
-        let mut checkpointer = store.checkpointer().map_err(|error| of_store(&error, &data_dir))?;
+        let mut checkpointer = store
+            .checkpointer()
+            .map_err(|error| of_store(&error, &data_dir))?;
 
         let clock = Arc::new(SystemClock);
         let stop = CancellationToken::new();
@@ -111,7 +119,12 @@ impl Server {
         let mut executor = JoinSet::new();
         let program = executor_program(&options.program, data_dir.root());
         let executor_dir = ExecutorDir::new(data_dir.root().to_owned());
-        executor.spawn(executor_process::connect(program, executor_dir, end, stop.clone()));
+        executor.spawn(executor_process::connect(
+            program,
+            executor_dir,
+            end,
+            stop.clone(),
+        ));
 
         let parts = EngineParts {
             facts: NodeFacts {
@@ -124,7 +137,11 @@ impl Server {
                 timezone: system_zone(),
             },
             store,
-            log: odin_cluster::Options::on_disk(FOUNDER, data_dir.log().join("entries"), data_dir.log().join("snapshots")),
+            log: odin_cluster::Options::on_disk(
+                FOUNDER,
+                data_dir.log().join("entries"),
+                data_dir.log().join("snapshots"),
+            ),
             founding: Founding::With(vec![FOUNDER]),
             transport: Arc::new(NoPeers),
             clock: clock.clone(),
@@ -135,8 +152,10 @@ impl Server {
         wait_until_up(&engine).await?;
 
         let socket = data_dir.socket();
-        let unix = bind_socket(&socket)
-            .map_err(|source| StartError::Listen { address: socket.display().to_string(), source })?;
+        let unix = bind_socket(&socket).map_err(|source| StartError::Listen {
+            address: socket.display().to_string(),
+            source,
+        })?;
         let identity = Identity {
             name: name.clone(),
             data_dir: data_dir.root().to_owned(),
@@ -149,7 +168,9 @@ impl Server {
         let mut serving = JoinSet::new();
         for listener in [Listener::Unix(unix), Listener::Tcp(tcp)] {
             let stopped = stop.clone();
-            serving.spawn(odin_api::serve(api.clone(), listener, async move { stopped.cancelled().await }));
+            serving.spawn(odin_api::serve(api.clone(), listener, async move {
+                stopped.cancelled().await
+            }));
         }
         let stopped = stop.clone();
         serving.spawn(async move {
@@ -163,8 +184,20 @@ impl Server {
                 }
             }
         });
-        let ready = Ready { name, http, socket, data_dir: data_dir.root().to_owned() };
-        Ok(Self { ready, engine, stop, serving, executor, _data_dir: data_dir })
+        let ready = Ready {
+            name,
+            http,
+            socket,
+            data_dir: data_dir.root().to_owned(),
+        };
+        Ok(Self {
+            ready,
+            engine,
+            stop,
+            serving,
+            executor,
+            _data_dir: data_dir,
+        })
     }
 
     /// Where it is reached.
@@ -191,17 +224,23 @@ impl Server {
         let _ = std::fs::remove_file(&self.ready.socket);
         match failure {
             None => Ok(()),
-            Some(failure) => Err(Broken { reason: failure.reason }),
+            Some(failure) => Err(Broken {
+                reason: failure.reason,
+            }),
         }
     }
 }
 
 fn of_store(error: &StoreError, data_dir: &DataDir) -> StartError {
     match error {
-        StoreError::Newer { .. } => {
-            StartError::Newer { path: data_dir.root().to_owned(), detail: error.to_string() }
-        }
-        _ => StartError::Storage { what: "the state", detail: error.to_string() },
+        StoreError::Newer { .. } => StartError::Newer {
+            path: data_dir.root().to_owned(),
+            detail: error.to_string(),
+        },
+        _ => StartError::Storage {
+            what: "the state",
+            detail: error.to_string(),
+        },
     }
 }
 
@@ -214,8 +253,14 @@ fn name_of(options: &ServerOptions, store: &Store) -> Result<String, StoreError>
 }
 
 fn executor_program(program: &Path, data_dir: &Path) -> ExecutorProgram {
-    let args = ["__executor", "--data-dir"].map(OsString::from).into_iter().chain([data_dir.as_os_str().to_owned()]);
-    ExecutorProgram { path: program.to_owned(), args: args.collect() }
+    let args = ["__executor", "--data-dir"]
+        .map(OsString::from)
+        .into_iter()
+        .chain([data_dir.as_os_str().to_owned()]);
+    ExecutorProgram {
+        path: program.to_owned(),
+        args: args.collect(),
+    }
 }
 
 fn server_user() -> Owner {
@@ -263,9 +308,18 @@ fn bind_socket(path: &Path) -> io::Result<UnixListener> {
 
 /// A path that is too long for an address is reached through its directory.
 fn bind_long(path: &Path) -> io::Result<UnixListener> {
-    let missing = || io::Error::new(io::ErrorKind::InvalidInput, "a socket's path needs a directory and a name");
+    let missing = || {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a socket's path needs a directory and a name",
+        )
+    };
     let (parent, name) = path.parent().zip(path.file_name()).ok_or_else(missing)?;
-    let directory = rustix::fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let directory = rustix::fs::open(
+        parent,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     UnixListener::bind(PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name))
 }
 
@@ -273,8 +327,17 @@ fn bind_long(path: &Path) -> io::Result<UnixListener> {
 struct NoPeers;
 
 impl Transport for NoPeers {
-    fn send(&self, target: NodeId, _frame: bytes::Bytes) -> BoxFuture<'_, Result<bytes::Bytes, TransportError>> {
+    fn send(
+        &self,
+        target: NodeId,
+        _frame: bytes::Bytes,
+    ) -> BoxFuture<'_, Result<bytes::Bytes, TransportError>> {
         let reason = "this node has no peers".to_owned();
-        Box::pin(async move { Err(TransportError::Unreachable { node: target, reason }) })
+        Box::pin(async move {
+            Err(TransportError::Unreachable {
+                node: target,
+                reason,
+            })
+        })
     }
 }

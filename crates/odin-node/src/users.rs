@@ -13,7 +13,9 @@ const ENTRY_BYTES_MAX: usize = 64 * 1024;
 #[must_use]
 pub(crate) fn of_uid(uid: u32) -> Option<User> {
     // SAFETY: all pointers are to live memory of the sizes given, and nothing of it is kept by the call.
-    find(|entry, buffer, length, found| unsafe { libc::getpwuid_r(uid, entry, buffer, length, found) })
+    find(|entry, buffer, length, found| unsafe {
+        libc::getpwuid_r(uid, entry, buffer, length, found)
+    })
 }
 
 /// The user of a name, likewise.
@@ -32,14 +34,23 @@ fn find(
     let mut buffer = vec![0u8; ENTRY_BYTES_MAX];
     let mut entry = MaybeUninit::<libc::passwd>::uninit();
     let mut found = std::ptr::null_mut();
-    let error = ask(entry.as_mut_ptr(), buffer.as_mut_ptr().cast(), buffer.len(), &raw mut found);
+    let error = ask(
+        entry.as_mut_ptr(),
+        buffer.as_mut_ptr().cast(),
+        buffer.len(),
+        &raw mut found,
+    );
     if error != 0 || found.is_null() {
         return None;
     }
     // SAFETY: the call succeeded and found an entry, so it is filled in; its strings are in `buffer`, which lives.
     let (name, uid, gid) = unsafe {
         let entry = entry.assume_init_ref();
-        (CStr::from_ptr(entry.pw_name).to_str().ok()?.to_owned(), entry.pw_uid, entry.pw_gid)
+        (
+            CStr::from_ptr(entry.pw_name).to_str().ok()?.to_owned(),
+            entry.pw_uid,
+            entry.pw_gid,
+        )
     };
     Some(User { name, uid, gid })
 }
@@ -52,7 +63,13 @@ pub(crate) fn group(name: &CStr) -> Option<u32> {
     let mut found = std::ptr::null_mut();
     // SAFETY: as above; `name` ends with a null byte by its type.
     let error = unsafe {
-        libc::getgrnam_r(name.as_ptr(), entry.as_mut_ptr(), buffer.as_mut_ptr().cast(), buffer.len(), &raw mut found)
+        libc::getgrnam_r(
+            name.as_ptr(),
+            entry.as_mut_ptr(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            &raw mut found,
+        )
     };
     if error != 0 || found.is_null() {
         return None;
@@ -67,7 +84,10 @@ mod tests {
 
     #[test]
     fn root_is_known_and_nobody_has_the_largest_uid() {
-        assert_eq!(of_uid(0).map(|user| (user.name, user.gid)), Some(("root".to_owned(), 0)));
+        assert_eq!(
+            of_uid(0).map(|user| (user.name, user.gid)),
+            Some(("root".to_owned(), 0))
+        );
         assert_eq!(named("root"), of_uid(0));
         assert_eq!(of_uid(u32::MAX - 7), None);
         assert_eq!(group(c"root"), Some(0));

@@ -40,12 +40,22 @@ mod tests {
     }
 
     fn reading(millis: i64) -> Reading {
-        Reading { wall: wall(millis), boottime: Boottime(Duration::from_millis(millis.unsigned_abs())) }
+        Reading {
+            wall: wall(millis),
+            boottime: Boottime(Duration::from_millis(millis.unsigned_abs())),
+        }
     }
 
     #[test]
     fn a_difference_within_the_round_trip_is_none() {
-        for (leader, expected) in [(1_000, 0), (1_007, 0), (1_010, 0), (990, -10), (1_510, 500), (1_511, 501)] {
+        for (leader, expected) in [
+            (1_000, 0),
+            (1_007, 0),
+            (1_010, 0),
+            (990, -10),
+            (1_510, 500),
+            (1_511, 501),
+        ] {
             let seen = skew(reading(1_000), reading(1_010), wall(leader));
             assert_eq!(seen.as_millis(), expected, "{leader}");
         }
@@ -53,7 +63,11 @@ mod tests {
 
     #[test]
     fn a_launch_is_armed_by_the_leaders_clock_and_at_once_when_it_is_past() {
-        let boottime = |at, skew| to_boottime(wall(at), reading(1_000), SignedDuration::from_millis(skew)).0.as_millis();
+        let boottime = |at, skew| {
+            to_boottime(wall(at), reading(1_000), SignedDuration::from_millis(skew))
+                .0
+                .as_millis()
+        };
         assert_eq!(boottime(3_000, 0), 3_000);
         assert_eq!(boottime(3_000, 400), 2_600);
         assert_eq!(boottime(3_000, -400), 3_400);

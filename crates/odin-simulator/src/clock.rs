@@ -15,13 +15,19 @@ impl SimulatedClock {
     /// A clock that shows `wall` now. Must be called within a runtime whose time is paused.
     #[must_use]
     pub fn starting_at(wall: Timestamp) -> Self {
-        Self { began: Instant::now(), wall_at_beginning: wall }
+        Self {
+            began: Instant::now(),
+            wall_at_beginning: wall,
+        }
     }
 
     /// The clock of a node whose wall clock is ahead by `skew`, or behind if that is negative.
     #[must_use]
     pub fn skewed(self, skew: SignedDuration) -> Self {
-        Self { wall_at_beginning: self.wall_at_beginning + skew, ..self }
+        Self {
+            wall_at_beginning: self.wall_at_beginning + skew,
+            ..self
+        }
     }
 }
 

@@ -63,7 +63,16 @@ impl Cluster {
             let executor = SimulatedExecutor::new(node, clock, evidence.clone(), PROCESS_TAKES);
             let executor_life = tokio::spawn(executor.clone().live());
             let log = MemoryLog::new();
-            cluster.nodes.insert(node, Machine { log, executor, executor_life, connection: None, engine: None });
+            cluster.nodes.insert(
+                node,
+                Machine {
+                    log,
+                    executor,
+                    executor_life,
+                    connection: None,
+                    engine: None,
+                },
+            );
         }
         for node in voters {
             cluster.start_server(node).await;
@@ -107,7 +116,11 @@ impl Cluster {
     /// The nodes whose servers run.
     #[must_use]
     pub fn running(&self) -> Vec<NodeId> {
-        self.nodes.iter().filter(|(_, machine)| machine.engine.is_some()).map(|(&node, _)| node).collect()
+        self.nodes
+            .iter()
+            .filter(|(_, machine)| machine.engine.is_some())
+            .map(|(&node, _)| node)
+            .collect()
     }
 
     /// Starts a node's server over the state and log that it left.
@@ -127,8 +140,16 @@ impl Cluster {
                 timezone: "UTC".to_owned(),
             },
             store,
-            log: Options::in_memory(node, machine.log.clone(), self.directory.join(format!("{node}.snapshots"))),
-            founding: if node == self.voters[0] { Founding::With(self.voters.clone()) } else { Founding::ByAnother },
+            log: Options::in_memory(
+                node,
+                machine.log.clone(),
+                self.directory.join(format!("{node}.snapshots")),
+            ),
+            founding: if node == self.voters[0] {
+                Founding::With(self.voters.clone())
+            } else {
+                Founding::ByAnother
+            },
             transport: self.network.transport(node),
             clock: Arc::new(self.clock),
             executor: link,
@@ -166,9 +187,14 @@ impl Cluster {
         for _ in 0..6_000 {
             let running = self.running();
             let leads = |node: &NodeId| {
-                matches!(*self.engine(*node).proposer.log().leadership().borrow(), Leadership::Leading { .. })
+                matches!(
+                    *self.engine(*node).proposer.log().leadership().borrow(),
+                    Leadership::Leading { .. }
+                )
             };
-            let all_up = running.iter().all(|&node| matches!(*self.engine(node).up().borrow(), Up::Since(_)));
+            let all_up = running
+                .iter()
+                .all(|&node| matches!(*self.engine(node).up().borrow(), Up::Since(_)));
             if let Some(leader) = running.iter().copied().find(leads).filter(|_| all_up) {
                 return leader;
             }
@@ -196,15 +222,26 @@ impl Cluster {
 /// When the schedule cannot be read.
 #[must_use]
 pub fn deploy_of(number: u64, spec: JobSpec, now: Timestamp) -> Command {
-    let schedule = odin_schedule::parse(&spec.schedule).expect("a schedule").in_zone(&TimeZone::UTC);
-    let user = Owner { user: "tester".to_owned(), uid: 1000 };
+    let schedule = odin_schedule::parse(&spec.schedule)
+        .expect("a schedule")
+        .in_zone(&TimeZone::UTC);
+    let user = Owner {
+        user: "tester".to_owned(),
+        uid: 1000,
+    };
     Command::Deploy(Box::new(Deploy {
-        by: Principal { user, role: Role::Operator },
+        by: Principal {
+            user,
+            role: Role::Operator,
+        },
         id: None,
         fresh_id: JobId::from_bits(number),
         bundle: BundleHash([0; 32]),
         visibility: Visibility::Listed,
-        due: DueAfter { after: now, next_due: schedule.next_after(now) },
+        due: DueAfter {
+            after: now,
+            next_due: schedule.next_after(now),
+        },
         expected: None,
         spec,
         at: now,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, JournalHealth, Launch, ListedAttempt, ListedState, NumberedEvent, PeekedOutput,
-    RefusalReason, Report, Request, Welcome,
+    AttemptKey, CancelScope, JournalHealth, Launch, ListedAttempt, ListedState, NumberedEvent,
+    PeekedOutput, RefusalReason, Report, Request, Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
@@ -83,13 +83,26 @@ struct Running {
 impl Held {
     fn record(&mut self, key: AttemptKey, kind: AttemptEventKind) -> NumberedEvent {
         self.numbered += 1;
-        let event = AttemptEvent { run: key.run, attempt: key.attempt, kind };
-        let numbered = NumberedEvent { number: self.numbered, event };
+        let event = AttemptEvent {
+            run: key.run,
+            attempt: key.attempt,
+            kind,
+        };
+        let numbered = NumberedEvent {
+            number: self.numbered,
+            event,
+        };
         self.unacknowledged.push(numbered.clone());
         numbered
     }
 
-    fn finish(&mut self, key: AttemptKey, ending: Ending, started_at: Option<Timestamp>, at: Timestamp) -> NumberedEvent {
+    fn finish(
+        &mut self,
+        key: AttemptKey,
+        ending: Ending,
+        started_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> NumberedEvent {
         let result = AttemptResult {
             ending,
             started_at,
@@ -105,7 +118,13 @@ impl SimulatedExecutor {
     /// An executor on `node` whose processes all take `takes`.
     #[must_use]
     pub fn new(node: NodeId, clock: SimulatedClock, evidence: Evidence, takes: Duration) -> Self {
-        Self { node, clock, evidence, takes, held: Arc::default() }
+        Self {
+            node,
+            clock,
+            evidence,
+            takes,
+            held: Arc::default(),
+        }
     }
 
     /// Lives beside servers: starts and ends what is due, connected or not. Never returns.
@@ -122,7 +141,13 @@ impl SimulatedExecutor {
         let mut held = lock(&self.held);
         let leased = held.lease.is_some_and(|until| now < until);
         while leased {
-            let Some(entry) = held.armed.first_entry().filter(|entry| entry.key().0 <= now) else { break };
+            let Some(entry) = held
+                .armed
+                .first_entry()
+                .filter(|entry| entry.key().0 <= now)
+            else {
+                break;
+            };
             let launch = entry.remove();
             let started_at = self.clock.wall();
             lock(&self.evidence.starts).push(Start {
@@ -133,14 +158,31 @@ impl SimulatedExecutor {
                 at: started_at,
             });
             held.known.insert(launch.key);
-            let running = Running { started_at, ends: now.plus(self.takes), ending: Ending::Exited { code: 0 } };
+            let running = Running {
+                started_at,
+                ends: now.plus(self.takes),
+                ending: Ending::Exited { code: 0 },
+            };
             held.running.insert(launch.key, running);
-            held.record(launch.key, AttemptEventKind::Started { at: started_at, pid: 1 });
+            held.record(
+                launch.key,
+                AttemptEventKind::Started {
+                    at: started_at,
+                    pid: 1,
+                },
+            );
         }
-        let over: Vec<_> =
-            held.running.iter().filter(|(_, running)| running.ends <= now).map(|(&key, _)| key).collect();
+        let over: Vec<_> = held
+            .running
+            .iter()
+            .filter(|(_, running)| running.ends <= now)
+            .map(|(&key, _)| key)
+            .collect();
         for key in over {
-            if let Some(Running { started_at, ending, .. }) = held.running.remove(&key) {
+            if let Some(Running {
+                started_at, ending, ..
+            }) = held.running.remove(&key)
+            {
                 held.finish(key, ending, Some(started_at), self.clock.wall());
             }
         }
@@ -160,18 +202,21 @@ impl SimulatedExecutor {
             return;
         }
         loop {
-            let reports = self.unsent(&mut sent);
-            for report in reports {
-                if end.reports.send(report).await.is_err() {
-                    return;
-                }
+            if let Some(events) = self.unsent(&mut sent)
+                && end.reports.send(events).await.is_err()
+            {
+                return;
             }
             let request = tokio::select! {
                 request = end.requests.recv() => request,
                 () = sleep(Duration::from_millis(1)) => continue,
             };
             let Some(request) = request else { return };
-            for report in self.unsent(&mut sent).into_iter().chain(self.answer(request)) {
+            for report in self
+                .unsent(&mut sent)
+                .into_iter()
+                .chain(self.answer(request))
+            {
                 if end.reports.send(report).await.is_err() {
                     return;
                 }
@@ -181,7 +226,12 @@ impl SimulatedExecutor {
 
     fn unsent(&self, sent: &mut u64) -> Option<Report> {
         let held = lock(&self.held);
-        let events: Vec<_> = held.unacknowledged.iter().filter(|event| event.number > *sent).cloned().collect();
+        let events: Vec<_> = held
+            .unacknowledged
+            .iter()
+            .filter(|event| event.number > *sent)
+            .cloned()
+            .collect();
         *sent = events.last()?.number;
         Some(Report::Events(events))
     }
@@ -190,12 +240,15 @@ impl SimulatedExecutor {
         let mut held = lock(&self.held);
         match request {
             Request::Hello { .. } | Request::Drain => None,
-            Request::Prepare(prepare) => {
-                Some(Report::Prepared { job: prepare.job, version: prepare.version, failure: None })
-            }
-            Request::Arm(launch) if held.known.contains(&launch.key) => {
-                Some(Report::Refused { key: launch.key, reason: RefusalReason::AlreadyStarted })
-            }
+            Request::Prepare(prepare) => Some(Report::Prepared {
+                job: prepare.job,
+                version: prepare.version,
+                failure: None,
+            }),
+            Request::Arm(launch) if held.known.contains(&launch.key) => Some(Report::Refused {
+                key: launch.key,
+                reason: RefusalReason::AlreadyStarted,
+            }),
             Request::Arm(launch) => {
                 held.armed.insert((launch.not_before, launch.key), *launch);
                 None
@@ -209,29 +262,50 @@ impl SimulatedExecutor {
                 held.unacknowledged.retain(|event| event.number > up_to);
                 None
             }
-            Request::Peek { key } => Some(Report::Output { key, output: PeekedOutput::NotRunning }),
+            Request::Peek { key } => Some(Report::Output {
+                key,
+                output: PeekedOutput::NotRunning,
+            }),
             Request::List => {
-                let armed = held.armed.keys().map(|&(_, key)| ListedAttempt { key, state: ListedState::Armed });
-                let running = held.running.keys().map(|&key| ListedAttempt { key, state: ListedState::Running });
+                let armed = held.armed.keys().map(|&(_, key)| ListedAttempt {
+                    key,
+                    state: ListedState::Armed,
+                });
+                let running = held.running.keys().map(|&key| ListedAttempt {
+                    key,
+                    state: ListedState::Running,
+                });
                 Some(Report::Attempts(armed.chain(running).collect()))
             }
         }
     }
 
-    fn cancel(&self, held: &mut Held, key: AttemptKey, reason: String, scope: CancelScope) -> Option<Report> {
+    fn cancel(
+        &self,
+        held: &mut Held,
+        key: AttemptKey,
+        reason: String,
+        scope: CancelScope,
+    ) -> Option<Report> {
         if let Some(running) = held.running.get_mut(&key) {
             if scope == CancelScope::Always {
                 running.ends = self.clock.boottime();
                 running.ending = Ending::Cancelled { reason };
                 return None;
             }
-            return Some(Report::Refused { key, reason: RefusalReason::AlreadyStarted });
+            return Some(Report::Refused {
+                key,
+                reason: RefusalReason::AlreadyStarted,
+            });
         }
         if held.known.insert(key) {
             held.armed.retain(|(_, armed), _| *armed != key);
             held.finish(key, Ending::Cancelled { reason }, None, self.clock.wall());
             return None;
         }
-        Some(Report::Refused { key, reason: RefusalReason::AlreadyOver })
+        Some(Report::Refused {
+            key,
+            reason: RefusalReason::AlreadyOver,
+        })
     }
 }

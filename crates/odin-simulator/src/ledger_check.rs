@@ -57,7 +57,8 @@ pub fn check_ledger(
             findings.push(Finding::StartedTwice(job, start.due_at));
         }
         let recorded = outcomes.get(&start.due_at).and_then(|rows| rows.first());
-        let agrees = recorded.is_some_and(|row| row.outcome == LedgerOutcome::Started && row.run == Some(run));
+        let agrees = recorded
+            .is_some_and(|row| row.outcome == LedgerOutcome::Started && row.run == Some(run));
         if !agrees {
             findings.push(Finding::StartedWithoutRow(job, start.due_at, run));
         }

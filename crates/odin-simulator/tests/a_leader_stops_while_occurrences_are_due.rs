@@ -23,11 +23,16 @@ const SCHEDULES: [(&str, Concurrency); 5] = [
 fn spec(number: usize) -> JobSpec {
     let (schedule, concurrency) = SCHEDULES[number];
     let name = JobName::parse(&format!("job {number}")).unwrap();
-    JobSpec { concurrency, ..JobSpec::new(name, Program::Shell("true".into()), schedule, "UTC") }
+    JobSpec {
+        concurrency,
+        ..JobSpec::new(name, Program::Shell("true".into()), schedule, "UTC")
+    }
 }
 
 fn zoned(number: usize) -> ZonedSchedule {
-    odin_schedule::parse(SCHEDULES[number].0).unwrap().in_zone(&TimeZone::UTC)
+    odin_schedule::parse(SCHEDULES[number].0)
+        .unwrap()
+        .in_zone(&TimeZone::UTC)
 }
 
 /// Deploys all schedules through `node`; the ids, in order.
@@ -45,15 +50,27 @@ fn findings(cluster: &Cluster, reader: &Reader, jobs: &[JobId], from: Timestamp)
     let mut findings = Vec::new();
     for (number, &job) in jobs.iter().enumerate() {
         let schedule = zoned(number);
-        let rows = reader.ledger(job, Timestamp::MIN, Timestamp::MAX, 100_000).unwrap();
+        let rows = reader
+            .ledger(job, Timestamp::MIN, Timestamp::MAX, 100_000)
+            .unwrap();
         let first = schedule.next_after(from).unwrap();
-        findings.extend(check_ledger(job, &schedule, (first, cluster.clock().wall()), &rows, &starts));
+        findings.extend(check_ledger(
+            job,
+            &schedule,
+            (first, cluster.clock().wall()),
+            &rows,
+            &starts,
+        ));
     }
     findings
 }
 
 fn paused() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
 }
 
 fn beginning() -> Timestamp {
@@ -68,7 +85,11 @@ fn the_other_two_have_the_same_complete_ledger() {
             let mut cluster = Cluster::start(directory.path(), 3, beginning()).await;
             let leader = cluster.leader().await;
             let from = cluster.clock().wall();
-            let follower = cluster.running().into_iter().find(|&node| node != leader).unwrap();
+            let follower = cluster
+                .running()
+                .into_iter()
+                .find(|&node| node != leader)
+                .unwrap();
             let jobs = deploy_all(&cluster, follower).await;
             sleep(Duration::from_millis(20_000 + half)).await;
 
@@ -79,11 +100,22 @@ fn the_other_two_have_the_same_complete_ledger() {
             assert_eq!(survivors.len(), 2);
             for &node in &survivors {
                 let reader = &cluster.engine(node).reader;
-                assert_eq!(findings(&cluster, reader, &jobs, from), [], "node {node}, killed at {half} ms");
+                assert_eq!(
+                    findings(&cluster, reader, &jobs, from),
+                    [],
+                    "node {node}, killed at {half} ms"
+                );
             }
             let started = cluster.evidence().starts();
-            assert!(started.iter().any(|start| start.node == leader), "the leader's machine ran some");
-            assert!(survivors.iter().all(|node| started.iter().any(|start| start.node == *node)));
+            assert!(
+                started.iter().any(|start| start.node == leader),
+                "the leader's machine ran some"
+            );
+            assert!(
+                survivors
+                    .iter()
+                    .all(|node| started.iter().any(|start| start.node == *node))
+            );
 
             // At rest, the files say the same to the last row.
             for &node in &survivors {
@@ -101,7 +133,12 @@ fn the_other_two_have_the_same_complete_ledger() {
             sleep(Duration::from_secs(3)).await;
             for node in cluster.running() {
                 cluster.kill_server(node).await;
-                hashes.push(Store::open(&cluster.state_file(node)).unwrap().state_hash().unwrap());
+                hashes.push(
+                    Store::open(&cluster.state_file(node))
+                        .unwrap()
+                        .state_hash()
+                        .unwrap(),
+                );
             }
             assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]));
         });
@@ -124,8 +161,14 @@ fn an_occurrence_on_a_living_machine_starts_on_time_while_a_new_leader_is_electe
         let started = cluster.evidence().starts();
         let late: Vec<_> = started
             .iter()
-            .filter(|start| start.job == JobId::from_bits(1) && start.node != leader && window.contains(&start.due_at))
-            .filter(|start| start.at.duration_since(start.due_at) > SignedDuration::from_millis(100))
+            .filter(|start| {
+                start.job == JobId::from_bits(1)
+                    && start.node != leader
+                    && window.contains(&start.due_at)
+            })
+            .filter(|start| {
+                start.at.duration_since(start.due_at) > SignedDuration::from_millis(100)
+            })
             .collect();
         assert_eq!(late, Vec::<&odin_simulator::Start>::new());
     });
@@ -150,9 +193,14 @@ fn a_server_that_is_killed_and_comes_back_goes_on_where_it_was() {
         let reader = &cluster.engine(node).reader;
         assert_eq!(findings(&cluster, reader, &jobs, from), []);
         // 200 seconds are more than the grace: one of the missed was started for all of them.
-        let rows = reader.ledger(jobs[0], Timestamp::MIN, Timestamp::MAX, 100_000).unwrap();
-        let coalesced: u64 =
-            rows.iter().filter(|row| row.outcome == LedgerOutcome::Coalesced).map(|row| row.count).sum();
+        let rows = reader
+            .ledger(jobs[0], Timestamp::MIN, Timestamp::MAX, 100_000)
+            .unwrap();
+        let coalesced: u64 = rows
+            .iter()
+            .filter(|row| row.outcome == LedgerOutcome::Coalesced)
+            .map(|row| row.count)
+            .sum();
         assert!((100..200).contains(&coalesced), "{coalesced}");
     });
 }

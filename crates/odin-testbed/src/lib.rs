@@ -48,7 +48,10 @@ impl Server {
         let mut server = Self {
             binary: binary.to_owned(),
             data_dir: data_dir.to_owned(),
-            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            arguments: arguments
+                .iter()
+                .map(|&argument| argument.to_owned())
+                .collect(),
             child: None,
             http: String::new(),
             socket: PathBuf::new(),
@@ -63,7 +66,8 @@ impl Server {
     /// When it is not.
     #[must_use]
     pub fn start(binary: &Path, data_dir: &Path) -> Self {
-        Self::try_start(binary, data_dir, &[]).unwrap_or_else(|error| panic!("the server is not ready: {error:?}"))
+        Self::try_start(binary, data_dir, &[])
+            .unwrap_or_else(|error| panic!("the server is not ready: {error:?}"))
     }
 
     fn begin(&mut self) -> Result<(), NotReady> {
@@ -82,14 +86,24 @@ impl Server {
             .map_err(NotReady::Spawn)?;
         let stdout = child.stdout.take().expect("stdout is piped");
         // The line or the end of the process comes first; both end the read.
-        let ready = BufReader::new(stdout).lines().map_while(Result::ok).find(|line| line.starts_with("ready "));
+        let ready = BufReader::new(stdout)
+            .lines()
+            .map_while(Result::ok)
+            .find(|line| line.starts_with("ready "));
         let Some(line) = ready else {
             let status = child.wait().map_err(NotReady::Spawn)?;
-            return Err(NotReady::Ended(status, std::fs::read_to_string(&errors).unwrap_or_default()));
+            return Err(NotReady::Ended(
+                status,
+                std::fs::read_to_string(&errors).unwrap_or_default(),
+            ));
         };
         let field = |name: &str| {
-            let value = line.split_whitespace().find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
-            value.unwrap_or_else(|| panic!("`{name}` is not in `{line}`")).to_owned()
+            let value = line
+                .split_whitespace()
+                .find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+            value
+                .unwrap_or_else(|| panic!("`{name}` is not in `{line}`"))
+                .to_owned()
         };
         self.http = field("http");
         self.socket = field("socket").into();
@@ -146,7 +160,8 @@ impl Server {
     /// When it runs or is not ready.
     pub fn restart(&mut self) {
         assert!(self.child.is_none(), "the server runs");
-        self.begin().unwrap_or_else(|error| panic!("the server is not ready: {error:?}"));
+        self.begin()
+            .unwrap_or_else(|error| panic!("the server is not ready: {error:?}"));
     }
 
     /// The command line against this server, to add to.
@@ -162,19 +177,36 @@ impl Server {
     /// # Panics
     /// When it cannot be started.
     pub fn odin<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
-        self.command().args(arguments).stdin(Stdio::null()).output().expect("odin starts")
+        self.command()
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("odin starts")
     }
 
     /// The same with `--json`, for a command that must go well.
     ///
     /// # Panics
     /// When it does not, or prints no JSON.
-    pub fn json<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> serde_json::Value {
+    pub fn json<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> serde_json::Value {
         let mut command = self.command();
-        let output = command.args(arguments).arg("--json").stdin(Stdio::null()).output().expect("odin starts");
+        let output = command
+            .args(arguments)
+            .arg("--json")
+            .stdin(Stdio::null())
+            .output()
+            .expect("odin starts");
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command:?} ended with {}: {stderr}", output.status);
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{command:?} printed no JSON: {error}"))
+        assert!(
+            output.status.success(),
+            "{command:?} ended with {}: {stderr}",
+            output.status
+        );
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{command:?} printed no JSON: {error}"))
     }
 
     /// Waits until `condition` gives a value.
@@ -215,19 +247,27 @@ pub fn sealed(binary: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("TZ", "UTC").env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command
+        .env("TZ", "UTC")
+        .env_remove("RUST_LOG")
+        .env("NO_COLOR", "1");
     command
 }
 
 /// The processes whose command line says that they are an executor on `data_dir`.
 fn executors_of(data_dir: &Path) -> Vec<u32> {
-    let Ok(data_dir) = data_dir.canonicalize() else { return Vec::new() };
+    let Ok(data_dir) = data_dir.canonicalize() else {
+        return Vec::new();
+    };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
-        let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+        let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
+            return false;
+        };
         let words: Vec<_> = line.split(|&byte| byte == 0).collect();
-        words.contains(&b"__executor".as_slice()) && words.contains(&data_dir.as_os_str().as_encoded_bytes())
+        words.contains(&b"__executor".as_slice())
+            && words.contains(&data_dir.as_os_str().as_encoded_bytes())
     })
     .collect()
 }
@@ -248,10 +288,17 @@ fn descendants(of: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut open = vec![of];
     while let Some(parent) = open.pop() {
-        let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+        let tasks = std::fs::read_dir(format!("/proc/{parent}/task"))
+            .into_iter()
+            .flatten()
+            .flatten();
         for task in tasks {
-            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            let children: Vec<u32> = children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+            let children =
+                std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            let children: Vec<u32> = children
+                .split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect();
             found.extend(&children);
             open.extend(children);
         }
