@@ -140,7 +140,7 @@ impl Fault {
             Self::Conflict { .. } => "file/conflict",
             Self::Duration { .. } => "file/bad-duration",
             Self::Id(error) => error.code(),
-            Self::Name(_) => "file/bad-name",
+            Self::Name(_) => "job/bad-name",
             Self::UnknownLanguage { .. } => "file/unknown-language",
             Self::UnknownValue { .. } => "file/unknown-value",
             Self::Path { .. } | Self::LooksLikeOption { .. } => "file/bad-path",
@@ -202,16 +202,18 @@ impl Fault {
     }
 }
 
-/// A text of the file, fit for a message: short, and without characters that a terminal would obey.
+/// A text of the file, short enough for a message.
 pub(crate) fn quoted(text: &str) -> String {
     const CHARACTERS_MAX: usize = 60;
-    let mut shown: String = text
-        .chars()
-        .take(CHARACTERS_MAX)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if text.chars().nth(CHARACTERS_MAX).is_some() {
-        shown.push('…');
-    }
-    shown
+    let shown: String = text.chars().take(CHARACTERS_MAX).collect();
+    let is_cut = text.chars().nth(CHARACTERS_MAX).is_some();
+    printable(&shown) + if is_cut { "…" } else { "" }
+}
+
+/// A text without the characters that a terminal would obey, or that hide others.
+pub(crate) fn printable(text: &str) -> String {
+    let unfit = |c: char| crate::bundle::path::is_unfit(c);
+    text.chars()
+        .map(|c| if unfit(c) { '\u{fffd}' } else { c })
+        .collect()
 }

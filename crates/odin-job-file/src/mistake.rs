@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, printable};
 
 /// Whether a mistake refuses the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,9 +116,10 @@ impl Notes {
         }
         self.list.push(Mistake {
             code: fault.code(),
-            message: fault.to_string(),
+            // A schedule's error quotes the file as it is, and escapes can put any character there.
+            message: printable(&fault.to_string()),
             span,
-            help: fault.help(),
+            help: printable(&fault.help()),
             severity,
         });
     }

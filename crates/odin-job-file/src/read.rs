@@ -73,7 +73,7 @@ pub struct JobFile {
     pub files: Vec<BundlePath>,
     /// Environment variables in the order of their names.
     pub env: Vec<(String, String)>,
-    /// The schedule as written, and what it means.
+    /// The schedule as written.
     pub schedule_text: String,
     /// What the schedule means.
     pub schedule: Schedule,

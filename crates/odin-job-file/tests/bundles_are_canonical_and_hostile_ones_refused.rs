@@ -323,7 +323,7 @@ fn a_compiled_program_joins_the_bundle_and_is_looked_for() {
         "bundle/incomplete"
     );
     let twice = collect(&path, &file, vec![program.clone(), program]).unwrap_err();
-    assert_eq!(twice.code(), "bundle/duplicate-name");
+    assert_eq!(twice.code(), "bundle/duplicate");
 }
 
 #[test]
@@ -487,7 +487,7 @@ fn an_archive_that_the_packer_would_not_have_written_is_refused() {
         (
             "one name twice",
             new().file("a").file("a").job().end(),
-            "bundle/duplicate-name",
+            "bundle/duplicate",
         ),
         (
             "unsorted",
@@ -563,14 +563,14 @@ fn an_archive_that_the_packer_would_not_have_written_is_refused() {
         (
             "nothing",
             zstd::encode_all(&b""[..], 3).unwrap(),
-            "bundle/corrupt",
+            "bundle/damaged",
         ),
         (
             "no zstd",
             b"PK\x03\x04 this is a zip".to_vec(),
-            "bundle/corrupt",
+            "bundle/damaged",
         ),
-        ("an empty body", Vec::new(), "bundle/corrupt"),
+        ("an empty body", Vec::new(), "bundle/damaged"),
         ("no job file", new().file("a").end(), "bundle/no-job-file"),
         (
             "a job file that is a directory",
@@ -598,7 +598,7 @@ fn an_archive_that_the_packer_would_not_have_written_is_refused() {
                 .entry("././@LongLink", &long_name, kind(EntryType::GNULongName))
                 .job()
                 .end(),
-            "bundle/corrupt",
+            "bundle/damaged",
         ),
         (
             "a long name for a short one",
@@ -627,12 +627,12 @@ fn what_follows_the_end_is_refused() {
         let packed = [good.clone(), more].concat();
         assert_eq!(
             verified(&packed).unwrap_err().code(),
-            "bundle/corrupt",
+            "bundle/damaged",
             "{what}"
         );
     }
     let longer = Hostile::new().job().raw(&[0; 512]).end();
-    assert_eq!(verified(&longer).unwrap_err().code(), "bundle/corrupt");
+    assert_eq!(verified(&longer).unwrap_err().code(), "bundle/damaged");
 }
 
 #[test]
@@ -642,7 +642,7 @@ fn a_bundle_that_is_cut_off_is_refused_wherever() {
     for length in 0..packed.len() {
         assert_eq!(
             verified(&packed[..length]).unwrap_err().code(),
-            "bundle/corrupt",
+            "bundle/damaged",
             "{length}"
         );
     }
@@ -677,7 +677,7 @@ fn a_bomb_is_refused_at_its_header() {
     let wide = encoder.finish().unwrap();
     assert_eq!(
         verified(&wide).unwrap_err().code(),
-        "bundle/corrupt",
+        "bundle/damaged",
         "a window over the bound"
     );
 }
@@ -703,11 +703,11 @@ fn a_bundle_over_the_packed_limit_is_refused_on_both_sides() {
     let noise = noise(65 << 20);
     fs::write(directory.path().join("noise"), &noise).unwrap();
     let bundle = collected(directory.path(), "noise").unwrap();
-    assert_eq!(bundle.pack().unwrap_err().code(), "bundle/packed-too-large");
+    assert_eq!(bundle.pack().unwrap_err().code(), "bundle/too-large-packed");
 
     let packed = Hostile::new().entry("a", &noise, |_| {}).end();
     assert_eq!(
         verified(&packed).unwrap_err().code(),
-        "bundle/packed-too-large"
+        "bundle/too-large-packed"
     );
 }

@@ -60,12 +60,12 @@ fn check(text: &str, expected: &[(&str, &str)]) {
 fn a_key_with_a_wrong_value_is_underlined_at_the_value() {
     for (lines, code, underlined) in [
         // Names.
-        ("name: ../x", "file/bad-name", "../x"),
-        ("name: \"a\\nb\"", "file/bad-name", "\"a\\nb\""),
-        ("name: \"a\\e[31m\"", "file/bad-name", "\"a\\e[31m\""),
-        ("name: ' padded'", "file/bad-name", "' padded'"),
-        ("name: \"a\\u202eb\"", "file/bad-name", "\"a\\u202eb\""),
-        ("name: ..", "file/bad-name", ".."),
+        ("name: ../x", "job/bad-name", "../x"),
+        ("name: \"a\\nb\"", "job/bad-name", "\"a\\nb\""),
+        ("name: \"a\\e[31m\"", "job/bad-name", "\"a\\e[31m\""),
+        ("name: ' padded'", "job/bad-name", "' padded'"),
+        ("name: \"a\\u202eb\"", "job/bad-name", "\"a\\u202eb\""),
+        ("name: ..", "job/bad-name", ".."),
         ("name: ''", "file/missing", "''"),
         ("name:", "file/missing", "name"),
         ("name: ~", "file/missing", "~"),
@@ -456,5 +456,29 @@ fn the_next_step_names_what_was_meant() {
             help.iter().any(|help| help.contains(expected)),
             "{lines}: {help:?}"
         );
+    }
+}
+
+#[test]
+fn no_message_carries_what_a_terminal_would_obey() {
+    for lines in [
+        "schedule: \"every \\e[31mday\"",
+        "schedule: \"every \\u202eday\"",
+        "timezone: \"\\NEurope/Dublin\"",
+        "language: \"\\e[31m\"",
+        "timeout: \"\\e[31m\"",
+        "file: \"\\e[31m\"",
+        "missed: \"\\a\"",
+        "id: \"\\a\"",
+        "env: {\"\\e\": x}",
+        "\"\\e[31m\": x",
+    ] {
+        let text = changed(lines);
+        let mistakes = read(&text, &Defaults::default()).expect_err(lines);
+        for mistake in mistakes.list() {
+            let shown = format!("{}{}", mistake.message, mistake.help);
+            let unfit = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+            assert!(!shown.contains(unfit), "{lines}: {shown:?}");
+        }
     }
 }

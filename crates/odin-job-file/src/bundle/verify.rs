@@ -82,7 +82,7 @@ pub(crate) fn directory_as_file(path: &str) -> BundleError {
 /// Reads a packed bundle to its end, and refuses whatever [`Bundle::pack`](crate::bundle::Bundle::pack) would not
 /// have written.
 ///
-/// `job_file` is the name of the job file, at the top of the bundle. Memory stays below 16 MiB whatever arrives: the
+/// `job_file` is the name of the job file, at the top of the bundle. Memory stays below 32 MiB whatever arrives: the
 /// contents of other files are hashed and dropped.
 ///
 /// # Errors
