@@ -1,4 +1,8 @@
-//! The log on disk: raft-log, a write-ahead log that writes everything queued during one sync with the next.
+//! The log on disk: raft-log, with one sync in flight at a time.
+//!
+//! What is appended while a sync is in flight waits for it and shares the next: the sync is the window in which
+//! proposals gather. raft-log itself would gather only by waiting a fixed time (1 ms), which one proposal at a time
+//! pays for nothing; without that wait it syncs once for each append.
 
 use std::fmt::Debug;
 use std::io;
@@ -12,6 +16,7 @@ use openraft::LogState;
 use openraft::storage::{IOFlushed, RaftLogReader, RaftLogStorage};
 use raft_log::RaftLog;
 use raft_log::api::raft_log_writer::RaftLogWriter;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::growth::{Growth, entry_bytes};
@@ -19,11 +24,14 @@ use crate::raft_types::{self, Entry, LogId, TypeConfig, Vote};
 use crate::torn_tail::trim_zeros;
 use crate::wal_types::{Flushed, StoredPayload, StoredVote, WalTypes};
 
-/// One file of the log. Files whose entries are all purged are deleted, so this is how finely space comes back.
-const CHUNK_BYTES: usize = 16 * 1024 * 1024;
+/// One file of the log. The entries of the file being written are all in memory, and files whose entries are all
+/// purged are deleted: so this bounds memory, and is how finely space comes back.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
-/// Entries kept in memory besides those of the file being written.
-const CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// Commands kept in memory besides those of the file being written, in bytes and in number: what followers that keep
+/// up read. Each takes some 100 bytes more than its length.
+const CACHE_BYTES: usize = 4 * 1024 * 1024;
+const CACHE_ENTRIES: usize = 16 * 1024;
 
 /// The buffer with which files are read at start; the crate's default of 64 MiB is all of an idle node's memory.
 const READ_BUFFER_BYTES: usize = 1024 * 1024;
@@ -66,13 +74,26 @@ pub enum LogOpenError {
 /// The log on disk. A clone is another handle to the same log.
 #[derive(Clone)]
 pub(crate) struct DiskLog {
-    log: Arc<Mutex<Option<RaftLog<WalTypes>>>>,
+    state: Arc<Mutex<State>>,
     growth: Growth,
+    /// Where the next sync is begun from: not on raft-log's thread, which must never wait for the lock.
+    runtime: Handle,
+}
+
+struct State {
+    /// None once it is closed.
+    log: Option<RaftLog<WalTypes>>,
+    /// Those whose entries are not yet in a sync.
+    waiting: Vec<IOFlushed<TypeConfig>>,
+    /// Whether a sync for such entries is in flight.
+    syncing: bool,
+    /// Whether a record is in memory that nobody waits for.
+    unwritten: bool,
 }
 
 impl DiskLog {
     /// Opens or begins the log of `node` in `dir`. A record that was being written when the machine stopped is
-    /// cut off; damage anywhere else is an error.
+    /// cut off; damage anywhere else is an error. Called inside a runtime.
     pub(crate) fn open(dir: &Path, node: u64) -> Result<Self, LogOpenError> {
         let io_error = |source| LogOpenError::Io {
             dir: dir.to_owned(),
@@ -82,24 +103,7 @@ impl DiskLog {
         let name = dir.to_str().ok_or_else(|| LogOpenError::Name {
             dir: dir.to_owned(),
         })?;
-        let mut config = raft_log::Config::new(name);
-        config.log_cache_capacity = Some(CACHE_BYTES);
-        config.wal.chunk_max_size = Some(CHUNK_BYTES);
-        config.wal.read_buffer_size = Some(READ_BUFFER_BYTES);
-        // The sync in flight is the window in which proposals gather; waiting for company only adds latency.
-        config.wal.flush_batch_wait = Some(Duration::ZERO);
-        let config = Arc::new(config);
-        let opened = match RaftLog::open(config.clone()) {
-            // Another process that has the log open is an error of another kind: its files stay as they are.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                match trim_zeros(dir).map_err(io_error)? {
-                    true => RaftLog::open(config),
-                    false => Err(error),
-                }
-            }
-            opened => opened,
-        };
-        let mut log = opened.map_err(io_error)?;
+        let mut log = open_files(dir, wal_config(name)).map_err(io_error)?;
         match log.log_state().user_data {
             Some(owner) if owner != node => {
                 return Err(LogOpenError::OtherNode {
@@ -116,9 +120,17 @@ impl DiskLog {
         }
         let growth = Growth::default();
         growth.add(log.on_disk_size());
+        let (waiting, syncing, unwritten) = (Vec::new(), false, false);
+        let state = State {
+            log: Some(log),
+            waiting,
+            syncing,
+            unwritten,
+        };
         Ok(Self {
-            log: Arc::new(Mutex::new(Some(log))),
+            state: Arc::new(Mutex::new(state)),
             growth,
+            runtime: Handle::current(),
         })
     }
 
@@ -137,26 +149,24 @@ impl DiskLog {
 
     /// Closes the files and releases the directory's lock, whoever still holds a handle.
     pub(crate) fn close(&self) {
-        self.guard().take();
+        let log = self.lock().log.take();
+        // Without the lock: it waits for what is queued.
+        drop(log);
     }
 
-    fn guard(&self) -> MutexGuard<'_, Option<RaftLog<WalTypes>>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while it was held leaves the log in doubt: nothing more may be written to it.
-        self.log.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
-            let mut guard = poisoned.into_inner();
-            guard.take();
-            guard
-        })
+        self.state
+            .lock()
+            .unwrap_or_else(|poisoned: PoisonError<_>| {
+                let mut state = poisoned.into_inner();
+                state.log = None;
+                state
+            })
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut RaftLog<WalTypes>) -> io::Result<T>) -> io::Result<T> {
-        match self.guard().as_mut() {
-            Some(log) => work(log),
-            None => Err(io::Error::new(
-                io::ErrorKind::NotConnected,
-                "the log is closed",
-            )),
-        }
+        work(self.lock().log()?)
     }
 
     fn read(&self, from: u64, to: u64, bytes_max: u64) -> io::Result<Vec<Entry>> {
@@ -177,6 +187,93 @@ impl DiskLog {
             }
             Ok(entries)
         })
+    }
+
+    /// Syncs what waits, unless a sync is in flight: then its end begins the next.
+    fn sync(&self, state: &mut State) -> io::Result<()> {
+        if state.syncing || state.waiting.is_empty() {
+            return Ok(());
+        }
+        let waiting = std::mem::take(&mut state.waiting);
+        let (log, runtime) = (Arc::downgrade(&self.state), self.runtime.clone());
+        let growth = self.growth.clone();
+        let synced = move |result: io::Result<()>| {
+            for callback in waiting {
+                callback.io_completed(result.as_ref().copied().map_err(copied));
+            }
+            runtime.clone().spawn(async move {
+                if let Some(state) = log.upgrade() {
+                    DiskLog {
+                        state,
+                        growth,
+                        runtime,
+                    }
+                    .synced(result);
+                }
+            });
+        };
+        state.syncing = true;
+        state.unwritten = false;
+        state.log()?.flush(true, Some(Flushed(Box::new(synced))))
+    }
+
+    /// One sync has ended: begins the next, or ends all that wait for one if it failed.
+    fn synced(&self, result: io::Result<()>) {
+        let mut state = self.lock();
+        state.syncing = false;
+        let next = result.and_then(|()| self.sync(&mut state));
+        let next = next.and_then(|()| state.write_rest());
+        if let Err(error) = next {
+            for callback in std::mem::take(&mut state.waiting) {
+                callback.io_completed(Err(copied(&error)));
+            }
+        }
+    }
+}
+
+impl State {
+    fn log(&mut self) -> io::Result<&mut RaftLog<WalTypes>> {
+        self.log
+            .as_mut()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the log is closed"))
+    }
+
+    /// Writes what nobody waits for, if no sync will take it along. After a `kill -9` it is then in the file.
+    fn write_rest(&mut self) -> io::Result<()> {
+        if self.syncing || !self.unwritten {
+            return Ok(());
+        }
+        self.unwritten = false;
+        self.log()?.flush(false, None)
+    }
+}
+
+/// An I/O error for one more who waits for it.
+fn copied(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
+}
+
+fn wal_config(dir: &str) -> Arc<raft_log::Config> {
+    let mut config = raft_log::Config::new(dir);
+    config.log_cache_capacity = Some(CACHE_BYTES);
+    config.log_cache_max_items = Some(CACHE_ENTRIES);
+    config.wal.chunk_max_size = Some(CHUNK_BYTES);
+    config.wal.read_buffer_size = Some(READ_BUFFER_BYTES);
+    config.wal.flush_batch_wait = Some(Duration::ZERO);
+    Arc::new(config)
+}
+
+fn open_files(dir: &Path, config: Arc<raft_log::Config>) -> io::Result<RaftLog<WalTypes>> {
+    match RaftLog::open(config.clone()) {
+        // Another process that has the log open is an error of another kind: its files stay as they are.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            if trim_zeros(dir)? {
+                RaftLog::open(config)
+            } else {
+                Err(error)
+            }
+        }
+        opened => opened,
     }
 }
 
@@ -268,7 +365,9 @@ impl RaftLogStorage<TypeConfig> for DiskLog {
         let (flushed, durable) = oneshot::channel();
         self.with(|log| {
             log.save_vote(StoredVote(*vote))?;
-            log.flush(true, Some(Flushed::Signal(flushed)))
+            // The one who waits goes away only when the node stops.
+            let saved = move |result| drop(flushed.send(result));
+            log.flush(true, Some(Flushed(Box::new(saved))))
         })?;
         durable
             .await
@@ -279,17 +378,17 @@ impl RaftLogStorage<TypeConfig> for DiskLog {
         let Some(committed) = committed else {
             return Ok(());
         };
-        self.with(|log| {
-            let state = log.log_state();
-            let id = stored_id(committed);
-            // A snapshot may be ahead of the log; the state's own mark then says how far it came.
-            if Some(&id) > state.last() || Some(&id) <= state.committed() {
-                return Ok(());
-            }
-            log.commit(id)?;
-            // Not synced: it rides on the next append, and is only there to save waiting at the next start.
-            log.flush(false, None)
-        })
+        let mut state = self.lock();
+        let log = state.log()?;
+        let id = stored_id(committed);
+        // A snapshot may be ahead of the log; the state's own mark then says how far it came.
+        if Some(&id) > log.log_state().last() || Some(&id) <= log.log_state().committed() {
+            return Ok(());
+        }
+        log.commit(id)?;
+        // Not synced: it rides on the next sync, and is only there to save waiting at the next start.
+        state.unwritten = true;
+        state.write_rest()
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
@@ -302,14 +401,15 @@ impl RaftLogStorage<TypeConfig> for DiskLog {
         I::IntoIter: Send,
     {
         let mut added = 0;
-        self.with(|log| {
-            let stored = entries.into_iter().map(|entry| {
-                added += entry_bytes(&entry);
-                (stored_id(entry.log_id), StoredPayload::from(entry.payload))
-            });
-            log.append(stored)?;
-            log.flush(true, Some(Flushed::Raft(callback)))
-        })?;
+        let mut state = self.lock();
+        let stored = entries.into_iter().map(|entry| {
+            added += entry_bytes(&entry);
+            (stored_id(entry.log_id), StoredPayload::from(entry.payload))
+        });
+        state.log()?.append(stored)?;
+        state.waiting.push(callback);
+        self.sync(&mut state)?;
+        drop(state);
         self.growth.add(added);
         Ok(())
     }
@@ -345,8 +445,8 @@ mod tests {
         log_suite::check(|dir| DiskLog::open(&dir.join("log"), 0).unwrap()).await;
     }
 
-    #[test]
-    fn a_log_is_opened_by_its_owner_only_and_by_one_at_a_time() {
+    #[tokio::test]
+    async fn a_log_is_opened_by_its_owner_only_and_by_one_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let log = DiskLog::open(dir.path(), 7).unwrap();
         assert!(matches!(

@@ -102,10 +102,10 @@ pub struct Retention {
 }
 
 impl Default for Retention {
-    /// 64 MiB and 50,000 entries.
+    /// 32 MiB, which is a quarter of a million entries at most, and 50,000 entries.
     fn default() -> Self {
         Self {
-            snapshot_after_bytes: 64 * 1024 * 1024,
+            snapshot_after_bytes: 32 * 1024 * 1024,
             keep_entries: 50_000,
         }
     }

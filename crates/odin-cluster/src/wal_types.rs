@@ -7,10 +7,8 @@ use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use codeq::{Decode, Encode};
-use openraft::storage::IOFlushed;
-use tokio::sync::oneshot;
 
-use crate::raft_types::{EntryPayload, Payload, TypeConfig, Vote};
+use crate::raft_types::{EntryPayload, Payload, Vote};
 use crate::record::{MembershipRecord, VoteRecord, decode, encode};
 
 /// An entry longer than this is damage: commands are limited to far less.
@@ -37,21 +35,12 @@ impl raft_log::Types for WalTypes {
     }
 }
 
-/// Who is told that a write is on the disk, or failed.
-pub(crate) enum Flushed {
-    Raft(IOFlushed<TypeConfig>),
-    Signal(oneshot::Sender<io::Result<()>>),
-}
+/// What happens when a write is on the disk, or failed. Called on raft-log's thread: it must not wait for the log.
+pub(crate) struct Flushed(pub(crate) Box<dyn FnOnce(io::Result<()>) + Send>);
 
 impl raft_log::Callback for Flushed {
     fn send(self, result: io::Result<()>) {
-        match self {
-            Self::Raft(callback) => callback.io_completed(result),
-            Self::Signal(sender) => {
-                // The one who waits goes away only when the node stops.
-                let _ = sender.send(result);
-            }
-        }
+        (self.0)(result);
     }
 }
 

@@ -98,9 +98,5 @@ async fn a_single_node_answers_at_once_however_long_it_was_idle() {
     let index = log.confirm().await.unwrap();
     log.wait_applied(index, Duration::ZERO).await.unwrap();
     assert_eq!(began.elapsed().as_secs(), 60);
-    assert!(
-        began.elapsed().subsec_millis() < 100,
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed().subsec_millis() < 5, "{:?}", began.elapsed());
 }
