@@ -9,27 +9,25 @@ pub(crate) fn bench(repository: &Repository, arguments: &[String]) -> Result<(),
         repository,
         &["build", "--release", "--locked", "--package", "odin"],
     ))?;
-    for (package, bench) in crate_benches(repository) {
-        // Enough to see a factor, short enough to be run before a commit. The figures go beside each other: none is
-        // judged by a clock in a test.
-        run(cargo(
+    for bench in crate_benches(repository) {
+        let mut command = cargo(
             repository,
             &[
                 "bench",
                 "--locked",
                 "--package",
-                &package,
+                &bench.package,
                 "--bench",
-                &bench,
-                "--",
-                "--warm-up-time",
-                "0.5",
-                "--measurement-time",
-                "1",
-                "--sample-size",
-                "10",
+                &bench.name,
             ],
-        ))?;
+        );
+        if bench.harness == Harness::Criterion {
+            // Enough to see a factor, short enough to be run before a commit. The figures go beside each other: none
+            // is judged by a clock in a test.
+            command.args(["--", "--warm-up-time", "0.5", "--measurement-time", "1"]);
+            command.args(["--sample-size", "10", "--noplot"]);
+        }
+        run(command)?;
     }
     end_to_end(repository, arguments)
 }
@@ -79,8 +77,22 @@ fn run_release(
     run(command)
 }
 
-/// The files under `benches/` of all crates, as (crate, bench).
-fn crate_benches(repository: &Repository) -> Vec<(String, String)> {
+/// Who reads a bench's arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Harness {
+    Criterion,
+    Own,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct CrateBench {
+    package: String,
+    name: String,
+    harness: Harness,
+}
+
+/// The files under `benches/` of all crates.
+fn crate_benches(repository: &Repository) -> Vec<CrateBench> {
     let mut found = Vec::new();
     let Ok(members) = std::fs::read_dir(repository.root.join("crates")) else {
         return found;
@@ -91,14 +103,24 @@ fn crate_benches(repository: &Repository) -> Vec<(String, String)> {
         };
         for bench in benches.flatten() {
             let path = bench.path();
-            if path.extension().is_some_and(|end| end == "rs")
-                && let Some(stem) = path.file_stem()
-            {
-                found.push((
-                    member.file_name().to_string_lossy().into_owned(),
-                    stem.to_string_lossy().into_owned(),
-                ));
+            if path.extension().is_none_or(|end| end != "rs") {
+                continue;
             }
+            let source = std::fs::read_to_string(&path).unwrap_or_default();
+            let harness = if source.contains("criterion") {
+                Harness::Criterion
+            } else {
+                Harness::Own
+            };
+            found.push(CrateBench {
+                package: member.file_name().to_string_lossy().into_owned(),
+                name: path
+                    .file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                harness,
+            });
         }
     }
     found.sort();

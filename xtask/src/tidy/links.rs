@@ -1,9 +1,12 @@
 //! Every link of the documentation leads somewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::Finding;
 use crate::repository::{Repository, TextFile};
+
+/// The page that lists the others.
+const INDEX: &str = "docs/README.md";
 
 pub(super) fn check(repository: &Repository, files: &[TextFile]) -> Vec<Finding> {
     let pages: BTreeMap<&str, &TextFile> = files
@@ -12,9 +15,35 @@ pub(super) fn check(repository: &Repository, files: &[TextFile]) -> Vec<Finding>
         .map(|file| (file.path.as_str(), file))
         .collect();
     let exists = |path: &str| repository.root.join(path).exists();
-    pages
+    let mut findings: Vec<Finding> = pages
         .values()
         .flat_map(|page| check_page(page, &pages, exists))
+        .collect();
+    findings.extend(orphans(&pages));
+    findings
+}
+
+/// Pages of `docs/` that no other page leads to: nobody finds them.
+fn orphans(pages: &BTreeMap<&str, &TextFile>) -> Vec<Finding> {
+    let linked: BTreeSet<String> = pages
+        .values()
+        .flat_map(|page| {
+            links(&page.text).into_iter().filter_map(|(_, target)| {
+                let path = target.split('#').next().unwrap_or_default();
+                resolve(&page.path, path).filter(|resolved| *resolved != page.path)
+            })
+        })
+        .collect();
+    pages
+        .keys()
+        .filter(|path| path.starts_with("docs/") && **path != INDEX && !linked.contains(**path))
+        .map(|path| {
+            Finding::new(
+                *path,
+                "links",
+                format!("no page leads here; add it to {INDEX}"),
+            )
+        })
         .collect()
 }
 
@@ -150,5 +179,22 @@ mod tests {
             let seen = seen.first().map(|finding| finding.message.as_str());
             assert_eq!(seen, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_page_that_nothing_leads_to_is_found() {
+        let page = |path: &str, text: &str| TextFile {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
+        let index = page("docs/README.md", "[a](a.md)");
+        let linked = page("docs/a.md", "[me](a.md)");
+        let alone = page("docs/b.md", "[me](b.md)");
+        let pages = [&index, &linked, &alone].map(|it| (it.path.as_str(), it));
+        let seen: Vec<_> = orphans(&pages.into())
+            .into_iter()
+            .map(|it| it.place)
+            .collect();
+        assert_eq!(seen, ["docs/b.md"]);
     }
 }
