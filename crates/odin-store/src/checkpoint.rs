@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::StoreError;
+use crate::store::open_to_write;
 
 /// Moves committed pages from the write-ahead log into the file, and syncs both. Beside the thread that applies, so
 /// that no commit waits for it; once a second is often enough.
@@ -24,7 +25,7 @@ pub struct Checkpoint {
 
 impl Checkpointer {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let conn = Connection::open(path)?;
+        let conn = open_to_write(path)?;
         conn.pragma_update(None, "synchronous", "NORMAL")?;
         Ok(Self { conn })
     }

@@ -1,14 +1,13 @@
 //! The whole state as one file: written beside apply, installed on a node that is far behind.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use crate::schema::{self, Found};
-use crate::store::open_to_read;
+use crate::store::{make_private, open_to_read, open_to_write, sync_directory_of};
 use crate::{StoreError, local};
 
 /// All pages in one step.
@@ -43,8 +42,8 @@ impl Frozen {
     /// The file exists or cannot be written. What was begun is left for the caller to remove.
     pub fn write(self, into: &Path) -> Result<(), StoreError> {
         // SQLite would open an existing file and add to it.
-        drop(OpenOptions::new().write(true).create_new(true).open(into)?);
-        let mut target = Connection::open(into)?;
+        make_private(into)?;
+        let mut target = open_to_write(into)?;
         // In one step: between steps, a page copied already may be changed by apply, and the copy begins again.
         copy(&self.conn, &mut target)?;
         // The copied header says WAL; a snapshot is one file.
@@ -52,13 +51,7 @@ impl Frozen {
         target.close().map_err(|(_, error)| error)?;
 
         File::open(into)?.sync_all()?;
-        if let Some(directory) = into
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            File::open(directory)?.sync_all()?;
-        }
-        Ok(())
+        Ok(sync_directory_of(into)?)
     }
 }
 
@@ -74,14 +67,17 @@ pub(crate) fn install(from: &Path, conn: &mut Connection) -> Result<(), StoreErr
         return Err(StoreError::Corrupt { detail: verdict });
     }
     conn.flush_prepared_statement_cache();
-    copy(&source, conn)?;
-    // A commit with synchronous=NORMAL is not on the disk yet; a checkpoint is.
+    // This commit is to be on the disk: the log below the snapshot may be gone.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    let copied = copy(&source, conn);
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    copied?;
+    // The write-ahead log is now as long as the state. A reader may keep it so; then a later checkpoint shortens it.
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }
 
 fn copy(from: &Connection, to: &mut Connection) -> Result<(), StoreError> {
-    to.busy_timeout(Duration::from_secs(5))?;
     match Backup::new(from, to)?.step(ALL_PAGES)? {
         StepResult::Done => Ok(()),
         _ => Err(StoreError::InUse),

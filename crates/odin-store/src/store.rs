@@ -1,5 +1,8 @@
 //! Opens the state and applies committed commands to it.
 
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,9 +61,8 @@ impl Store {
     /// # Errors
     /// The file cannot be read or written, is damaged, of something else or of a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut conn = Connection::open(path)?;
-        conn.busy_timeout(BUSY_TIMEOUT)?;
-        conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        make_file(path)?;
+        let mut conn = open_to_write(path)?;
         // Looked at before anything is written: a newer or foreign file stays as it is.
         schema::check(&conn)?;
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
@@ -181,9 +183,42 @@ impl Store {
     }
 }
 
+/// Makes the file where there is none, readable by its owner alone; SQLite gives the files beside it the same mode.
+fn make_file(path: &Path) -> Result<(), StoreError> {
+    match make_private(path) {
+        Ok(()) => Ok(sync_directory_of(path)?),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes an empty file that only its owner may read.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(path).map(drop)
+}
+
+/// Makes the names in the directory of `path` durable.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// A connection to a file that exists. Its path is never read as a URI.
+pub(crate) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
+    open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
 /// A connection that cannot write, to a state that is open elsewhere.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+fn open_with(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
@@ -436,6 +471,26 @@ mod tests {
                 std::fs::write(path, "not a database, but long enough for one".repeat(99)).unwrap();
             },
             "store/corrupt",
+        );
+    }
+
+    #[test]
+    fn nobody_else_may_read_the_files() {
+        use std::os::unix::fs::PermissionsExt;
+        let mut scenario = Scenario::with_node();
+        scenario.deploy(deploy("nightly"));
+        let snapshot = scenario.directory.path().join("snapshot.db");
+        scenario.store.snapshot(&snapshot).unwrap();
+        let mut files = Vec::new();
+        for file in std::fs::read_dir(scenario.directory.path()).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            files.push(file.file_name().into_string().unwrap());
+        }
+        files.sort();
+        assert_eq!(
+            files,
+            ["snapshot.db", "state.db", "state.db-shm", "state.db-wal"]
         );
     }
 
