@@ -17,6 +17,13 @@ impl Rule {
         if self.year_kinds == 0 || from > LAST_DAY {
             return None;
         }
+        if let Some(step) = self.sparse_step() {
+            let from = from.max(FIRST_DAY);
+            let first = from + (self.anchor_day() - from).rem_euclid(step);
+            return (first..=LAST_DAY)
+                .step_by(step as usize)
+                .find(|&day| self.day_mask(day) != 0);
+        }
         let (mut year, mut month, day) = civil(from.max(FIRST_DAY));
         let mut wanted = u32::MAX << day;
         while year <= 9999 {
@@ -48,6 +55,14 @@ impl Rule {
         }
         if self.year_kinds == 0 || to < FIRST_DAY {
             return None;
+        }
+        if let Some(step) = self.sparse_step() {
+            let to = to.min(LAST_DAY);
+            let mut day = to - (to - self.anchor_day()).rem_euclid(step);
+            while day >= FIRST_DAY && self.day_mask(day) == 0 {
+                day -= step;
+            }
+            return (day >= FIRST_DAY).then_some(day);
         }
         let (mut year, mut month, day) = civil(to.min(LAST_DAY));
         let mut wanted = u32::MAX >> (31 - day);
@@ -96,6 +111,41 @@ impl Rule {
             };
         }
         count
+    }
+
+    /// The step of `every N days` where it is so wide that walking its days is
+    /// quicker than looking through the months between them.
+    fn sparse_step(&self) -> Option<i64> {
+        match &self.days {
+            Days::Pattern(pattern) if pattern.every_days >= 28 => Some(pattern.every_days.into()),
+            Days::Pattern(_) | Days::Dates(_) => None,
+        }
+    }
+
+    /// Whether no day of the rule's step of days can ever be covered, so that a
+    /// search need not find that out each time.
+    pub(crate) fn step_never_meets_days(&self) -> bool {
+        let Days::Pattern(pattern) = &self.days else {
+            return false;
+        };
+        if self.sparse_step().is_some() {
+            return self.next_day(FIRST_DAY).is_none();
+        }
+        // A step of whole weeks stays on one weekday.
+        let weekday = 1_u8 << weekday(self.anchor_day());
+        let by_date = pattern.month_days != 0 || pattern.last_day;
+        let selected = pattern
+            .nth_weekdays
+            .iter()
+            .fold(pattern.weekdays, |all, nth| all | nth);
+        let excepted = self
+            .tail
+            .except
+            .as_ref()
+            .map_or(0, |except| except.weekdays);
+        pattern.every_days > 1
+            && pattern.every_days.is_multiple_of(7)
+            && (weekday & pattern.only & !excepted == 0 || (!by_date && weekday & selected == 0))
     }
 
     fn year_has_days(&self, year: i64) -> bool {

@@ -176,6 +176,14 @@ fn in_months(set: u16) -> String {
 
 fn day_items(pattern: &DayPattern) -> Vec<String> {
     let mut items = month_days(pattern.month_days);
+    let has_nth = pattern.nth_weekdays != [0; 6];
+    if let Some(last) = items.last_mut()
+        && has_nth
+        && !pattern.last_day
+    {
+        // Without it the days would read as ordinals of the weekday that follows.
+        last.push_str(" of the month");
+    }
     if pattern.last_day {
         items.push("last day of the month".to_owned());
     }

@@ -193,6 +193,12 @@ pub enum ScheduleErrorKind {
         /// The word as written, cut to a readable length.
         name: String,
     },
+    /// Words that people read in two ways.
+    #[error("this can be read in two ways")]
+    Ambiguous {
+        /// What to write to say which.
+        instead: &'static str,
+    },
     /// Something that the language has and this version does not.
     #[error("{what} is not supported yet")]
     NotSupportedYet {
@@ -233,6 +239,7 @@ impl ScheduleErrorKind {
             Self::CronFieldCount { .. } => "schedule/cron-field-count",
             Self::CronField { .. } => "schedule/cron-field",
             Self::CronNickname { .. } => "schedule/cron-nickname",
+            Self::Ambiguous { .. } => "schedule/ambiguous",
             Self::NotSupportedYet { .. } => "schedule/not-supported-yet",
         }
     }
@@ -306,6 +313,7 @@ impl ScheduleErrorKind {
                 "Known are @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly."
                     .into()
             }
+            Self::Ambiguous { instead } => format!("Write {instead}."),
             Self::NotSupportedYet { instead, .. } => format!("Write {instead} instead."),
         }
     }

@@ -246,7 +246,9 @@ mod tests {
     fn a_union_says_what_falls_together() {
         check(
             "every Monday at 9:30 and Friday at 17:00 in Europe/Dublin",
-            &expect!["Runs every Monday at 09:30. Runs every Friday at 17:00. Where several of these fall together it runs once. Times are those of Europe/Dublin. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."],
+            &expect![
+                "Runs every Monday at 09:30. Runs every Friday at 17:00. Where several of these fall together it runs once. Times are those of Europe/Dublin. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."
+            ],
         );
     }
 
@@ -254,23 +256,60 @@ mod tests {
     fn an_interval_says_from_where_it_counts() {
         check(
             "every 30 minutes from 9:00 to 17:00 on weekdays except 2026-12-25",
-            &expect!["Runs every 30 minutes from 09:00 to 17:00 on weekdays, except 2026-12-25. The interval counts from midnight on the local clock. Both ends of the window are included. Times are those of the job's time zone. When the clock jumps the interval follows real time: skipped times are not made up for, and a repeated hour has its occurrences in both passes."],
+            &expect![
+                "Runs every 30 minutes from 09:00 to 17:00 on weekdays, except 2026-12-25. The interval counts from midnight on the local clock. Both ends of the window are included. Times are those of the job's time zone. When the clock jumps the interval follows real time: skipped times are not made up for, and a repeated hour has its occurrences in both passes."
+            ],
         );
-        check("every 7 minutes", &expect!["Runs every 7 minutes. The interval does not divide the day, so it counts elapsed time from 1970-01-01 00:00 UTC. Times are those of the job's time zone. A change of the clock does not move the interval: it follows elapsed time."]);
-        check("every 2 hours from 22:00 to 4:00", &expect!["Runs every 2 hours from 22:00 to 04:00. The interval counts from midnight on the local clock. Both ends of the window are included; what lies after midnight belongs to the day on which the window opened. Times are those of the job's time zone. When the clock jumps the interval follows real time: skipped times are not made up for, and a repeated hour has its occurrences in both passes."]);
+        check(
+            "every 7 minutes",
+            &expect![
+                "Runs every 7 minutes. The interval does not divide the day, so it counts elapsed time from 1970-01-01 00:00 UTC. Times are those of the job's time zone. A change of the clock does not move the interval: it follows elapsed time."
+            ],
+        );
+        check(
+            "every 2 hours from 22:00 to 4:00",
+            &expect![
+                "Runs every 2 hours from 22:00 to 04:00. The interval counts from midnight on the local clock. Both ends of the window are included; what lies after midnight belongs to the day on which the window opened. Times are those of the job's time zone. When the clock jumps the interval follows real time: skipped times are not made up for, and a repeated hour has its occurrences in both passes."
+            ],
+        );
     }
 
     #[test]
     fn cron_text_says_its_fields_and_how_the_days_join() {
-        check("30 18 * * 3,5", &expect!["Runs at 18:30, every Wednesday and Friday. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."]);
-        check("*/15 9-17 1 * 1", &expect!["Runs in minutes 0, 15, 30 and 45 of hours 9, 10, 11, 12, 13, 14, 15, 16 and 17, every 1st and Monday. Either the day of the month or the weekday will do. Times are those of the job's time zone. When the clock jumps the interval follows real time: skipped times are not made up for, and a repeated hour has its occurrences in both passes."]);
-        check("0 0 */2 6 1", &expect!["Runs at 00:00, every 1st, 3rd, 5th, 7th, 9th, 11th, 13th, 15th, 17th, 19th, 21st, 23rd, 25th, 27th, 29th and 31st that is also a Monday in June. Months without a day 31 do not have that occurrence. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."]);
+        check(
+            "30 18 * * 3,5",
+            &expect![
+                "Runs at 18:30, every Wednesday and Friday. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."
+            ],
+        );
+        check(
+            "*/15 9-17 1 * 1",
+            &expect![
+                "Runs in minutes 0, 15, 30 and 45 of hours 9, 10, 11, 12, 13, 14, 15, 16 and 17, every 1st and Monday. Either the day of the month or the weekday will do. Times are those of the job's time zone. When the clock jumps the interval follows real time: skipped times are not made up for, and a repeated hour has its occurrences in both passes."
+            ],
+        );
+        check(
+            "0 0 */2 6 1",
+            &expect![
+                "Runs at 00:00, every 1st, 3rd, 5th, 7th, 9th, 11th, 13th, 15th, 17th, 19th, 21st, 23rd, 25th, 27th, 29th and 31st that is also a Monday in June. Months without a day 31 do not have that occurrence. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."
+            ],
+        );
     }
 
     #[test]
     fn what_is_left_out_is_said() {
-        check("every 31st at 08:00", &expect!["Runs every 31st at 08:00. Months without a day 31 do not have that occurrence. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."]);
-        check("every 3 days at 08:00", &expect!["Runs every 3 days at 08:00. The days are counted from 1970-01-01. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."]);
+        check(
+            "every 31st at 08:00",
+            &expect![
+                "Runs every 31st at 08:00. Months without a day 31 do not have that occurrence. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."
+            ],
+        );
+        check(
+            "every 3 days at 08:00",
+            &expect![
+                "Runs every 3 days at 08:00. The days are counted from 1970-01-01. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."
+            ],
+        );
         check("never", &expect!["Never runs by itself."]);
     }
 }

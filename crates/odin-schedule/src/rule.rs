@@ -178,6 +178,9 @@ impl Rule {
                 rule.year_kinds |= 1 << kind;
             }
         }
+        if rule.step_never_meets_days() {
+            rule.year_kinds = 0;
+        }
         rule
     }
 
@@ -186,5 +189,19 @@ impl Rule {
         self.tail
             .starting
             .map_or(0, |second| second.div_euclid(DAY_SECONDS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_common_schedule_is_small_in_memory() {
+        // A million jobs keep their schedules in memory: 200 bytes each, the list of
+        // times included, is the bound.
+        let text = "every Monday and Friday at 09:00, 12:00 and 18:00";
+        assert_eq!(crate::parse(text).unwrap().rules.len(), 1);
+        let counts_of_the_shared_slice = 2 * size_of::<usize>();
+        let times = 3 * size_of::<u32>();
+        assert!(size_of::<super::Rule>() + counts_of_the_shared_slice + times <= 200);
     }
 }

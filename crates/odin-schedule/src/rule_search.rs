@@ -9,7 +9,9 @@ use jiff::tz::TimeZone;
 use crate::dst::{DstPolicy, GapPolicy, RepeatPolicy};
 use crate::rule::{Passes, Rule, Timing, Window};
 use crate::time_set::TimeSet;
-use crate::timeline::{Change, FIRST_SECOND, LAST_SECOND, Stretch, first_instant, stretch_at};
+use crate::timeline::{
+    Change, FIRST_SECOND, LAST_SECOND, Stretch, change_before, first_instant, stretch_at,
+};
 use crate::wall::Wall;
 
 /// More than any gap and any two offsets together can be apart: a search may leap to
@@ -149,10 +151,9 @@ impl WallInZone<'_> {
         let mut from = from;
         loop {
             let stretch = stretch_at(self.zone, from);
-            let (low, high) = self.local_range(stretch);
-            let local = self.wall.next(low.max(from + stretch.offset));
+            let local = self.wall.next(self.low(from, stretch.offset));
             if let Some(local) = local
-                && local < high
+                && local < self.high(stretch)
             {
                 return Some(local - stretch.offset);
             }
@@ -182,14 +183,17 @@ impl WallInZone<'_> {
             {
                 return Some(due);
             }
-            let (low, high) = self.local_range(stretch);
-            let local = self.wall.previous((high - 1).min(to + stretch.offset));
+            let before = change_before(self.zone, to);
+            let low = before.map_or(i64::MIN / 4, |before| self.low(before.at, stretch.offset));
+            let local = self
+                .wall
+                .previous((self.high(stretch) - 1).min(to + stretch.offset));
             if let Some(local) = local
                 && local >= low
             {
                 return Some(local - stretch.offset);
             }
-            let before = stretch.before?;
+            let before = before?;
             let start = Change {
                 at: before.at,
                 offset: stretch.offset,
@@ -213,11 +217,10 @@ impl WallInZone<'_> {
         let mut count = 0;
         while from <= to {
             let stretch = stretch_at(self.zone, from);
-            let (low, high) = self.local_range(stretch);
             let end = stretch.after.map_or(to, |after| to.min(after.at - 1));
             count += self.wall.count(
-                low.max(from + stretch.offset),
-                high.min(end + stretch.offset + 1),
+                self.low(from, stretch.offset),
+                self.high(stretch).min(end + stretch.offset + 1),
             );
             let Some(after) = stretch.after else { break };
             if let Some(due) = self.gap_occurrence(after, stretch.offset)
@@ -242,29 +245,27 @@ impl WallInZone<'_> {
         self.wall.any_in(local, local + 1)
     }
 
-    /// The local times that count in a stretch: all of them, less what the policy
-    /// leaves to the other pass of a repeated hour.
-    fn local_range(self, stretch: Stretch) -> (i64, i64) {
-        let mut low = stretch
-            .before
-            .map_or(i64::MIN / 4, |before| before.at + stretch.offset);
-        let mut high = stretch
-            .after
-            .map_or(i64::MAX / 4, |after| after.at + stretch.offset);
+    /// The first local time that counts from a second on: what the clock shows then,
+    /// or the end of a repeated hour whose first pass has had its occurrences.
+    fn low(self, second: i64, offset: i64) -> i64 {
+        let shown = second + offset;
         match self.dst.map(|dst| dst.repeat) {
-            Some(RepeatPolicy::First) => {
-                if let Some(before) = stretch.before {
-                    low = low.max(before.at + before.offset);
-                }
-            }
-            Some(RepeatPolicy::Last) => {
-                if let Some(after) = stretch.after {
-                    high = high.min(after.at + after.offset);
-                }
-            }
-            Some(RepeatPolicy::Both) | None => {}
+            Some(RepeatPolicy::First) => change_before(self.zone, second)
+                .map_or(shown, |before| shown.max(before.at + before.offset)),
+            Some(RepeatPolicy::Last | RepeatPolicy::Both) | None => shown,
         }
-        (low, high)
+    }
+
+    /// The end of the local times that count in a stretch: its own, or where the
+    /// clock will be turned back to, if the last pass of a repeated hour counts.
+    fn high(self, stretch: Stretch) -> i64 {
+        let Some(after) = stretch.after else {
+            return i64::MAX / 4;
+        };
+        match self.dst.map(|dst| dst.repeat) {
+            Some(RepeatPolicy::Last) => after.at + after.offset.min(stretch.offset),
+            Some(RepeatPolicy::First | RepeatPolicy::Both) | None => after.at + stretch.offset,
+        }
     }
 
     /// The occurrence that stands for the local times which `change` skips.

@@ -8,14 +8,11 @@ pub(crate) const FIRST_SECOND: i64 = -377_705_023_201;
 /// The latest second that any answer may have: that of `Timestamp::MAX`.
 pub(crate) const LAST_SECOND: i64 = 253_402_207_200;
 
-/// A stretch of time in which a zone's offset does not change, with what lies
-/// beside it.
+/// A stretch of time in which a zone's offset does not change, from a second on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stretch {
     /// Seconds east of UTC.
     pub(crate) offset: i64,
-    /// When it begins, and the offset before that; `None` at the beginning of time.
-    pub(crate) before: Option<Change>,
     /// When it ends, and the offset after that; `None` where it never ends.
     pub(crate) after: Option<Change>,
 }
@@ -31,21 +28,29 @@ pub(crate) struct Change {
 
 /// The stretch that holds a second.
 pub(crate) fn stretch_at(zone: &TimeZone, second: i64) -> Stretch {
-    let here = timestamp(second);
-    let offset = i64::from(zone.to_offset(here).seconds());
-    // `preceding` is strict, so the search starts one second on to see a change right here.
-    let before = zone.preceding(timestamp(second + 1)).next().map(|change| {
-        let at = change.timestamp().as_second();
-        Change {
-            at,
-            offset: zone.to_offset(timestamp(at - 1)).seconds().into(),
-        }
-    });
+    let offset = i64::from(zone.to_offset(timestamp(second)).seconds());
     Stretch {
         offset,
-        before,
         after: change_after(zone, second),
     }
+}
+
+/// How the stretch that holds a second began, and the offset before that; `None` at
+/// the beginning of time.
+///
+/// Apart from [`stretch_at`] because a search forward seldom needs it, and looking it
+/// up costs as much as the rest of the search.
+pub(crate) fn change_before(zone: &TimeZone, second: i64) -> Option<Change> {
+    // `preceding` is strict, so it starts one second on to see a change right here.
+    let at = zone
+        .preceding(timestamp(second + 1))
+        .next()?
+        .timestamp()
+        .as_second();
+    Some(Change {
+        at,
+        offset: zone.to_offset(timestamp(at - 1)).seconds().into(),
+    })
 }
 
 fn change_after(zone: &TimeZone, second: i64) -> Option<Change> {

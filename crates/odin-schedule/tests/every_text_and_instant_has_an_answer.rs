@@ -88,9 +88,10 @@ fn agree(schedule: &Schedule, zone: &str, at: Timestamp) {
         assert!(after.is_none_or(|after| after >= at), "{}", context());
         assert!(after.is_some() || next.is_none(), "{}", context());
     }
-    let (Ok(from), Ok(to)) =
-        (at.checked_sub(SignedDuration::from_hours(1)), at.checked_add(SignedDuration::from_hours(2)))
-    else {
+    let (Ok(from), Ok(to)) = (
+        at.checked_sub(SignedDuration::from_hours(1)),
+        at.checked_add(SignedDuration::from_hours(2)),
+    ) else {
         return;
     };
     let listed: Vec<Timestamp> = zoned.occurrences(from, to).collect();

@@ -515,6 +515,26 @@ fn lists_and_clauses_are_read_the_natural_way() {
             "every Monday at 9:00 and every Monday at 9:00",
             "every Monday at 09:00",
         ),
+        (
+            "every 2nd and 4th Tuesday at 9am",
+            "every 2nd Tuesday and 4th Tuesday at 09:00",
+        ),
+        (
+            "every first and last Friday of January at 9am",
+            "every 1st Friday and last Friday in January at 09:00",
+        ),
+        (
+            "every 15th of the month and 2nd Tuesday at 9am",
+            "every 15th of the month and 2nd Tuesday at 09:00",
+        ),
+        (
+            "every Monday and Friday of May at 9am",
+            "every Monday and Friday in May at 09:00",
+        ),
+        (
+            "every Monday and 1st of January at 9am",
+            "every Monday at 09:00 and every January 1st at 09:00",
+        ),
         ("every second", "every second"),
         (
             "cron \"0 9 * * *\" except weekends",

@@ -391,6 +391,29 @@ fn times_dates_and_ordinals_that_do_not_exist() {
 }
 
 #[test]
+fn words_that_people_read_in_two_ways() {
+    for (text, pointed_at, help) in [
+        (
+            "every 15th and 2nd Tuesday at 9am",
+            "15th and 2nd Tuesday",
+            "of the month",
+        ),
+        (
+            "every 4th January and 5th at 9am",
+            "4th January and 5th",
+            "behind each day",
+        ),
+        (
+            "every January 4th and last Friday at 9am",
+            "January 4th and last Friday",
+            "behind each day",
+        ),
+    ] {
+        check(text, "schedule/ambiguous", pointed_at, help);
+    }
+}
+
+#[test]
 fn what_is_not_built_yet_says_so() {
     for (text, pointed_at) in [
         ("every hour around :17", "around"),

@@ -7,7 +7,7 @@ use super::date::{day_of_month, month_day};
 use crate::error::{ScheduleError, ScheduleErrorKind};
 use crate::rule::{ALL_MONTHS, ALL_WEEKDAYS, DayPattern, WEEKEND, WORKING_DAYS};
 use crate::token::{Lexeme, Token, ordinal_suffix};
-use crate::words::{Key, MONTHS};
+use crate::words::{Key, MONTHS, Unit};
 
 const DAYS: &str = "days, such as `Monday`, `weekday`, `1st` or `January 4th`";
 
@@ -18,7 +18,15 @@ pub(super) struct DayItem {
     pub(super) pattern: DayPattern,
     /// The months it was written with, bits 1 to 12; `None` where none were named.
     pub(super) months: Option<u16>,
+    kind: ItemKind,
     pub(super) span: Range<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ItemKind {
+    Weekday,
+    DayOfMonth,
+    NthWeekday,
 }
 
 /// Whether `every` may be repeated before an item.
@@ -37,10 +45,8 @@ pub(super) fn day_list(
     // `January 4th and 15th`: a month that leads stays in force for bare days.
     let mut leading_month = None;
     loop {
-        let is_bare_day = item(cursor, &mut items, &mut leading_month)?;
-        if let (Some(month), true, Some(last)) = (leading_month, is_bare_day, items.last_mut()) {
-            last.months = Some(month);
-        }
+        item(cursor, &mut items, &mut leading_month)?;
+        settle_month(&mut items, leading_month)?;
         let goes_on = cursor.list_goes_on(|cursor| {
             if repeated_every == RepeatedEvery::Allowed {
                 cursor.eat(Key::Every);
@@ -76,69 +82,122 @@ pub(super) fn starts_item(cursor: &Cursor<'_>) -> bool {
     )
 }
 
-/// Reads one item; tells whether it was a day of the month without a month.
+/// Reads one item.
 fn item(
     cursor: &mut Cursor<'_>,
     items: &mut Vec<DayItem>,
     leading_month: &mut Option<u16>,
-) -> Result<bool, ScheduleError> {
+) -> Result<(), ScheduleError> {
     let mark = cursor.mark();
-    if let Some(weekdays) = weekdays(cursor)? {
-        let pattern = DayPattern {
-            weekdays,
-            ..DayPattern::NONE
-        };
-        items.push(DayItem {
-            pattern,
-            months: None,
-            span: cursor.span_from(mark),
-        });
-        return Ok(false);
-    }
-    cursor.eat(Key::The);
-    match cursor.lexeme() {
-        Some(Lexeme::Month(month)) => {
-            cursor.take();
-            let day = day_of_month(cursor, month)?;
-            *leading_month = Some(1 << month);
-            items.push(DayItem {
-                pattern: month_day_pattern(day),
-                months: Some(1 << month),
-                span: cursor.span_from(mark),
-            });
-            Ok(false)
-        }
-        Some(Lexeme::Ordinal { .. } | Lexeme::Key(Key::Nth(_))) => {
-            let Some(token) = cursor.take() else {
-                return Err(cursor.unexpected(DAYS));
-            };
-            let (pattern, is_bare_day) = nth(cursor, &token)?;
-            items.push(DayItem {
-                pattern,
-                months: None,
-                span: cursor.span_from(mark),
-            });
-            if let Some(Lexeme::Month(month)) = cursor.lexeme() {
+    let (pattern, kind) = if let Some(weekdays) = weekdays(cursor)? {
+        (
+            DayPattern {
+                weekdays,
+                ..DayPattern::NONE
+            },
+            ItemKind::Weekday,
+        )
+    } else {
+        cursor.eat(Key::The);
+        match cursor.lexeme() {
+            Some(Lexeme::Month(month)) => {
                 cursor.take();
-                set_months(items, 1 << month, &cursor.span_from(mark))?;
-                return Ok(false);
+                let pattern = month_day_pattern(day_of_month(cursor, month)?);
+                *leading_month = Some(1 << month);
+                let (kind, months) = (ItemKind::DayOfMonth, *leading_month);
+                items.push(DayItem {
+                    pattern,
+                    months,
+                    kind,
+                    span: cursor.span_from(mark),
+                });
+                return Ok(());
             }
-            Ok(!of_months(cursor, items)? && is_bare_day)
+            Some(Lexeme::Ordinal { .. } | Lexeme::Key(Key::Nth(_))) => {
+                let Some(token) = cursor.take() else {
+                    return Err(cursor.unexpected(DAYS));
+                };
+                nth(cursor, &token)?
+            }
+            Some(Lexeme::Key(Key::Last)) => {
+                cursor.take();
+                last(cursor)?
+            }
+            Some(Lexeme::Key(Key::Business)) => return Err(business_days(cursor)),
+            Some(Lexeme::Key(Key::Holiday)) => return Err(holidays(cursor)),
+            _ => return Err(cursor.unexpected(DAYS)),
         }
-        Some(Lexeme::Key(Key::Last)) => {
+    };
+    items.push(DayItem {
+        pattern,
+        months: None,
+        kind,
+        span: cursor.span_from(mark),
+    });
+    if kind == ItemKind::NthWeekday {
+        share_weekday(items)?;
+    }
+    match cursor.lexeme() {
+        Some(Lexeme::Month(month)) if kind == ItemKind::DayOfMonth && !pattern.last_day => {
             cursor.take();
-            let pattern = last(cursor)?;
-            items.push(DayItem {
-                pattern,
-                months: None,
-                span: cursor.span_from(mark),
-            });
-            of_months(cursor, items)?;
-            Ok(false)
+            *leading_month = None;
+            set_months(items, 1 << month, &cursor.span_from(mark))
         }
-        Some(Lexeme::Key(Key::Business)) => Err(business_days(cursor)),
-        Some(Lexeme::Key(Key::Holiday)) => Err(holidays(cursor)),
-        _ => Err(cursor.unexpected(DAYS)),
+        Some(Lexeme::Key(Key::Of)) => {
+            *leading_month = None;
+            of_months(cursor, items)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `2nd and 4th Tuesday`: the ordinals before an nth weekday share its weekday.
+fn share_weekday(items: &mut [DayItem]) -> Result<(), ScheduleError> {
+    let Some((last, earlier)) = items.split_last_mut() else {
+        return Ok(());
+    };
+    let weekday = last
+        .pattern
+        .nth_weekdays
+        .iter()
+        .fold(0, |all, weekday| all | weekday);
+    let is_bare = |item: &&mut DayItem| {
+        item.kind == ItemKind::DayOfMonth && item.months.is_none() && !item.pattern.last_day
+    };
+    for item in earlier.iter_mut().rev().take_while(is_bare) {
+        let number = item.pattern.month_days.trailing_zeros() as usize;
+        if number > 5 {
+            let instead = "`of the month` behind the days of the month";
+            let kind = ScheduleErrorKind::Ambiguous { instead };
+            return Err(ScheduleError::new(kind, item.span.start..last.span.end));
+        }
+        item.pattern = DayPattern::NONE;
+        item.pattern.nth_weekdays[number - 1] = weekday;
+        item.kind = ItemKind::NthWeekday;
+    }
+    Ok(())
+}
+
+/// Gives a bare day the month that leads the list. A day that follows another's
+/// month in any other way could be of that month or of every month.
+fn settle_month(items: &mut [DayItem], leading_month: Option<u16>) -> Result<(), ScheduleError> {
+    let [.., before, last] = items else {
+        return Ok(());
+    };
+    let is_settled = last.months.is_some() || last.kind == ItemKind::Weekday;
+    if is_settled || matches!(before.months, None | Some(ALL_MONTHS)) {
+        return Ok(());
+    }
+    match leading_month {
+        Some(months) if last.kind == ItemKind::DayOfMonth && !last.pattern.last_day => {
+            last.months = Some(months);
+            check_day_exists(last, months)
+        }
+        _ => {
+            let instead = "the month, or `of the month`, behind each day";
+            let kind = ScheduleErrorKind::Ambiguous { instead };
+            Err(ScheduleError::new(kind, before.span.start..last.span.end))
+        }
     }
 }
 
@@ -181,7 +240,10 @@ fn weekday_range(from: u8, to: u8) -> u8 {
 }
 
 /// What follows an ordinal: a weekday makes it an nth weekday.
-fn nth(cursor: &mut Cursor<'_>, token: &Token<'_>) -> Result<(DayPattern, bool), ScheduleError> {
+fn nth(
+    cursor: &mut Cursor<'_>,
+    token: &Token<'_>,
+) -> Result<(DayPattern, ItemKind), ScheduleError> {
     let number = ordinal(token)?;
     match cursor.lexeme() {
         Some(Lexeme::Weekday(weekday)) => {
@@ -196,16 +258,14 @@ fn nth(cursor: &mut Cursor<'_>, token: &Token<'_>) -> Result<(DayPattern, bool),
             cursor.take();
             let mut pattern = DayPattern::NONE;
             pattern.nth_weekdays[number as usize - 1] = 1 << weekday;
-            Ok((pattern, false))
+            Ok((pattern, ItemKind::NthWeekday))
         }
         Some(Lexeme::Key(Key::Weekday | Key::Weekend | Key::Business)) => {
             Err(business_days(cursor))
         }
-        Some(Lexeme::Unit(crate::words::Unit::Day))
-            if cursor.lexeme_after() == Some(Lexeme::Key(Key::Of)) =>
-        {
+        Some(Lexeme::Unit(Unit::Day)) if cursor.lexeme_after() == Some(Lexeme::Key(Key::Of)) => {
             cursor.take();
-            Ok((month_day_pattern(number), true))
+            Ok((month_day_pattern(number), ItemKind::DayOfMonth))
         }
         Some(Lexeme::Unit(_) | Lexeme::Key(Key::Week | Key::Month | Key::Quarter | Key::Year)) => {
             Err(cursor.unexpected(
@@ -213,7 +273,7 @@ fn nth(cursor: &mut Cursor<'_>, token: &Token<'_>) -> Result<(DayPattern, bool),
              `every 3 days`",
             ))
         }
-        _ => Ok((month_day_pattern(number), true)),
+        _ => Ok((month_day_pattern(number), ItemKind::DayOfMonth)),
     }
 }
 
@@ -245,27 +305,31 @@ pub(super) fn ordinal(token: &Token<'_>) -> Result<u32, ScheduleError> {
 }
 
 /// What follows `last`.
-fn last(cursor: &mut Cursor<'_>) -> Result<DayPattern, ScheduleError> {
+fn last(cursor: &mut Cursor<'_>) -> Result<(DayPattern, ItemKind), ScheduleError> {
     let mut pattern = DayPattern::NONE;
-    match cursor.lexeme() {
-        Some(Lexeme::Unit(crate::words::Unit::Day)) => pattern.last_day = true,
-        Some(Lexeme::Weekday(weekday)) => pattern.nth_weekdays[5] = 1 << weekday,
+    let kind = match cursor.lexeme() {
+        Some(Lexeme::Unit(Unit::Day)) => {
+            pattern.last_day = true;
+            ItemKind::DayOfMonth
+        }
+        Some(Lexeme::Weekday(weekday)) => {
+            pattern.nth_weekdays[5] = 1 << weekday;
+            ItemKind::NthWeekday
+        }
         Some(Lexeme::Key(Key::Weekday | Key::Weekend | Key::Business)) => {
             return Err(business_days(cursor));
         }
         _ => return Err(cursor.unexpected("`day` or a weekday")),
-    }
+    };
     cursor.take();
-    Ok(pattern)
+    Ok((pattern, kind))
 }
 
-/// Reads `of the month` or `of January and July`, which governs every item before it
-/// that has no month yet. Tells whether it was there.
-fn of_months(cursor: &mut Cursor<'_>, items: &mut [DayItem]) -> Result<bool, ScheduleError> {
+/// Reads `of the month` or `of January and July`, which governs the item before it
+/// and those of the same sort before that which have no month yet.
+fn of_months(cursor: &mut Cursor<'_>, items: &mut [DayItem]) -> Result<(), ScheduleError> {
     let mark = cursor.mark();
-    if cursor.eat(Key::Of).is_none() {
-        return Ok(false);
-    }
+    cursor.eat(Key::Of);
     if cursor.eat(Key::The).is_none() {
         cursor.eat(Key::Every);
     }
@@ -274,8 +338,7 @@ fn of_months(cursor: &mut Cursor<'_>, items: &mut [DayItem]) -> Result<bool, Sch
     } else {
         month_list(cursor)?
     };
-    set_months(items, months, &cursor.span_from(mark))?;
-    Ok(true)
+    set_months(items, months, &cursor.span_from(mark))
 }
 
 /// Reads `January, April and July`.
@@ -306,11 +369,13 @@ fn set_months(
     months: u16,
     span: &Range<usize>,
 ) -> Result<(), ScheduleError> {
-    for item in items
-        .iter_mut()
-        .rev()
-        .take_while(|item| item.months.is_none())
-    {
+    let is_weekday = items
+        .last()
+        .is_some_and(|item| item.kind == ItemKind::Weekday);
+    let governed = |item: &&mut DayItem| {
+        item.months.is_none() && (item.kind == ItemKind::Weekday) == is_weekday
+    };
+    for item in items.iter_mut().rev().take_while(governed) {
         item.months = Some(months);
         item.span.end = span.end;
         check_day_exists(item, months)?;
