@@ -5,6 +5,21 @@
 //! * [`bundle`] collects the files that a job file names into one archive, and checks archives that arrive.
 //! * [`template`](template()) writes the files that `odin generate` makes.
 //! * [`schema`](schema()) and [`reference`](reference()) describe the keys, from the same table that the reader uses.
+//!
+//! ```
+//! use odin_job_file::{Defaults, line_and_column, read};
+//!
+//! let text = "job:\n  name: report\n  schedule: every Wendesday at 09:00\n  command: [df, -h]\n";
+//! let mistakes = read(text, &Defaults::default()).expect_err("the day is misspelt");
+//! let mistake = &mistakes.list()[0];
+//! assert_eq!(mistake.code, "schedule/unknown-word");
+//! assert_eq!(&text[mistake.span.clone()], "Wendesday");
+//! assert_eq!(line_and_column(text, mistake.span.start), (3, 19));
+//!
+//! let text = text.replace("Wendesday", "Wednesday");
+//! let file = read(&text, &Defaults::default()).expect("nothing else is wrong");
+//! assert_eq!(file.spec("Europe/Dublin").schedule, "every Wednesday at 09:00");
+//! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -16,6 +16,7 @@
 
 mod archive;
 mod collect;
+mod directory;
 mod error;
 mod pack;
 pub mod path;
