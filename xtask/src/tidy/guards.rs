@@ -23,14 +23,21 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
         .collect()
 }
 
-/// What stands in backticks behind the mark, up to the end of the line, with line numbers from 1. Names of crates
-/// are left out: they explain.
+/// What stands in backticks behind the mark, up to the next blank line or list item, with line numbers from 1. Names
+/// of crates are left out: they explain.
 fn guards(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
+    let mut is_behind_mark = false;
     for (index, line) in text.lines().enumerate() {
-        let Some((_, behind)) = line.split_once(MARK) else {
-            continue;
+        if line.trim().is_empty() || line.starts_with("- ") {
+            is_behind_mark = false;
+        }
+        let behind = match line.split_once(MARK) {
+            Some((_, behind)) => behind,
+            None if is_behind_mark => line,
+            None => continue,
         };
+        is_behind_mark = true;
         let names = behind.split('`').skip(1).step_by(2);
         let names = names.filter(|name| name.contains('_') || name.contains('/'));
         found.extend(names.map(|name| (index + 1, name)));
@@ -63,6 +70,11 @@ mod tests {
             ("It is `odin-x`. *Guard:* `it_holds`.", 0),
             ("*Guard:* `crates/odin-x/src/a.rs` (in `odin-x`)", 0),
             ("*Guard:* `it_held`, `crates/odin-x/src/b.rs`", 2),
+            ("*Guard:*\n`it_held`,\n`it_was_held`", 2),
+            (
+                "*Guard:* `it_holds`.\n- No guard: `it_held`.\n\nNor here: `it_held`.",
+                0,
+            ),
             ("No guard here: `it_held`.", 0),
         ] {
             let found = check(&[file(PAGE, line), file(&source.path, &source.text)]);
