@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use odin_cluster::memory_transport::MemoryNetwork;
 use odin_cluster::{
-    Committed, Environment, LeaseAuthority, LeaseRequest, Log, Machine, NotAdmitted, Options,
-    SnapshotJob,
+    Committed, Environment, Leadership, LeaseAuthority, LeaseRequest, Log, Machine, NotAdmitted,
+    Options, SnapshotJob,
 };
 use odin_model::{Boottime, Clock, NodeId};
 
@@ -27,25 +27,31 @@ const COMMAND_BYTES: usize = 120;
 const EACH: Duration = Duration::from_secs(3);
 const IN_FLIGHT: [usize; 3] = [1, 64, 1024];
 
-/// Forgets everything: what is measured is the log.
-struct Nothing;
+/// Forgets everything but its mark: what is measured is the log.
+#[derive(Default)]
+struct Nothing {
+    mark: Option<Vec<u8>>,
+}
 
 impl Machine for Nothing {
     type Error = std::io::Error;
 
     fn mark(&self) -> std::io::Result<Option<Vec<u8>>> {
-        Ok(None)
+        Ok(self.mark.clone())
     }
 
-    fn apply(&mut self, commands: &[Committed], _mark: &[u8]) -> std::io::Result<Vec<Bytes>> {
+    fn apply(&mut self, commands: &[Committed], mark: &[u8]) -> std::io::Result<Vec<Bytes>> {
+        self.mark = Some(mark.to_vec());
         Ok(vec![Bytes::new(); commands.len()])
     }
 
     fn snapshot(&mut self) -> std::io::Result<SnapshotJob<std::io::Error>> {
-        Ok(Box::new(|into| std::fs::write(into, "")))
+        let mark = self.mark.clone().unwrap_or_default();
+        Ok(Box::new(move |into| std::fs::write(into, mark)))
     }
 
-    fn install(&mut self, _from: &Path) -> std::io::Result<()> {
+    fn install(&mut self, from: &Path) -> std::io::Result<()> {
+        self.mark = Some(std::fs::read(from)?);
         Ok(())
     }
 }
@@ -121,13 +127,7 @@ async fn proposed(log: &Log, callers: usize) -> f64 {
 async fn run() {
     let dir = tempfile::tempdir().unwrap();
     let node = NodeId(1);
-    let environment = Environment {
-        transport: MemoryNetwork::new().transport(node),
-        clock: Arc::new(NoTime),
-        leases: Arc::new(NoTime),
-    };
-    let options = Options::on_disk(node, dir.path().join("log"), dir.path().join("snapshots"));
-    let log = Log::start(options, Nothing, environment).await.unwrap();
+    let log = start(dir.path(), node).await;
     log.bootstrap().await.unwrap();
     println!("{COMMAND_BYTES} bytes a command, one voter");
     println!(
@@ -143,7 +143,42 @@ async fn run() {
             100.0 * proposed / raw
         );
     }
+    let entries = log.status().last_log.unwrap();
     log.shutdown().await;
+    let began = now();
+    let log = start(dir.path(), node).await;
+    let mut leadership = log.leadership();
+    leadership
+        .wait_for(|now| matches!(now, Leadership::Leading { .. }))
+        .await
+        .unwrap();
+    println!(
+        "leads again {:.0?} after the start, log up to entry {entries}",
+        began.elapsed()
+    );
+    println!("resident memory: {} KiB", resident_kib());
+    log.shutdown().await;
+}
+
+async fn start(dir: &Path, node: NodeId) -> Log {
+    let environment = Environment {
+        transport: MemoryNetwork::new().transport(node),
+        clock: Arc::new(NoTime),
+        leases: Arc::new(NoTime),
+    };
+    let options = Options::on_disk(node, dir.join("log"), dir.join("snapshots"));
+    Log::start(options, Nothing::default(), environment)
+        .await
+        .unwrap()
+}
+
+fn resident_kib() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").to_owned()
 }
 
 fn main() {

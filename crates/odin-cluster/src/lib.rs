@@ -56,6 +56,10 @@ mod torn_tail;
 mod transport;
 mod wal_types;
 
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 pub use disk_log::LogOpenError;
 pub use error::{
     BootstrapError, ConfirmError, Failure, MembershipError, ProposeError, StartError, Stopped,

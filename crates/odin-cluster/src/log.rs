@@ -442,3 +442,32 @@ fn compact(raft: Raft, growth: Growth, retention: Retention) -> AbortHandle {
     });
     task.abort_handle()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory_transport::MemoryNetwork;
+    use crate::support::{Tally, environment};
+    use crate::{Applied, ProposeError};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_log_that_cannot_be_written_fails_the_node() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log_dir, snapshots) = (dir.path().join("log"), dir.path().join("snapshots"));
+        let options = Options::on_disk(NodeId(1), log_dir, snapshots);
+        let environment = environment(NodeId(1), &MemoryNetwork::new());
+        let log = Log::start(options, Tally::default(), environment)
+            .await
+            .unwrap();
+        log.bootstrap().await.unwrap();
+        let Applied { reply, .. } = log.propose("a".into()).await.unwrap();
+        assert_eq!(reply, "1");
+        // Every write fails from here on, as on a disk that is gone.
+        log.inner.disk.as_ref().unwrap().close();
+        let error = log.propose("b".into()).await.unwrap_err();
+        assert!(matches!(error, ProposeError::Stopped(_)), "{error}");
+        let failure = log.failed().await;
+        assert!(failure.reason.contains("the log is closed"), "{failure}");
+        log.shutdown().await;
+    }
+}

@@ -10,9 +10,7 @@ use openraft::testing::log::{StoreBuilder, Suite};
 use crate::apply::Applier;
 use crate::raft_types::TypeConfig;
 use crate::snapshot::SnapshotDirectory;
-
-#[path = "../tests/support/mod.rs"]
-mod support;
+use crate::support;
 
 struct Builder<F>(F);
 
