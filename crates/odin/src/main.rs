@@ -1,2 +1,46 @@
 //! The odin command: server, executor and command line in one.
-fn main() {}
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod arguments;
+mod commands;
+mod context;
+mod demo;
+mod deployment;
+mod error;
+mod go_build;
+mod log_line;
+mod report;
+mod run_output;
+mod selection;
+mod server_choice;
+mod table;
+mod terminal;
+mod times;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Cli;
+use crate::report::Form;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and the version end with 0, refused arguments with 2. A reader that went away is nobody's mistake.
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let form = if cli.everywhere.json {
+        Form::Json
+    } else {
+        Form::Drawn
+    };
+    match commands::dispatch(cli) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => ExitCode::from(report::tell(error, form).code()),
+    }
+}

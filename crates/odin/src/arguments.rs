@@ -1,0 +1,195 @@
+//! What can be written on the command line. `docs/reference/cli.md` is made from this.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::times::parse_duration;
+
+/// Orchestrate your jobs for periodic execution.
+#[derive(Debug, Parser)]
+#[command(
+    name = "odin",
+    version,
+    max_term_width = 100,
+    propagate_version = false
+)]
+#[command(
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) everywhere: Everywhere,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Everywhere {
+    /// Print JSON with stable names; errors as problem+json on stderr
+    #[arg(long, global = true, display_order = 900)]
+    pub(crate) json: bool,
+    /// The node of this machine that listens on this port, such as :3939
+    #[arg(short, long, global = true, value_name = "PORT", display_order = 901)]
+    #[arg(conflicts_with = "server")]
+    pub(crate) port: Option<String>,
+    /// The server: http://HOST:PORT (needs a token) or unix:PATH [env: ODIN_SERVER]
+    #[arg(long, global = true, value_name = "URL", display_order = 902)]
+    pub(crate) server: Option<String>,
+    /// The token for a server named by URL; better in the environment [env: ODIN_TOKEN]
+    #[arg(long, global = true, value_name = "TOKEN", display_order = 903)]
+    pub(crate) token: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node
+    Server(ServerArgs),
+    /// Run a server in a temporary directory with example jobs, and show what they do
+    Demo(DemoArgs),
+    /// Make job files to fill in
+    #[command(visible_alias = "gen")]
+    Generate(commands::generate::GenerateArgs),
+    /// Check, bundle and deploy a job; the same job again is a new version
+    #[command(visible_aliases = ["dep", "add"])]
+    Deploy(commands::deploy::DeployArgs),
+    /// List jobs
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show a job in full
+    #[command(visible_alias = "desc")]
+    Describe(JobArg),
+    /// Show a job's state now
+    Status(JobArg),
+    /// Change a job's name, description or schedule
+    #[command(visible_alias = "mod")]
+    Modify(commands::modify::ModifyArgs),
+    /// Remove a job
+    #[command(visible_alias = "rm")]
+    Remove(JobArg),
+    /// Stop a job's schedule from counting
+    Pause(JobArg),
+    /// Make a paused job's schedule count again
+    Resume(JobArg),
+    /// Run a deployed job now
+    Run(commands::run::RunArgs),
+    /// Run a job file once, without deploying it
+    #[command(visible_alias = "exec")]
+    Execute(commands::execute::ExecuteArgs),
+    /// Stop a run
+    Cancel(commands::cancel::CancelArgs),
+    /// Show a job's runs, newest first
+    Runs(commands::runs::RunsArgs),
+    /// Show log lines and output of a job's last 20 runs, or of one run
+    Log(commands::log::LogArgs),
+    /// Say what became of a due time, and why
+    Why(commands::why::WhyArgs),
+    /// Write a job's deployed files back into the current directory
+    Recover(JobArg),
+    /// Look at the nodes
+    #[command(subcommand)]
+    Nodes(commands::nodes::NodesCommand),
+    /// Ask what a schedule means, without a server
+    #[command(subcommand)]
+    Schedule(commands::schedule::ScheduleCommand),
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    Completions(commands::completions::CompletionsArgs),
+    /// The parent of all job processes of a node; the server starts it
+    #[command(name = "__executor", hide = true)]
+    Executor(ExecutorArgs),
+    /// Unpacks a bundle as the job's owner; the executor starts it
+    #[command(name = "__unpack", hide = true)]
+    Unpack(UnpackArgs),
+}
+
+/// A job.
+#[derive(Debug, Args)]
+pub(crate) struct JobArg {
+    /// The job's id, or its name
+    #[arg(short, long, value_name = "JOB")]
+    pub(crate) id: String,
+}
+
+/// `odin server`.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The node's name; the first one of a cluster is master-node unless named
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Where everything of the node is [env: ODIN_DATA_DIR] [default: /var/lib/odin for root, else
+    /// ~/.local/share/odin]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where HTTP is served; :PORT is 127.0.0.1:PORT, :0 picks one
+    #[arg(long, value_name = "ADDR", default_value = ":3939")]
+    pub(crate) http: String,
+    /// Where other nodes reach this one
+    #[arg(long, value_name = "ADDR", default_value = RAFT_DEFAULT)]
+    pub(crate) raft: String,
+    /// A node of the cluster to join
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) join: Option<String>,
+}
+
+/// Where other nodes reach a node that says nothing else.
+pub(crate) const RAFT_DEFAULT: &str = ":12000";
+
+/// `odin demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// End after this time, with exit code 0 only if every example did its work
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) duration: Option<Duration>,
+}
+
+/// `odin __executor`.
+#[derive(Debug, Args)]
+pub(crate) struct ExecutorArgs {
+    /// The node's data directory
+    #[arg(long)]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// `odin __unpack`.
+#[derive(Debug, Args)]
+pub(crate) struct UnpackArgs {
+    /// The hash that the bundle must have
+    pub(crate) hash: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_documented_alias_leads_to_its_command() {
+        let command = Cli::command();
+        for (alias, name) in [
+            ("gen", "generate"),
+            ("dep", "deploy"),
+            ("add", "deploy"),
+            ("ls", "list"),
+            ("desc", "describe"),
+            ("mod", "modify"),
+            ("rm", "remove"),
+            ("exec", "execute"),
+        ] {
+            let found = command.find_subcommand(alias).map(clap::Command::get_name);
+            assert_eq!(found, Some(name));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! `odin deploy`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use odin_client::{Client, ClientError};
+use odin_job_file::Purpose;
+use odin_wire::{DeployQuery, Exit, Job, JobList, Mistake};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::deployment::{self, Prepared};
+use crate::error::{CliError, not_a_file};
+use crate::report::{self, Form, Source};
+use crate::times;
+
+/// `odin deploy`.
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// The job file, or a directory: every job file in it
+    #[arg(short, long, value_name = "FILE|DIR")]
+    file: PathBuf,
+    /// Check, and show what would be deployed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What `--dry-run --json` prints.
+#[derive(Debug, Serialize)]
+struct DryRun {
+    name: String,
+    description: String,
+    language: String,
+    schedule: String,
+    timezone: String,
+    #[serde(with = "odin_wire::as_text::list")]
+    occurrences: Vec<Timestamp>,
+    bundle: String,
+    files: Vec<String>,
+    warnings: Vec<Mistake>,
+    /// The server's answer. `null`: no server was asked.
+    job: Option<Job>,
+}
+
+/// How many occurrences a dry run shows.
+const OCCURRENCES_SHOWN: usize = 3;
+
+/// Checks, bundles and deploys.
+pub(crate) async fn run(args: &DeployArgs, context: &Context) -> Result<(), CliError> {
+    let is_directory = args.file.is_dir();
+    let paths = if is_directory {
+        job_files(&args.file)?
+    } else {
+        vec![args.file.clone()]
+    };
+    let mut jobs = Vec::new();
+    let mut rehearsals = Vec::new();
+    let mut worst = None;
+    for path in &paths {
+        let result = if args.dry_run {
+            rehearse(path, context)
+                .await
+                .map(|rehearsal| rehearsals.push(rehearsal))
+        } else {
+            deploy(path, context).await.map(|job| jobs.push(job))
+        };
+        match result {
+            Ok(()) => {}
+            // One file's mistakes are not the others'; a server that is not there is everybody's.
+            Err(error) if is_directory && error.exit() != Exit::Unavailable => {
+                let form = if context.json() {
+                    Form::Json
+                } else {
+                    Form::Drawn
+                };
+                worst = Some(worse(worst, report::tell(error, form)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if context.json() {
+        match (is_directory, jobs.pop(), rehearsals.pop()) {
+            (false, Some(job), _) => context.print_json(&job)?,
+            (false, None, Some(rehearsal)) => context.print_json(&rehearsal)?,
+            (_, job, None) => {
+                jobs.extend(job);
+                context.print_json(&JobList { jobs, next: None })?;
+            }
+            (_, _, last) => {
+                rehearsals.extend(last);
+                context.print_json(&rehearsals)?;
+            }
+        }
+    }
+    worst.map_or(Ok(()), |exit| Err(CliError::Said(exit)))
+}
+
+/// A refusal of a file counts more than any other failure.
+fn worse(one: Option<Exit>, other: Exit) -> Exit {
+    match one {
+        Some(Exit::Refused) => Exit::Refused,
+        _ => other,
+    }
+}
+
+/// The job files of a directory, by name. Other YAML is left out, and said to be.
+fn job_files(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let failed = |error: std::io::Error| CliError::file(directory, &error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .extension()
+            .is_some_and(|ending| ending == "yml" || ending == "yaml")
+        {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found.retain(|path| match odin_job_file::bundle::read_job_file(path) {
+        Ok(text) if !looks_like_a_job(&text) => {
+            report::note(&format!(
+                "{} is not a job file: it has no `job:`",
+                path.display()
+            ));
+            false
+        }
+        // What cannot be read is reported with the others.
+        Ok(_) | Err(_) => true,
+    });
+    if found.is_empty() {
+        return Err(not_a_file(directory, "a directory without job files"));
+    }
+    Ok(found)
+}
+
+fn looks_like_a_job(text: &str) -> bool {
+    let keys = ["job:", "provider:", "workflow:", "\"job\":", "'job':", "{"];
+    text.trim_start_matches('\u{feff}')
+        .lines()
+        .any(|line| keys.iter().any(|key| line.starts_with(key)))
+}
+
+async fn deploy(path: &Path, context: &Context) -> Result<Job, CliError> {
+    let prepared = deployment::prepare(path, Purpose::Deploy)?;
+    let client = context.client().await?;
+    let job = send(&client, &prepared, Sending::Deploy, context).await?;
+    // The server reads the same file, so its warnings hold the local ones.
+    let warnings = if job.warnings.is_empty() {
+        prepared.warnings()
+    } else {
+        job.warnings.clone()
+    };
+    report::warn(&warnings, Some(source(&prepared)));
+    report::decided(&job.decided);
+    if !context.json() {
+        context.print(&format!("Job: {} deployed successfully\n", job.id))?;
+        let zone = times::zone(&job.timezone);
+        let next = job
+            .next_due
+            .map_or("never".to_owned(), |due| times::in_zone(due, &zone));
+        context.print_line(&format!(
+            "  {}, version {}, next due: {next}",
+            job.name, job.version
+        ))?;
+    }
+    Ok(job)
+}
+
+/// What a bundle is sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// To be a job, or a new version of one.
+    Deploy,
+    /// To be checked only.
+    DryRun,
+    /// To be a job that lists do not show.
+    Execute,
+}
+
+/// Sends a bundle; mistakes that only the server finds are shown in the person's own file.
+pub(crate) async fn send(
+    client: &Client,
+    prepared: &Prepared,
+    sending: Sending,
+    context: &Context,
+) -> Result<Job, CliError> {
+    let query = DeployQuery {
+        file: prepared.name.clone(),
+        expected_revision: None,
+        dry_run: sending == Sending::DryRun,
+        hidden: sending == Sending::Execute,
+    };
+    client
+        .deploy(&query, prepared.packed.clone(), context.key()?)
+        .await
+        .map_err(|error| report::about_text(error, &prepared.origin, Some(&prepared.file.text)))
+}
+
+/// The text that warnings about a job file are in.
+pub(crate) fn source(prepared: &Prepared) -> Source<'_> {
+    Source {
+        origin: &prepared.origin,
+        text: &prepared.file.text,
+    }
+}
+
+async fn rehearse(path: &Path, context: &Context) -> Result<DryRun, CliError> {
+    let prepared = deployment::prepare(path, Purpose::Deploy)?;
+    let job = match context.client().await {
+        Ok(client) => Some(send(&client, &prepared, Sending::DryRun, context).await?),
+        Err(CliError::Client(ClientError::NotRunning { .. })) => None,
+        Err(error) => return Err(error),
+    };
+    let file = &prepared.file;
+    let named = file.schedule.zone().or(file.timezone.as_deref());
+    let zone = match (&job, named) {
+        (Some(job), _) => times::zone(&job.timezone),
+        (None, Some(name)) => times::zone(name),
+        (None, None) => TimeZone::system(),
+    };
+    let schedule = file.schedule.in_zone(&zone);
+    let next = |instant: &Timestamp| schedule.next_after(*instant);
+    let rehearsal = DryRun {
+        name: file.name.to_string(),
+        description: file.description.clone(),
+        language: file.program.language().to_owned(),
+        schedule: file.schedule_text.clone(),
+        timezone: zone.iana_name().unwrap_or("UTC").to_owned(),
+        occurrences: std::iter::successors(schedule.next_after(context.now()), next)
+            .take(OCCURRENCES_SHOWN)
+            .collect(),
+        bundle: prepared.hash.to_string(),
+        files: prepared.paths.clone(),
+        warnings: match &job {
+            Some(job) if !job.warnings.is_empty() => job.warnings.clone(),
+            _ => prepared.warnings(),
+        },
+        job,
+    };
+    report::warn(&rehearsal.warnings, Some(source(&prepared)));
+    if !context.json() {
+        print_rehearsal(&rehearsal, &prepared, &zone, context)?;
+    }
+    Ok(rehearsal)
+}
+
+fn print_rehearsal(
+    rehearsal: &DryRun,
+    prepared: &Prepared,
+    zone: &TimeZone,
+    context: &Context,
+) -> Result<(), CliError> {
+    let what = match &rehearsal.job {
+        Some(job) if job.version > 1 => format!("version {} of job {}", job.version, job.id),
+        Some(_) => "a new job".to_owned(),
+        None => "a job (no server was asked)".to_owned(),
+    };
+    context.print_line(&format!("{} would be deployed as {what}", prepared.origin))?;
+    context.print_line(&format!("  name:      {}", rehearsal.name))?;
+    context.print_line(&format!("  language:  {}", rehearsal.language))?;
+    context.print_line(&format!(
+        "  schedule:  {} ({})",
+        rehearsal.schedule, rehearsal.timezone
+    ))?;
+    let size = prepared.packed.len();
+    context.print_line(&format!(
+        "  files:     {} ({size} bytes packed)",
+        rehearsal.files.join(" ")
+    ))?;
+    for due in &rehearsal.occurrences {
+        context.print_line(&format!("  due:       {}", times::in_zone(*due, zone)))?;
+    }
+    if rehearsal.occurrences.is_empty() {
+        context.print_line("  due:       never")?;
+    }
+    Ok(())
+}

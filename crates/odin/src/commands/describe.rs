@@ -1,0 +1,142 @@
+//! `odin describe`.
+
+use std::fmt::Write as _;
+
+use odin_wire::job::JobCommand;
+use odin_wire::{Job, JobSettings};
+
+use crate::arguments::JobArg;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::selection;
+use crate::terminal::visible;
+use crate::times;
+
+/// Shows a job in full.
+pub(crate) async fn run(args: &JobArg, context: &Context) -> Result<(), CliError> {
+    let job = selection::job(&context.client().await?, &args.id).await?;
+    if context.json() {
+        return context.print_json(&job);
+    }
+    context.print(&text(&job))
+}
+
+/// The documented first line, then what there is to know, a line each.
+fn text(job: &Job) -> String {
+    let zone = times::zone(&job.timezone);
+    let mut lines = vec![
+        ("id", job.id.to_string()),
+        ("owner", job.owner.clone()),
+        ("state", job.state.word().to_owned()),
+        ("language", job.language.clone()),
+    ];
+    lines.extend(job.file.clone().map(|file| ("file", file)));
+    if let Some(settings) = &job.settings {
+        lines.extend(program_lines(settings));
+    }
+    lines.push(("schedule", job.schedule.clone()));
+    lines.push(("timezone", job.timezone.clone()));
+    let next = job
+        .next_due
+        .map_or("none".to_owned(), |due| times::in_zone(due, &zone));
+    lines.push(("next due", next));
+    if let Some(settings) = &job.settings {
+        lines.extend(policy_lines(settings));
+    }
+    let deployed = times::in_zone(job.deployed_at, &zone);
+    lines.push(("version", format!("{} of {deployed}", job.version)));
+    lines.push(("first deployed", times::in_zone(job.created_at, &zone)));
+    if let (Some(outcome), Some(run)) = (job.last_outcome, job.last_run) {
+        lines.push(("last outcome", format!("{} ({run})", outcome.word())));
+    }
+    let mut text = format!("{} - {}\n", visible(&job.name), visible(&job.description));
+    for (name, value) in lines {
+        let _ = writeln!(text, "  {:<15}{}", format!("{name}:"), visible(&value));
+    }
+    text
+}
+
+fn program_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    match &settings.command {
+        Some(JobCommand::Argv(argv)) => lines.push(("command", words(argv))),
+        Some(JobCommand::Shell(line)) => lines.push(("command", line.clone())),
+        None => {}
+    }
+    if !settings.args.is_empty() {
+        lines.push(("args", words(&settings.args)));
+    }
+    if !settings.files.is_empty() {
+        lines.push(("files", words(&settings.files)));
+    }
+    let env = settings
+        .env
+        .iter()
+        .map(|variable| format!("{}={}", variable.name, variable.value));
+    lines.extend(env.map(|variable| ("env", variable)));
+    lines
+}
+
+fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
+    let missed = match settings.missed_limit {
+        Some(limit) => format!("{}, at most {limit}", settings.missed),
+        None => settings.missed.clone(),
+    };
+    vec![
+        ("grace", times::setting(settings.grace_ms)),
+        ("missed", missed),
+        ("concurrency", settings.concurrency.clone()),
+        (
+            "timeout",
+            settings
+                .timeout_ms
+                .map_or("none".to_owned(), times::setting),
+        ),
+    ]
+}
+
+/// Words as a shell would need them written.
+fn words(words: &[String]) -> String {
+    let plain = |word: &&String| {
+        !word.is_empty()
+            && word
+                .chars()
+                .all(|c| c.is_alphanumeric() || "_-./:=@%+,".contains(c))
+    };
+    let quoted = words.iter().map(|word| match Some(word).filter(plain) {
+        Some(word) => word.clone(),
+        None => format!("'{}'", word.replace('\'', r"'\''")),
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::samples;
+    use expect_test::expect;
+
+    #[test]
+    fn a_job_is_described_by_its_documented_line_and_all_its_settings() {
+        expect![[r#"
+            check_stocks - Check the stocks of specified companies
+              id:            a37b187f5930
+              owner:         ann
+              state:         enabled
+              language:      python3
+              file:          check_stocks.py
+              args:          --fast 'two words'
+              files:         lib
+              schedule:      every hour
+              timezone:      Europe/Dublin
+              next due:      2026-11-21 17:00:00 GMT
+              grace:         1m
+              missed:        all, at most 100
+              concurrency:   forbid
+              timeout:       1m30s
+              version:       2 of 2026-11-20 09:30:00 GMT
+              first deployed:2026-11-01 08:00:00 GMT
+              last outcome:  succeeded (r0000000030000)
+        "#]].assert_eq(&text(&samples::job()));
+    }
+}

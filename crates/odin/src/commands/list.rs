@@ -1,0 +1,124 @@
+//! `odin list`.
+
+use jiff::Timestamp;
+use odin_wire::{Job, JobList, JobState, JobsQuery};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::table::{Cell, Column, render};
+use crate::terminal;
+use crate::times;
+
+/// Lists the jobs that the asker may see.
+pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
+    let jobs = context
+        .client()
+        .await?
+        .all_jobs(JobsQuery::default())
+        .await?;
+    if context.json() {
+        return context.print_json(&JobList { jobs, next: None });
+    }
+    context.print(&table(&jobs, context.now(), terminal::stdout_width()))
+}
+
+fn table(jobs: &[Job], now: Timestamp, width: Option<usize>) -> String {
+    let columns = [
+        Column::fixed("ID"),
+        Column::flexible("NAME", 8),
+        Column::flexible(Cell::with_short("LANGUAGE", "LANG"), 6),
+        Column::flexible("LINKS", 5),
+        Column::flexible("SCHEDULE", 10),
+        Column::fixed("STATE"),
+        Column::fixed(Cell::with_short("NEXT DUE", "NEXT")),
+        Column::flexible(Cell::with_short("LAST OUTCOME", "LAST"), 7),
+    ];
+    let rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, now)).collect();
+    render(&columns, &rows, width)
+}
+
+fn row(job: &Job, now: Timestamp) -> Vec<Cell> {
+    let none = || Cell::from("-");
+    let links: Vec<String> = job.links.iter().map(ToString::to_string).collect();
+    vec![
+        job.id.to_string().into(),
+        (&job.name).into(),
+        (&job.language).into(),
+        if links.is_empty() {
+            Cell::with_short("<empty>", "-")
+        } else {
+            links.join(",").into()
+        },
+        (&job.schedule).into(),
+        job.state.word().into(),
+        match (job.state, job.next_due) {
+            (JobState::Enabled, Some(due)) => Cell::with_short(
+                times::in_zone(due, &times::zone(&job.timezone)),
+                times::relative(due, now),
+            ),
+            _ => none(),
+        },
+        job.last_outcome
+            .map_or_else(none, |outcome| outcome.word().into()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::samples;
+    use expect_test::{Expect, expect};
+    use odin_wire::Outcome;
+    use unicode_width::UnicodeWidthStr;
+
+    fn check(jobs: &[Job], width: Option<usize>, expected: &Expect) {
+        let text = table(jobs, samples::NOW.parse().unwrap(), width);
+        let widest = text.lines().map(UnicodeWidthStr::width).max().unwrap();
+        assert!(
+            width.is_none_or(|width| widest <= width),
+            "{widest}\n{text}"
+        );
+        expected.assert_eq(&text);
+    }
+
+    fn jobs() -> Vec<Job> {
+        let stocks = samples::job();
+        let nightly = Job {
+            id: "f0aedde327f3".parse().unwrap(),
+            name: "nightly \u{1b}[31mbackup of every database".into(),
+            language: "go".into(),
+            schedule: "every weekday at 09:00 and every Saturday at 11:30".into(),
+            state: JobState::Paused,
+            next_due: None,
+            last_outcome: Some(Outcome::NotStartable),
+            links: vec![stocks.id],
+            ..stocks.clone()
+        };
+        vec![stocks, nightly]
+    }
+
+    #[test]
+    fn a_piped_list_is_whole_and_has_no_tabs() {
+        check(&jobs(), None, &expect![[r#"
+            ID            NAME                                        LANGUAGE  LINKS         SCHEDULE                                            STATE    NEXT DUE                 LAST OUTCOME
+            a37b187f5930  check_stocks                                python3   <empty>       every hour                                          enabled  2026-11-21 17:00:00 GMT  succeeded
+            f0aedde327f3  nightly \u{1b}[31mbackup of every database  go        a37b187f5930  every weekday at 09:00 and every Saturday at 11:30  paused   -                        not_startable
+        "#]]);
+    }
+
+    #[test]
+    fn a_list_fits_eighty_columns() {
+        check(&jobs(), Some(80), &expect![[r#"
+            ID           NAME       LANG    LINKS     SCHEDULE   STATE   NEXT      LAST
+            a37b187f5930 check_sto… python3 -         every hour enabled in 60 min succeeded
+            f0aedde327f3 nightly \… go      a37b187f… every wee… paused  -         not_star…
+        "#]]);
+    }
+
+    #[test]
+    fn a_list_without_jobs_is_its_heading() {
+        check(&[], Some(80), &expect![[r#"
+            ID  NAME  LANGUAGE  LINKS  SCHEDULE  STATE  NEXT DUE  LAST OUTCOME
+        "#]]);
+    }
+}

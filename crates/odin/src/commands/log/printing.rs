@@ -1,0 +1,119 @@
+//! What `odin log` prints, for people and as JSON.
+
+use odin_client::Client;
+use odin_wire::{OutputChunk, Run};
+use serde::Serialize;
+
+use crate::context::{Context, write_stdout};
+use crate::error::CliError;
+use crate::log_line::{self, JobFields};
+use crate::run_output::{Printer, each_chunk};
+
+/// Prints runs with their output.
+#[derive(Debug)]
+pub(crate) struct Log<'a> {
+    pub(crate) client: &'a Client,
+    job: JobFields,
+    printer: Printer,
+    json: bool,
+}
+
+/// A run with its output, in the list of `--json`.
+#[derive(Debug, Serialize)]
+struct WithOutput<'a> {
+    #[serde(flatten)]
+    run: &'a Run,
+    output: Vec<OutputChunk>,
+}
+
+/// A line of `--follow --json`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Followed<'a> {
+    /// A run that began or ended.
+    Run(&'a Run),
+    /// Something that the run of the latest such line printed.
+    Chunk(&'a OutputChunk),
+}
+
+impl<'a> Log<'a> {
+    pub(crate) fn new(client: &'a Client, job: JobFields, context: &Context) -> Self {
+        Self {
+            client,
+            job,
+            printer: Printer::new(),
+            json: context.json(),
+        }
+    }
+
+    /// These runs, each with what it has printed so far.
+    pub(crate) async fn all(&mut self, runs: &[Run]) -> Result<(), CliError> {
+        if self.json {
+            return self.all_json(runs).await;
+        }
+        for run in runs {
+            self.whole(run).await?;
+        }
+        Ok(())
+    }
+
+    /// `{"runs": […], "next": null}`, written run by run: the output of one at a time is in memory.
+    async fn all_json(&mut self, runs: &[Run]) -> Result<(), CliError> {
+        write_stdout(b"{\"runs\":[")?;
+        for (position, run) in runs.iter().enumerate() {
+            let mut output = Vec::new();
+            each_chunk(self.client, run.id, |chunk| {
+                output.push(chunk);
+                Ok(())
+            })
+            .await?;
+            let separator = if position == 0 { "\n" } else { ",\n" };
+            let entry = to_json(&WithOutput { run, output });
+            write_stdout(format!("{separator}{entry}").as_bytes())?;
+        }
+        write_stdout(b"\n],\"next\":null}\n")
+    }
+
+    /// A run's line, then all it has printed.
+    pub(crate) async fn whole(&mut self, run: &Run) -> Result<(), CliError> {
+        if !self.begin(run)? {
+            return Ok(());
+        }
+        each_chunk(self.client, run.id, |chunk| self.printer.chunk(&chunk)).await?;
+        self.printer.end()
+    }
+
+    /// A run's line. `false`: there is nothing to tell yet.
+    pub(crate) fn begin(&mut self, run: &Run) -> Result<bool, CliError> {
+        match log_line::of_run(&self.job, run) {
+            None => Ok(false),
+            Some(_) if self.json => self.json_line(&Followed::Run(run)).map(|()| true),
+            Some(line) => self.printer.line(&line).map(|()| true),
+        }
+    }
+
+    /// A part of the output of the run that began last.
+    pub(crate) fn chunk(&mut self, chunk: &OutputChunk) -> Result<(), CliError> {
+        if self.json {
+            return self.json_line(&Followed::Chunk(chunk));
+        }
+        self.printer.chunk(chunk)
+    }
+
+    /// The end of a run whose line was printed while it went on.
+    pub(crate) fn end(&mut self, run: &Run) -> Result<(), CliError> {
+        self.printer.end()?;
+        if self.json || log_line::has_news(run) {
+            self.begin(run)?;
+        }
+        Ok(())
+    }
+
+    fn json_line(&self, line: &Followed<'_>) -> Result<(), CliError> {
+        write_stdout(format!("{}\n", to_json(line)).as_bytes())
+    }
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("what is printed is plain data")
+}

@@ -1,0 +1,95 @@
+//! The commands: one file per verb, a folder per noun.
+
+pub(crate) mod cancel;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod deploy;
+pub(crate) mod describe;
+pub(crate) mod execute;
+pub(crate) mod executor;
+pub(crate) mod generate;
+pub(crate) mod list;
+pub(crate) mod log;
+pub(crate) mod modify;
+pub(crate) mod nodes;
+pub(crate) mod pause;
+pub(crate) mod recover;
+pub(crate) mod remove;
+pub(crate) mod resume;
+pub(crate) mod run;
+pub(crate) mod runs;
+#[cfg(test)]
+pub(crate) mod samples;
+pub(crate) mod schedule;
+pub(crate) mod server;
+pub(crate) mod status;
+pub(crate) mod unpack;
+pub(crate) mod version;
+pub(crate) mod why;
+
+use odin_wire::Exit;
+
+use crate::arguments::{Cli, Command};
+use crate::context::Context;
+use crate::error::CliError;
+
+/// Runs a command.
+pub(crate) fn dispatch(cli: Cli) -> Result<Exit, CliError> {
+    let context = Context::new(cli.everywhere);
+    let done = |()| Exit::Done;
+    match cli.command {
+        // These run in the process's first thread, before any other one exists.
+        Command::Executor(args) => executor::run(&args).map(done),
+        Command::Unpack(args) => Ok(unpack::run(&args)),
+        Command::Server(args) => server::run(args).map(done),
+        Command::Demo(args) => demo::run(args).map(done),
+        Command::Generate(args) => generate::run(&args, &context).map(done),
+        Command::Schedule(args) => schedule::run(&args, &context).map(done),
+        Command::Version => version::run(&context).map(done),
+        Command::Completions(args) => completions::run(&args).map(done),
+        command => ask(command, &context),
+    }
+}
+
+/// Runs a command that asks a server.
+fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            CliError::new(
+                Exit::Failed,
+                "cli/no-runtime",
+                format!("cannot start: {error}"),
+            )
+        })?;
+    runtime.block_on(async {
+        let done = |()| Exit::Done;
+        match command {
+            Command::Deploy(args) => deploy::run(&args, context).await.map(done),
+            Command::List => list::run(context).await.map(done),
+            Command::Describe(args) => describe::run(&args, context).await.map(done),
+            Command::Status(args) => status::run(&args, context).await.map(done),
+            Command::Modify(args) => modify::run(args, context).await.map(done),
+            Command::Remove(args) => remove::run(&args, context).await.map(done),
+            Command::Pause(args) => pause::run(&args, context).await.map(done),
+            Command::Resume(args) => resume::run(&args, context).await.map(done),
+            Command::Run(args) => run::run(&args, context).await,
+            Command::Execute(args) => execute::run(&args, context).await,
+            Command::Cancel(args) => cancel::run(&args, context).await.map(done),
+            Command::Runs(args) => runs::run(&args, context).await.map(done),
+            Command::Log(args) => log::run(&args, context).await.map(done),
+            Command::Why(args) => why::run(&args, context).await.map(done),
+            Command::Recover(args) => recover::run(&args, context).await.map(done),
+            Command::Nodes(command) => nodes::run(&command, context).await.map(done),
+            Command::Server(_)
+            | Command::Demo(_)
+            | Command::Generate(_)
+            | Command::Schedule(_)
+            | Command::Version
+            | Command::Completions(_)
+            | Command::Executor(_)
+            | Command::Unpack(_) => unreachable!("dispatched above"),
+        }
+    })
+}

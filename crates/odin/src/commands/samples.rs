@@ -1,0 +1,77 @@
+//! A job and a run for the tests of what commands print.
+
+use odin_wire::{Cause, Job, JobSettings, JobState, Outcome, Run, RunState};
+
+/// When the tests' commands are run.
+pub(crate) const NOW: &str = "2026-11-21T16:00:00Z";
+
+/// A job in full.
+pub(crate) fn job() -> Job {
+    Job {
+        id: "a37b187f5930".parse().unwrap(),
+        name: "check_stocks".into(),
+        description: "Check the stocks of specified companies".into(),
+        language: "python3".into(),
+        file: Some("check_stocks.py".into()),
+        schedule: "every hour".into(),
+        timezone: "Europe/Dublin".into(),
+        owner: "ann".into(),
+        state: JobState::Enabled,
+        version: 2,
+        revision: 17,
+        next_due: Some("2026-11-21T17:00:00Z".parse().unwrap()),
+        links: Vec::new(),
+        last_outcome: Some(Outcome::Succeeded),
+        last_run: Some("r0000000030000".parse().unwrap()),
+        created_at: "2026-11-01T08:00:00Z".parse().unwrap(),
+        deployed_at: "2026-11-20T09:30:00Z".parse().unwrap(),
+        settings: Some(JobSettings {
+            owner_uid: 1000,
+            owner_gid: Some(1000),
+            command: None,
+            args: vec!["--fast".into(), "two words".into()],
+            files: vec!["lib".into()],
+            env: Vec::new(),
+            grace_ms: 60_000,
+            missed: "all".into(),
+            missed_limit: Some(100),
+            concurrency: "forbid".into(),
+            timeout_ms: Some(90_000),
+            kill_grace_ms: 10_000,
+            output_bytes_max: 10 << 20,
+            bundle: "0".repeat(64),
+        }),
+        decided: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// A run that went well.
+pub(crate) fn run() -> Run {
+    Run {
+        id: "r0000000030000".parse().unwrap(),
+        job: "a37b187f5930".parse().unwrap(),
+        job_name: "check_stocks".into(),
+        version: 2,
+        cause: Cause::Schedule,
+        by: None,
+        due_at: Some("2026-11-21T15:00:00Z".parse().unwrap()),
+        state: RunState::Finished,
+        outcome: Some(Outcome::Succeeded),
+        exit_code: Some(0),
+        signal: None,
+        reason: None,
+        cancel_requested: None,
+        node: Some("master-node".into()),
+        attempt: Some(1),
+        queued_at: "2026-11-21T14:59:56Z".parse().unwrap(),
+        started_at: Some("2026-11-21T15:00:00.002Z".parse().unwrap()),
+        finished_at: Some("2026-11-21T15:00:01.342Z".parse().unwrap()),
+        cpu_user_ms: 20,
+        cpu_system_ms: 5,
+        memory_max_bytes: 9 << 20,
+        stdout_bytes: 12,
+        stderr_bytes: 0,
+        dropped_bytes: 0,
+    }
+}

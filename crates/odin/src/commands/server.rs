@@ -1,0 +1,190 @@
+//! `odin server`: runs a node.
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use odin_node::{Server, ServerOptions, StartError};
+use odin_wire::Exit;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::{RAFT_DEFAULT, ServerArgs};
+use crate::error::CliError;
+use crate::server_choice;
+
+/// Runs a node until it is told to end.
+pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
+    if args.join.is_some() || args.raft != RAFT_DEFAULT {
+        return Err(CliError::refused(
+            "cli/not-supported-yet",
+            "joining nodes is not supported yet: `--join` and another `--raft` cannot be given",
+        ));
+    }
+    if let Some(name) = args.name.as_deref().filter(|name| !is_node_name(name)) {
+        return Err(
+            CliError::refused("server/name", format!("{name:?} cannot be a node's name"))
+                .with_help("Use up to 63 letters, digits, `-`, `_` and `.`."),
+        );
+    }
+    let options = ServerOptions {
+        data_dir: args.data_dir.map_or_else(own_data_dir, Ok)?,
+        name: args.name,
+        http: parse_listen(&args.http)?,
+        program: own_program()?,
+    };
+    begin_logging();
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        // Before anything starts: a signal that comes meanwhile ends the server as soon as it is up.
+        let shutdown = told_to_end()?;
+        let server = Server::start(options)
+            .await
+            .map_err(|error| not_started(&error))?;
+        let ready = server.ready();
+        let line = format!(
+            "ready http={} raft=none socket={}\n",
+            ready.http,
+            ready.socket.display()
+        );
+        let mut stdout = std::io::stdout();
+        stdout
+            .write_all(line.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(|error| CliError::output(&error))?;
+        server.run(shutdown).await.map_err(|broken| {
+            CliError::new(Exit::Failed, "server/broken", broken.to_string()).with_help(
+                "Everything that was acknowledged is on the disk: mend the disk, then start again.",
+            )
+        })
+    })
+}
+
+/// The data directory of whoever starts a server without naming one.
+fn own_data_dir() -> Result<PathBuf, CliError> {
+    let is_root = rustix::process::geteuid().is_root();
+    server_choice::data_dir(&|name| std::env::var_os(name), is_root).ok_or_else(|| {
+        CliError::refused(
+            "server/no-data-dir",
+            "neither ODIN_DATA_DIR nor HOME says where the data should be",
+        )
+        .with_help("Name a directory with --data-dir.")
+    })
+}
+
+/// The runtime of a server: two threads are enough for what is not in SQLite or the executor.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    // Files of the server are its user's alone, whatever the shell says.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            CliError::new(
+                Exit::Failed,
+                "server/runtime",
+                format!("cannot start threads: {error}"),
+            )
+        })
+}
+
+/// This program's file, which is the executor too.
+pub(crate) fn own_program() -> Result<PathBuf, CliError> {
+    std::env::current_exe().map_err(|error| {
+        CliError::new(
+            Exit::Failed,
+            "server/program",
+            format!("cannot tell where this program is: {error}"),
+        )
+    })
+}
+
+/// Resolves at SIGTERM or SIGINT.
+pub(crate) fn told_to_end() -> Result<impl Future<Output = ()>, CliError> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            CliError::new(
+                Exit::Failed,
+                "server/signals",
+                format!("cannot listen for signals: {error}"),
+            )
+        })
+    };
+    let (mut terminate, mut interrupt) = (
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+    );
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// A server that did not start, for the person who started it.
+pub(crate) fn not_started(error: &StartError) -> CliError {
+    CliError::new(Exit::Failed, error.code(), error.to_string()).with_help(error.help())
+}
+
+/// To stderr, from `info` up unless `ODIN_LOG` says otherwise.
+fn begin_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ODIN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,openraft=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}
+
+/// `:PORT` is 127.0.0.1:PORT.
+fn parse_listen(text: &str) -> Result<SocketAddr, CliError> {
+    let parsed = match text.strip_prefix(':') {
+        Some(port) => port
+            .parse()
+            .ok()
+            .map(|port: u16| (Ipv4Addr::LOCALHOST, port).into()),
+        None => text.strip_prefix("localhost:").map_or_else(
+            || text.parse().ok(),
+            |port| {
+                port.parse()
+                    .ok()
+                    .map(|port: u16| (Ipv4Addr::LOCALHOST, port).into())
+            },
+        ),
+    };
+    parsed.ok_or_else(|| {
+        CliError::refused(
+            "server/bad-address",
+            format!("`{text}` is not an address to listen on"),
+        )
+        .with_help("Write :PORT for this machine alone, such as :3939, or ADDRESS:PORT.")
+    })
+}
+
+fn is_node_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=63).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_loopbacks() {
+        for (text, expected) in [
+            (":3939", "127.0.0.1:3939"),
+            (":0", "127.0.0.1:0"),
+            ("localhost:80", "127.0.0.1:80"),
+            ("[::1]:3939", "[::1]:3939"),
+            ("0.0.0.0:3939", "0.0.0.0:3939"),
+        ] {
+            assert_eq!(parse_listen(text).unwrap().to_string(), expected);
+        }
+        for text in ["", ":", "3939", ":99999", "host.example:80", "127.0.0.1"] {
+            assert!(parse_listen(text).is_err(), "{text}");
+        }
+    }
+}

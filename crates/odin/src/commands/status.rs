@@ -1,0 +1,149 @@
+//! `odin status`.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use odin_wire::{Job, JobState, LIMIT_DEFAULT, Run, RunState, RunsQuery};
+use serde::Serialize;
+
+use crate::arguments::JobArg;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::log_line;
+use crate::selection;
+use crate::terminal::visible;
+use crate::times;
+
+/// A job's state now. The runs are looked for among its latest hundred.
+#[derive(Debug, Serialize)]
+struct Status {
+    /// The job, as lists show it.
+    #[serde(flatten)]
+    job: Job,
+    /// Its runs that are not over, newest first.
+    active_runs: Vec<Run>,
+    /// Its newest run that is over.
+    last_finished_run: Option<Run>,
+}
+
+/// Shows a job's state now.
+pub(crate) async fn run(args: &JobArg, context: &Context) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let mut job = selection::job(&client, &args.id).await?;
+    job.settings = None;
+    let query = RunsQuery {
+        limit: Some(LIMIT_DEFAULT),
+        after: None,
+    };
+    let runs = client.runs(job.id, &query).await?.runs;
+    let (active_runs, finished): (Vec<_>, Vec<_>) = runs
+        .into_iter()
+        .partition(|run| run.state != RunState::Finished);
+    let status = Status {
+        job,
+        active_runs,
+        last_finished_run: finished.into_iter().next(),
+    };
+    if context.json() {
+        return context.print_json(&status);
+    }
+    context.print(&text(&status, context.now()))
+}
+
+fn text(status: &Status, now: Timestamp) -> String {
+    let job = &status.job;
+    let zone = times::zone(&job.timezone);
+    let shown = |instant| {
+        format!(
+            "{} ({})",
+            times::in_zone(instant, &zone),
+            times::relative(instant, now)
+        )
+    };
+    let mut text = format!(
+        "{} ({}): {}\n",
+        visible(&job.name),
+        job.id,
+        job.state.word()
+    );
+    let next = match (job.state, job.next_due) {
+        (JobState::Enabled, Some(due)) => shown(due),
+        (JobState::Enabled, None) => "never".to_owned(),
+        (JobState::Paused | JobState::Removed, _) => "not before it is resumed".to_owned(),
+    };
+    let _ = writeln!(text, "  next due:  {next}");
+    for run in &status.active_runs {
+        let since = match run.started_at {
+            Some(started_at) => format!("since {}", shown(started_at)),
+            None => format!("for {}", shown(run.due_at.unwrap_or(run.queued_at))),
+        };
+        let _ = writeln!(text, "  active:    {} {} {since}", run.id, run.state.word());
+    }
+    if let Some(run) = &status.last_finished_run {
+        let when = run
+            .finished_at
+            .map_or_else(String::new, |at| format!(" at {}", shown(at)));
+        let outcome = run.outcome.map_or("finished", odin_wire::Outcome::word);
+        let _ = writeln!(text, "  last run:  {} {outcome}{when}", run.id);
+        if log_line::has_news(run) {
+            let _ = writeln!(text, "             {}", visible(&log_line::error_of(run)));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::samples;
+    use expect_test::{Expect, expect};
+    use odin_wire::Outcome;
+
+    fn check(status: &Status, expected: &Expect) {
+        expected.assert_eq(&text(status, samples::NOW.parse().unwrap()));
+    }
+
+    #[test]
+    fn a_status_tells_what_is_next_what_runs_and_what_was_last() {
+        let running = Run {
+            id: "r0000000040000".parse().unwrap(),
+            state: RunState::Running,
+            outcome: None,
+            ..samples::run()
+        };
+        let failed = Run {
+            outcome: Some(Outcome::Failed),
+            exit_code: Some(3),
+            ..samples::run()
+        };
+        let status = Status {
+            job: samples::job(),
+            active_runs: vec![running],
+            last_finished_run: Some(failed),
+        };
+        check(&status, &expect![[r#"
+            check_stocks (a37b187f5930): enabled
+              next due:  2026-11-21 17:00:00 GMT (in 60 min)
+              active:    r0000000040000 running since 2026-11-21 15:00:00.002 GMT (59 min ago)
+              last run:  r0000000030000 failed at 2026-11-21 15:00:01.342 GMT (59 min ago)
+                         exit status 3
+        "#]]);
+    }
+
+    #[test]
+    fn a_paused_job_says_so() {
+        let job = Job {
+            state: JobState::Paused,
+            ..samples::job()
+        };
+        let status = Status {
+            job,
+            active_runs: Vec::new(),
+            last_finished_run: None,
+        };
+        check(&status, &expect![[r#"
+            check_stocks (a37b187f5930): paused
+              next due:  not before it is resumed
+        "#]]);
+    }
+}

@@ -1,0 +1,195 @@
+//! What a terminal may be sent: no control character of somebody else's text.
+
+use std::borrow::Cow;
+use std::io::IsTerminal;
+
+/// The width that is assumed where a terminal does not tell.
+const WIDTH_DEFAULT: usize = 80;
+
+/// The width of the terminal that stdout is. `None`: it is not a terminal.
+pub(crate) fn stdout_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let columns = rustix::termios::tcgetwinsize(&stdout).map_or(0, |size| size.ws_col);
+    Some(match columns {
+        0 => WIDTH_DEFAULT,
+        columns => usize::from(columns),
+    })
+}
+
+/// Text for a terminal, on one line: control characters and invisible ones are spelled out.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_hidden(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Characters that act on a terminal, or change the order of what it shows.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Makes a program's output safe for a terminal: lines, tabs and colours stay, whatever else acts on a terminal is
+/// spelled out (`^[`), bytes that are not UTF-8 become replacement characters.
+///
+/// It keeps what may be the beginning of a colour or of a character until the rest arrives.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    pending: Vec<u8>,
+}
+
+/// The longest colour sequence that is passed on: `ESC [`, parameters, `m`.
+const COLOUR_BYTES_MAX: usize = 32;
+
+impl Filter {
+    /// The safe form of the next bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> String {
+        self.pending.extend_from_slice(bytes);
+        let whole = self.pending.len() - unfinished(&self.pending);
+        let bytes: Vec<u8> = self.pending.drain(..whole).collect();
+        safe(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// The safe form of what was kept back.
+    pub(crate) fn finish(&mut self) -> String {
+        let bytes = std::mem::take(&mut self.pending);
+        safe(&String::from_utf8_lossy(&bytes))
+    }
+}
+
+/// How many bytes at the end may be the beginning of something.
+fn unfinished(bytes: &[u8]) -> usize {
+    let tail = &bytes[bytes.len().saturating_sub(COLOUR_BYTES_MAX)..];
+    if let Some(start) = tail.iter().rposition(|&byte| byte == 0x1b)
+        && colour(&tail[start..]) == Colour::Unfinished
+    {
+        return tail.len() - start;
+    }
+    if tail.last() == Some(&b'\r') {
+        return 1;
+    }
+    match std::str::from_utf8(tail) {
+        Err(error) if error.error_len().is_none() => tail.len() - error.valid_up_to(),
+        // The tail may begin inside a character; only its end matters.
+        _ => (1..=3.min(tail.len()))
+            .find(|&length| is_cut_character(&tail[tail.len() - length..]))
+            .unwrap_or(0),
+    }
+}
+
+fn is_cut_character(bytes: &[u8]) -> bool {
+    let needed = match bytes[0] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return false,
+    };
+    bytes.len() < needed && bytes[1..].iter().all(|byte| byte & 0xc0 == 0x80)
+}
+
+#[derive(PartialEq, Eq)]
+enum Colour {
+    /// So many bytes.
+    Whole(usize),
+    Unfinished,
+    Other,
+}
+
+/// What an escape at the beginning of `bytes` is.
+fn colour(bytes: &[u8]) -> Colour {
+    match bytes {
+        [0x1b] => return Colour::Unfinished,
+        [0x1b, b'[', ..] => {}
+        _ => return Colour::Other,
+    }
+    for (position, byte) in bytes.iter().enumerate().skip(2).take(COLOUR_BYTES_MAX) {
+        match byte {
+            b'0'..=b'9' | b';' | b':' => {}
+            b'm' => return Colour::Whole(position + 1),
+            _ => return Colour::Other,
+        }
+    }
+    if bytes.len() < COLOUR_BYTES_MAX {
+        Colour::Unfinished
+    } else {
+        Colour::Other
+    }
+}
+
+fn safe(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let mut length = c.len_utf8();
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\r' if rest[1..].starts_with('\n') => {}
+            '\u{1b}' => match colour(rest.as_bytes()) {
+                Colour::Whole(bytes) => {
+                    out.push_str(&rest[..bytes]);
+                    length = bytes;
+                }
+                Colour::Unfinished | Colour::Other => out.push_str("^["),
+            },
+            '\0'..='\u{1f}' => {
+                out.push('^');
+                out.push(char::from(c as u8 + b'@'));
+            }
+            c if is_hidden(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+        rest = &rest[length..];
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_act_on_a_terminal() {
+        for (text, expected) in [
+            ("plain Börse", "plain Börse"),
+            ("a\nb\tc", "a\\nb\\tc"),
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+            ("a\u{202e}b\u{9b}", "a\\u{202e}b\\u{9b}"),
+        ] {
+            assert_eq!(visible(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn output_keeps_lines_and_colours_and_nothing_else_acts_however_it_is_cut() {
+        for (bytes, expected) in [
+            (&b"a\r\nb\tc\n"[..], "a\nb\tc\n"),
+            (b"\x1b[31;1mred\x1b[0m", "\x1b[31;1mred\x1b[0m"),
+            (b"\x1b[2J\x1b]0;title\x07", "^[[2J^[]0;title^G"),
+            (b"10%\r20%", "10%^M20%"),
+            ("ä€😀\u{9b}31m".as_bytes(), "ä€😀\\u{9b}31m"),
+            (b"bad \xff\xfe\n", "bad \u{fffd}\u{fffd}\n"),
+            (b"cut \xe2\x82", "cut \u{fffd}"),
+            (b"end \x1b[3", "end ^[[3"),
+        ] {
+            for size in 1..=bytes.len() {
+                let mut filter = Filter::default();
+                let mut found: String =
+                    bytes.chunks(size).map(|piece| filter.push(piece)).collect();
+                found += &filter.finish();
+                assert_eq!(found, expected, "{bytes:?} in pieces of {size}");
+            }
+        }
+    }
+}
