@@ -30,6 +30,10 @@ mod routes;
 mod runs;
 mod schedules;
 mod seen;
+#[cfg(test)]
+mod test_bed;
+#[cfg(test)]
+mod tests;
 
 pub use api::{Api, LEADER_WAIT};
 pub use backend::{

@@ -1,0 +1,10 @@
+//! The API as its clients see it, over a real store.
+
+mod access;
+mod bad_requests;
+mod bundles;
+mod changes;
+mod deployments;
+mod following;
+mod history;
+mod listeners;
