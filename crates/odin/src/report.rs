@@ -151,15 +151,35 @@ fn mistake_drawn(
             .annotation(AnnotationKind::Primary.span(in_line(line_text, mistake)));
         elements.push(snippet.into());
     }
-    if let Some(help) = mistake.help.as_deref().filter(|help| !help.is_empty()) {
-        elements.push(Level::HELP.message(visible(help)).into());
-    }
+    let help = mistake
+        .help
+        .as_deref()
+        .filter(|help| !help.is_empty())
+        .map(visible_lines);
     let title = level
         .clone()
-        .primary_title(visible(&mistake.message))
+        .primary_title(visible_lines(&mistake.message))
         .id(visible(&mistake.code));
-    let group: Group<'_> = title.elements(elements);
-    renderer.render(&[group]) + "\n"
+    match help {
+        Some(help) if elements.is_empty() => {
+            // One after the other: in one report a bar would join them.
+            let help = Group::with_title(Level::HELP.primary_title(help));
+            let title = renderer.render(&[Group::with_title(title)]);
+            return format!("{title}\n{}\n", renderer.render(&[help]));
+        }
+        Some(help) => elements.push(Level::HELP.message(help).into()),
+        None => {}
+    }
+    renderer.render(&[title.elements(elements)]) + "\n"
+}
+
+/// Text of several lines, each of them safe for a terminal.
+fn visible_lines(text: &str) -> String {
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| visible(line).replace("\\t", "    "))
+        .collect();
+    lines.join("\n")
 }
 
 /// The span within the text and between characters, whatever a server sent.
@@ -230,7 +250,9 @@ mod tests {
                 "Did you mean `name`?",
             ),
         ];
-        check(in_file(text, mistakes), &expect![[r#"
+        check(
+            in_file(text, mistakes),
+            &expect![[r#"
             error[file/missing]: `name` is missing
              --> jobs/x.yml:1:1
               |
@@ -246,45 +268,58 @@ mod tests {
               |   ^^^^
               |
               = help: Did you mean `name`?
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_place_at_the_very_end_or_beyond_is_drawn_too() {
         let mistakes = vec![mistake("file/missing", "`job` is missing", [3, 3], "")];
-        check(in_file("a: ", mistakes), &expect![[r#"
+        check(
+            in_file("a: ", mistakes),
+            &expect![[r#"
             error[file/missing]: `job` is missing
              --> jobs/x.yml:1:4
               |
             1 | a: 
               |    ^
-        "#]]);
+        "#]],
+        );
         let mistakes = vec![mistake("a/b", "beyond", [700, 900], "")];
-        check(in_file("ä", mistakes), &expect![[r#"
+        check(
+            in_file("ä", mistakes),
+            &expect![[r#"
             error[a/b]: beyond
              --> jobs/x.yml:1:2
               |
             1 | ä
               |  ^
-        "#]]);
+        "#]],
+        );
         let mistakes = vec![mistake("a/b", "empty", [0, 0], "")];
-        check(in_file("", mistakes), &expect![[r#"
+        check(
+            in_file("", mistakes),
+            &expect![[r#"
             error[a/b]: empty
              --> jobs/x.yml:1:1
               |
             1 |
               | ^
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn an_error_without_a_place_has_its_code_and_next_step() {
         let error = CliError::refused("cli/bad-time", "`\u{1b}[2J` is not a time")
             .with_help("Write `2026-11-21 17:00`.");
-        check(error, &expect![[r#"
-            error[cli/bad-time]: `\u{1b}[2J` is not a time
-             |
-             = help: Write `2026-11-21 17:00`.
-        "#]]);
+        check(
+            error,
+            &expect![[r#"
+                error[cli/bad-time]: `\u{1b}[2J` is not a time
+                 |
+                help: Write `2026-11-21 17:00`.
+            "#]],
+        );
     }
 }

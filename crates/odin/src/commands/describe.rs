@@ -137,6 +137,7 @@ mod tests {
               version:       2 of 2026-11-20 09:30:00 GMT
               first deployed:2026-11-01 08:00:00 GMT
               last outcome:  succeeded (r0000000030000)
-        "#]].assert_eq(&text(&samples::job()));
+        "#]]
+        .assert_eq(&text(&samples::job()));
     }
 }

@@ -99,26 +99,38 @@ mod tests {
 
     #[test]
     fn a_piped_list_is_whole_and_has_no_tabs() {
-        check(&jobs(), None, &expect![[r#"
+        check(
+            &jobs(),
+            None,
+            &expect![[r#"
             ID            NAME                                        LANGUAGE  LINKS         SCHEDULE                                            STATE    NEXT DUE                 LAST OUTCOME
             a37b187f5930  check_stocks                                python3   <empty>       every hour                                          enabled  2026-11-21 17:00:00 GMT  succeeded
             f0aedde327f3  nightly \u{1b}[31mbackup of every database  go        a37b187f5930  every weekday at 09:00 and every Saturday at 11:30  paused   -                        not_startable
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_list_fits_eighty_columns() {
-        check(&jobs(), Some(80), &expect![[r#"
+        check(
+            &jobs(),
+            Some(80),
+            &expect![[r#"
             ID           NAME       LANG    LINKS     SCHEDULE   STATE   NEXT      LAST
             a37b187f5930 check_sto… python3 -         every hour enabled in 60 min succeeded
             f0aedde327f3 nightly \… go      a37b187f… every wee… paused  -         not_star…
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_list_without_jobs_is_its_heading() {
-        check(&[], Some(80), &expect![[r#"
+        check(
+            &[],
+            Some(80),
+            &expect![[r#"
             ID  NAME  LANGUAGE  LINKS  SCHEDULE  STATE  NEXT DUE  LAST OUTCOME
-        "#]]);
+        "#]],
+        );
     }
 }

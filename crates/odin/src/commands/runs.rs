@@ -118,17 +118,23 @@ mod tests {
 
     #[test]
     fn runs_are_listed_whole_when_piped_and_within_a_terminal() {
-        check(None, &expect![[r#"
+        check(
+            None,
+            &expect![[r#"
             RUN             CAUSE     DUE                      STATE     OUTCOME    EXIT   TOOK   NODE
             r0000000040000  manual    -                        running   -          -      -      master-node
             r0000000030000  schedule  2026-11-21 15:00:00 GMT  finished  succeeded  0      1.3 s  master-node
             r0000000030000  schedule  2026-11-21 15:00:00 GMT  finished  signalled  SIG 9  1.3 s  master-node
-        "#]]);
-        check(Some(80), &expect![[r#"
+        "#]],
+        );
+        check(
+            Some(80),
+            &expect![[r#"
             RUN            CAUSE    DUE                STATE    OUTCOME   EXIT  TOOK  NODE
             r0000000040000 manual   -                  running  -         -     -     maste…
             r0000000030000 schedule 11-21 15:00:00 GMT finished succeeded 0     1.3 s maste…
             r0000000030000 schedule 11-21 15:00:00 GMT finished signalled SIG 9 1.3 s maste…
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -121,13 +121,16 @@ mod tests {
             active_runs: vec![running],
             last_finished_run: Some(failed),
         };
-        check(&status, &expect![[r#"
+        check(
+            &status,
+            &expect![[r#"
             check_stocks (a37b187f5930): enabled
               next due:  2026-11-21 17:00:00 GMT (in 60 min)
               active:    r0000000040000 running since 2026-11-21 15:00:00.002 GMT (59 min ago)
               last run:  r0000000030000 failed at 2026-11-21 15:00:01.342 GMT (59 min ago)
                          exit status 3
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -141,9 +144,12 @@ mod tests {
             active_runs: Vec::new(),
             last_finished_run: None,
         };
-        check(&status, &expect![[r#"
+        check(
+            &status,
+            &expect![[r#"
             check_stocks (a37b187f5930): paused
               next due:  not before it is resumed
-        "#]]);
+        "#]],
+        );
     }
 }

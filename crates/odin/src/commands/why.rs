@@ -130,7 +130,8 @@ mod tests {
               run:      r0000000030000
               version:  2
               decided:  2026-11-21 14:59:56 GMT
-        "#]].assert_eq(&text(&samples::job(), &entry, &zone));
+        "#]]
+        .assert_eq(&text(&samples::job(), &entry, &zone));
     }
 
     #[test]

@@ -77,6 +77,7 @@ mod tests {
             PID   NAME         HTTP PORT       RAFT PORT  ROLE    STATE
             4025  master-node  :3939           :12000     leader  up
             5102  worker1      10.0.0.7:39391  -          leader  up
-        "#]].assert_eq(&table(&nodes, None));
+        "#]]
+        .assert_eq(&table(&nodes, None));
     }
 }
