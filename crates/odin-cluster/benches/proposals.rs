@@ -24,7 +24,9 @@ use odin_cluster::{
 use odin_model::{Boottime, Clock, NodeId};
 
 const COMMAND_BYTES: usize = 120;
-const EACH: Duration = Duration::from_secs(3);
+/// The two are measured in turn, and the best of each counts: other work on the machine only ever slows them down.
+const ROUNDS: usize = 4;
+const EACH: Duration = Duration::from_millis(700);
 const IN_FLIGHT: [usize; 3] = [1, 64, 1024];
 
 /// Forgets everything but its mark: what is measured is the log.
@@ -129,21 +131,26 @@ async fn run() {
     let node = NodeId(1);
     let log = start(dir.path(), node).await;
     log.bootstrap().await.unwrap();
+    let before = resident_kib();
     println!("{COMMAND_BYTES} bytes a command, one voter");
     println!(
         "{:>10} {:>16} {:>22} {:>8}",
         "in flight", "proposals/s", "raw, same batch, /s", "share"
     );
     for callers in IN_FLIGHT {
-        let raw = tokio::task::block_in_place(|| raw(dir.path(), callers));
-        let raw = raw * f64::from(u32::try_from(callers).unwrap());
-        let proposed = proposed(&log, callers).await;
+        let (mut best_raw, mut best) = (0f64, 0f64);
+        for _ in 0..ROUNDS {
+            let syncs = tokio::task::block_in_place(|| raw(dir.path(), callers));
+            best_raw = best_raw.max(syncs * f64::from(u32::try_from(callers).unwrap()));
+            best = best.max(proposed(&log, callers).await);
+        }
         println!(
-            "{callers:>10} {proposed:>16.0} {raw:>22.0} {:>7.0}%",
-            100.0 * proposed / raw
+            "{callers:>10} {best:>16.0} {best_raw:>22.0} {:>7.0}%",
+            100.0 * best / best_raw
         );
     }
-    let entries = log.status().last_log.unwrap();
+    let status = log.status();
+    let (last, purged) = (status.last_log.unwrap(), status.purged.unwrap_or(0));
     log.shutdown().await;
     let began = now();
     let log = start(dir.path(), node).await;
@@ -153,10 +160,13 @@ async fn run() {
         .await
         .unwrap();
     println!(
-        "leads again {:.0?} after the start, log up to entry {entries}",
+        "leads again {:.0?} after the start; entries {purged} to {last}",
         began.elapsed()
     );
-    println!("resident memory: {} KiB", resident_kib());
+    println!(
+        "resident memory: {before} KiB at first, {} KiB now",
+        resident_kib()
+    );
     log.shutdown().await;
 }
 
