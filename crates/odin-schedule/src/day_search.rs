@@ -22,7 +22,7 @@ impl Rule {
             let first = from + (self.anchor_day() - from).rem_euclid(step);
             return (first..=LAST_DAY)
                 .step_by(step as usize)
-                .find(|&day| self.day_mask(day) != 0);
+                .find(|&day| self.survives_exceptions(day));
         }
         let (mut year, mut month, day) = civil(from.max(FIRST_DAY));
         let mut wanted = u32::MAX << day;
@@ -59,7 +59,7 @@ impl Rule {
         if let Some(step) = self.sparse_step() {
             let to = to.min(LAST_DAY);
             let mut day = to - (to - self.anchor_day()).rem_euclid(step);
-            while day >= FIRST_DAY && self.day_mask(day) == 0 {
+            while day >= FIRST_DAY && !self.survives_exceptions(day) {
                 day -= step;
             }
             return (day >= FIRST_DAY).then_some(day);
@@ -128,24 +128,16 @@ impl Rule {
         let Days::Pattern(pattern) = &self.days else {
             return false;
         };
-        if self.sparse_step().is_some() {
-            return self.next_day(FIRST_DAY).is_none();
-        }
         // A step of whole weeks stays on one weekday.
-        let weekday = 1_u8 << weekday(self.anchor_day());
-        let by_date = pattern.month_days != 0 || pattern.last_day;
-        let selected = pattern
-            .nth_weekdays
-            .iter()
-            .fold(pattern.weekdays, |all, nth| all | nth);
+        let weekday = 1 << weekday(self.anchor_day());
         let excepted = self
             .tail
             .except
             .as_ref()
             .map_or(0, |except| except.weekdays);
         pattern.every_days > 1
-            && pattern.every_days.is_multiple_of(7)
-            && (weekday & pattern.only & !excepted == 0 || (!by_date && weekday & selected == 0))
+            && ((pattern.every_days.is_multiple_of(7) && excepted & weekday != 0)
+                || (self.sparse_step().is_some() && self.next_day(FIRST_DAY).is_none()))
     }
 
     fn year_has_days(&self, year: i64) -> bool {
@@ -194,6 +186,18 @@ impl Rule {
             Some(except) => except.recurring_rest(mask, year, month),
             None => mask,
         }
+    }
+
+    /// Whether a single day survives the exceptions: quicker than the mask of its month.
+    fn survives_exceptions(&self, day: i64) -> bool {
+        let Some(except) = &self.tail.except else {
+            return true;
+        };
+        let (_, month, of_month) = civil(day);
+        except.weekdays & (1 << weekday(day)) == 0
+            && except.months & (1 << month) == 0
+            && except.yearly.binary_search(&(month, of_month)).is_err()
+            && except.dates.binary_search(&day).is_err()
     }
 
     /// Whether a listed date survives the exceptions, as a mask of its single day.

@@ -103,11 +103,7 @@ fn fixed_times(timing: &Timing) -> String {
 /// What stands between `every` and `at`.
 pub(crate) fn subject(pattern: &DayPattern) -> String {
     if pattern.every_days > 1 {
-        let all_days = DayPattern {
-            every_days: 1,
-            ..*pattern
-        };
-        return format!("{} days{}", pattern.every_days, on_days(&all_days));
+        return format!("{} days", pattern.every_days);
     }
     let first_day = DayPattern {
         months: pattern.months,

@@ -420,3 +420,33 @@ fn occurrences_near_changes_of_the_clock_are_those_of_a_walk() {
             .unwrap_or_else(|error| panic!("{error}"));
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(60)
+    })]
+
+    #[test]
+    fn days_over_forty_years_are_those_of_a_walk_over_every_day(
+        model in models(),
+        year in prop::sample::select(vec![1890_i16, 2000, 2080]),
+    ) {
+        let model = Model { times: TimeModel::At(vec![540]), ..model };
+        let (from, to) = (jiff::civil::date(year, 1, 1), jiff::civil::date(year + 40, 1, 1));
+        let mut expected = Vec::new();
+        let mut date = from;
+        while date < to {
+            let weekend = date.weekday().to_monday_zero_offset() >= 5;
+            if model.days.holds(date) && !(model.except_weekends && weekend) {
+                expected.push(date);
+            }
+            date = date.tomorrow().unwrap();
+        }
+        let at = |date: Date| date.at(9, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
+        let zoned = parse(&model.text()).unwrap().in_zone(&TimeZone::UTC);
+        let found: Vec<Timestamp> = zoned.occurrences(at(from), at(to) - SignedDuration::from_secs(1)).collect();
+        prop_assert_eq!(&found, &expected.iter().map(|&date| at(date)).collect::<Vec<_>>(), "{}", model.text());
+        prop_assert_eq!(zoned.count(at(from), at(to) - SignedDuration::from_secs(1)), found.len() as u64);
+    }
+}

@@ -28,7 +28,7 @@ const TEXTS: [&str; 26] = [
     "every 7 minutes",
     "every 50 hours",
     "every 36500 days",
-    "every 366 days at 09:00 in February",
+    "every 366 days at 09:00 except March and weekends",
     "every 7 days at 09:00 except Thursdays",
     "every 59 minutes from 09:00 to 10:00 on 31st",
     "every 30 minutes from 22:00 to 04:00 on Fridays except weekends",

@@ -209,6 +209,12 @@ fn words_and_separators() {
         ),
         ("every day at :17", "schedule/does-not-fit", "at :17", ""),
         (
+            "every 3 days on Monday at 9am",
+            "schedule/does-not-fit",
+            "on Monday",
+            "",
+        ),
+        (
             "every week on the 1st at 9am",
             "schedule/does-not-fit",
             "the 1st",

@@ -23,7 +23,7 @@ pub(super) fn rules(clause: &Clause) -> Result<Vec<Rule>, ScheduleError> {
         Subject::Cron(rules) => cron_rules(rules, clause),
         Subject::Once => once(clause).map(|rule| vec![rule]),
         Subject::Interval { number, unit } => interval(clause, *number, *unit),
-        Subject::EveryDay => fixed(clause, every_day(clause, 1)?),
+        Subject::EveryDay => fixed(clause, every_day(clause)?),
         Subject::Days(items) => {
             let patterns = limited(clause, group(items, clause)?)?;
             fixed(clause, patterns)
@@ -120,22 +120,30 @@ fn fixed_times(clause: &Clause) -> Result<TimeSet, ScheduleError> {
     }
 }
 
-/// The days of `every day` and `every N days`: all, or those behind `on` and `in`.
-fn every_day(clause: &Clause, every_days: u16) -> Result<Vec<DayPattern>, ScheduleError> {
-    let patterns = match &clause.on {
-        Some(on) => group(&on.value, clause)?,
-        None => vec![DayPattern {
+/// The days of `every day` and of intervals: all, or those behind `on` and `in`.
+fn every_day(clause: &Clause) -> Result<Vec<DayPattern>, ScheduleError> {
+    match &clause.on {
+        Some(on) => group(&on.value, clause),
+        None => Ok(vec![DayPattern {
             months: clause_months(clause),
             ..DayPattern::EVERY_DAY
-        }],
+        }]),
+    }
+}
+
+/// Rules of `every N days at`. A step that had to meet other days as well might do so
+/// once in a thousand years: that is refused rather than searched for.
+fn every_days_at(clause: &Clause, every_days: u16) -> Result<Vec<Rule>, ScheduleError> {
+    if every_days == 1 {
+        return fixed(clause, every_day(clause)?);
+    }
+    refuse(clause.on.as_ref(), "on", "an interval of days")?;
+    refuse(clause.months.as_ref(), "in", "an interval of days")?;
+    let pattern = DayPattern {
+        every_days,
+        ..DayPattern::EVERY_DAY
     };
-    Ok(patterns
-        .into_iter()
-        .map(|pattern| DayPattern {
-            every_days,
-            ..pattern
-        })
-        .collect())
+    fixed(clause, vec![pattern])
 }
 
 fn clause_months(clause: &Clause) -> u16 {
@@ -284,7 +292,7 @@ fn interval(clause: &Clause, number: u32, unit: Unit) -> Result<Vec<Rule>, Sched
             value: At::Times(_),
             ..
         }) if unit == Unit::Day => {
-            return fixed(clause, every_day(clause, number as u16)?);
+            return every_days_at(clause, number as u16);
         }
         Some(Part {
             value: At::PastTheHour(phase),
@@ -296,7 +304,7 @@ fn interval(clause: &Clause, number: u32, unit: Unit) -> Result<Vec<Rule>, Sched
         .window
         .as_ref()
         .map_or(Window::WHOLE_DAY, |window| window.value);
-    let patterns = every_day(clause, 1)?;
+    let patterns = every_day(clause)?;
     let timing = if divides_the_day(step) {
         let times = TimeSet::Grid {
             step,
