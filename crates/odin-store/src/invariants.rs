@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use odin_model::attempt::Ending;
-use odin_model::command::{Command, Fire, FireAnswer, FireItem};
+use odin_model::command::{Command, Fire, FireAnswer, SetJobState};
 use odin_model::run::RunState;
 use odin_model::{
     Concurrency, Epoch, JobId, JobState, LedgerOutcome, Missed, NodeId, Reply, RunId, codec,
@@ -12,7 +12,7 @@ use odin_model::{
 use proptest::prelude::*;
 
 use crate::scenario::{
-    NODE, Scenario, ann, bob, deploy, due_after, facts, finished, minute, root, started,
+    NODE, Scenario, ann, bob, deploy, due_after, facts, finished, minute, name, root, started,
 };
 use crate::{Effect, Entry, RunsOf, Store};
 
@@ -118,73 +118,28 @@ impl Known {
         self.jobs.get(&job).copied().unwrap_or(JobId::from_bits(77))
     }
 
+    /// The command of a step at this moment. `None`: there is nothing that it could be about.
     fn command(&mut self, scenario: &Scenario, step: &Step) -> Option<Command> {
         let at = minute(self.now);
+        let report = |event| Command::Report {
+            node: NODE,
+            events: vec![event],
+        };
         Some(match *step {
-            Step::Deploy {
-                job,
-                forbid,
-                missed,
-                stale,
-            } => {
-                let mut deploy = deploy(NAMES[job]);
-                self.drawn += 1;
-                deploy.fresh_id = JobId::from_bits(self.drawn);
-                deploy.spec.missed = missed;
-                deploy.spec.concurrency = match forbid {
-                    true => Concurrency::Forbid,
-                    false => Concurrency::Allow,
-                };
-                deploy.due = due_after(self.now - if stale { 5 } else { 0 });
-                Command::Deploy(Box::new(deploy))
-            }
+            Step::Deploy { .. } => self.deployment(step),
             Step::Rename { job, to } => {
                 let mut modify = scenario.modify(self.job(job));
-                modify.name = Some(crate::scenario::name(NAMES[to]));
+                modify.name = Some(name(NAMES[to]));
                 Command::Modify(Box::new(modify))
             }
-            Step::Pause { job } | Step::Resume { job } => {
-                let resume = matches!(step, Step::Resume { .. });
-                Command::SetJobState(odin_model::command::SetJobState {
-                    by: if self.now % 2 == 0 { ann() } else { root() },
-                    job: self.job(job),
-                    state: if resume {
-                        JobState::Enabled
-                    } else {
-                        JobState::Paused
-                    },
-                    due: resume.then(|| due_after(self.now)),
-                    at,
-                })
-            }
+            Step::Pause { job } => self.state_change(job, JobState::Paused),
+            Step::Resume { job } => self.state_change(job, JobState::Enabled),
             Step::Remove { job } => Command::Remove {
                 by: ann(),
                 job: self.job(job),
                 at,
             },
-            Step::Fire {
-                job,
-                count,
-                late,
-                stale,
-                placed,
-            } => {
-                let id = self.job(job);
-                let job = scenario.store.reader().job(id).unwrap()?;
-                let due = job.next_due?;
-                let first = due.duration_since(minute(0)).as_mins();
-                let minutes: Vec<_> = (first..first + count).collect();
-                self.now = self.now.max(first + count - 1 + late);
-                let item = FireItem {
-                    due: minute(if stale { first - 1 } else { first }),
-                    node: placed.then_some(NODE),
-                    ..scenario.item(id, &minutes)
-                };
-                Command::Fire(Fire {
-                    items: vec![item],
-                    proposed_at: minute(first + count - 1 + late),
-                })
-            }
+            Step::Fire { .. } => return self.decision(scenario, step),
             Step::RunNow { job } => Command::RunNow {
                 by: if self.now % 3 == 0 { bob() } else { ann() },
                 job: self.job(job),
@@ -201,14 +156,8 @@ impl Known {
                 run: self.run(run),
                 at,
             },
-            Step::Started { run } => Command::Report {
-                node: NODE,
-                events: vec![started(self.run(run))],
-            },
-            Step::Finished { run } => Command::Report {
-                node: NODE,
-                events: vec![finished(self.run(run), Ending::Exited { code: 0 })],
-            },
+            Step::Started { run } => report(started(self.run(run))),
+            Step::Finished { run } => report(finished(self.run(run), Ending::Exited { code: 0 })),
             Step::NodeUp => {
                 self.life = scenario.index + 1;
                 Command::NodeUp {
@@ -223,6 +172,67 @@ impl Known {
                 at,
             },
         })
+    }
+
+    fn deployment(&mut self, step: &Step) -> Command {
+        let &Step::Deploy {
+            job,
+            forbid,
+            missed,
+            stale,
+        } = step
+        else {
+            unreachable!("asked for deployments only")
+        };
+        let mut deploy = deploy(NAMES[job]);
+        self.drawn += 1;
+        deploy.fresh_id = JobId::from_bits(self.drawn);
+        deploy.spec.missed = missed;
+        deploy.spec.concurrency = match forbid {
+            true => Concurrency::Forbid,
+            false => Concurrency::Allow,
+        };
+        deploy.due = due_after(self.now - if stale { 5 } else { 0 });
+        Command::Deploy(Box::new(deploy))
+    }
+
+    fn state_change(&self, job: usize, state: JobState) -> Command {
+        Command::SetJobState(SetJobState {
+            by: if self.now % 2 == 0 { ann() } else { root() },
+            job: self.job(job),
+            state,
+            due: (state == JobState::Enabled).then(|| due_after(self.now)),
+            at: minute(self.now),
+        })
+    }
+
+    /// Decides the next occurrences of a job; time passes until then.
+    fn decision(&mut self, scenario: &Scenario, step: &Step) -> Option<Command> {
+        let &Step::Fire {
+            job,
+            count,
+            late,
+            stale,
+            placed,
+        } = step
+        else {
+            unreachable!("asked for decisions only")
+        };
+        let id = self.job(job);
+        let job = scenario.store.reader().job(id).unwrap()?;
+        let first = job.next_due?.duration_since(minute(0)).as_mins();
+        let minutes: Vec<_> = (first..first + count).collect();
+        let now = first + count - 1 + late;
+        self.now = self.now.max(now);
+        let mut item = scenario.item(id, &minutes);
+        item.node = placed.then_some(NODE);
+        if stale {
+            item.revision.0 -= 1;
+        }
+        Some(Command::Fire(Fire {
+            items: vec![item],
+            proposed_at: minute(now),
+        }))
     }
 
     /// Takes what the command brought and checks that it may.

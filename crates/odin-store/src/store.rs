@@ -475,6 +475,14 @@ mod tests {
     }
 
     #[test]
+    fn the_store_moves_to_the_thread_that_applies_and_readers_are_for_all() {
+        fn moves<T: Send>() {}
+        fn is_shared<T: Send + Sync>() {}
+        moves::<(Store, Checkpointer, Frozen)>();
+        is_shared::<(Reader, View)>();
+    }
+
+    #[test]
     fn nobody_else_may_read_the_files() {
         use std::os::unix::fs::PermissionsExt;
         let mut scenario = Scenario::with_node();

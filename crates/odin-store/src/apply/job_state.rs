@@ -21,10 +21,12 @@ pub(super) fn set(batch: &mut Batch<'_>, change: &SetJobState) -> Result<Reply, 
     }
     match change.state {
         JobState::Enabled => {
-            let next_due = match &change.due {
-                Some(due) => job::need_due(&known, due)?,
-                None => None,
-            };
+            // Without one, the job would be enabled and never come due.
+            let due = change
+                .due
+                .as_ref()
+                .ok_or(Refusal::DueOutOfDate { job: known.id })?;
+            let next_due = job::need_due(&known, due)?;
             Ok(job::set_state(batch, &known, JobState::Enabled, next_due)?)
         }
         JobState::Paused => {
@@ -218,6 +220,11 @@ mod tests {
         scenario.set_state(id, JobState::Paused, 4);
         let early = set(ann(), id, JobState::Enabled, Some(due_after(2)));
         assert_eq!(scenario.refused(&early), Refusal::DueOutOfDate { job: id });
+        let without = set(ann(), id, JobState::Enabled, None);
+        assert_eq!(
+            scenario.refused(&without),
+            Refusal::DueOutOfDate { job: id }
+        );
         let again = set(ann(), id, JobState::Paused, None);
         assert_eq!(scenario.refused(&again), already("paused"));
     }

@@ -179,34 +179,35 @@ fn full_page(runs: Vec<Run>, limit: usize) -> RunsPage {
     RunsPage { runs, next }
 }
 
+/// Walks all runs, newest first, and keeps the owner's.
 fn runs_of_owner(
     conn: &Connection,
     owner: &Owner,
     before: i64,
     limit: usize,
 ) -> Result<RunsPage, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM (SELECT * FROM runs WHERE id < ?1 ORDER BY id DESC LIMIT {LOOKED_AT_MAX}) r \
-         JOIN jobs j ON j.id = r.job WHERE j.owner_uid = ?2 AND j.owner_user = ?3 ORDER BY r.id DESC LIMIT ?4"
-    );
-    let runs = runs_of(
-        conn,
-        &sql,
-        params![before, owner.uid, owner.user, columns::limit(limit)],
-    )?;
-    if runs.len() == limit {
-        return Ok(full_page(runs, limit));
-    }
-    // All that were looked at are in; the next page begins where the look ended.
-    let mut last = conn.prepare_cached(&format!(
-        "SELECT id FROM runs WHERE id < ?1 ORDER BY id DESC LIMIT 1 OFFSET {}",
-        LOOKED_AT_MAX - 1
+    // CROSS JOIN holds SQLite to this order, which yields rows one by one without sorting.
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS}, j.owner_uid = ?2 AND j.owner_user = ?3 FROM runs r CROSS JOIN jobs j \
+         WHERE r.id < ?1 AND j.id = r.job ORDER BY r.id DESC"
     ))?;
-    let last = last.query_row([before], |row| row.get(0)).optional()?;
-    Ok(RunsPage {
-        runs,
-        next: last.map(columns::to_run_id),
-    })
+    let mut rows = statement.query(params![before, owner.uid, owner.user])?;
+    let mut runs = Vec::new();
+    let mut next = None;
+    for _ in 0..LOOKED_AT_MAX {
+        let Some(row) = rows.next()? else {
+            return Ok(RunsPage { runs, next: None });
+        };
+        let last = row.get(0).map(columns::to_run_id)?;
+        if row.get(21)? {
+            runs.push(read_run(row)?);
+        }
+        if runs.len() == limit {
+            return Ok(full_page(runs, limit));
+        }
+        next = Some(last);
+    }
+    Ok(RunsPage { runs, next })
 }
 
 fn runs_of(conn: &Connection, sql: &str, params: impl Params) -> Result<Vec<Run>, StoreError> {
