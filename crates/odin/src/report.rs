@@ -317,7 +317,6 @@ mod tests {
             error,
             &expect![[r#"
                 error[cli/bad-time]: `\u{1b}[2J` is not a time
-                 |
                 help: Write `2026-11-21 17:00`.
             "#]],
         );

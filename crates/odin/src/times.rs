@@ -22,6 +22,14 @@ pub(crate) fn in_zone(instant: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// The same without the fraction of a second, where that says nothing.
+pub(crate) fn to_the_second(instant: Timestamp, zone: &TimeZone) -> String {
+    in_zone(
+        Timestamp::from_second(instant.as_second()).unwrap_or(instant),
+        zone,
+    )
+}
+
 /// `in 3 h`, `12 s ago`, `now`.
 pub(crate) fn relative(instant: Timestamp, now: Timestamp) -> String {
     let distance = instant.duration_since(now);

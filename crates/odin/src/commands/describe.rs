@@ -43,15 +43,18 @@ fn text(job: &Job) -> String {
     if let Some(settings) = &job.settings {
         lines.extend(policy_lines(settings));
     }
-    let deployed = times::in_zone(job.deployed_at, &zone);
+    let deployed = times::to_the_second(job.deployed_at, &zone);
     lines.push(("version", format!("{} of {deployed}", job.version)));
-    lines.push(("first deployed", times::in_zone(job.created_at, &zone)));
+    lines.push((
+        "first deployed",
+        times::to_the_second(job.created_at, &zone),
+    ));
     if let (Some(outcome), Some(run)) = (job.last_outcome, job.last_run) {
         lines.push(("last outcome", format!("{} ({run})", outcome.word())));
     }
     let mut text = format!("{} - {}\n", visible(&job.name), visible(&job.description));
     for (name, value) in lines {
-        let _ = writeln!(text, "  {:<15}{}", format!("{name}:"), visible(&value));
+        let _ = writeln!(text, "  {:<16}{}", format!("{name}:"), visible(&value));
     }
     text
 }
@@ -120,23 +123,23 @@ mod tests {
     fn a_job_is_described_by_its_documented_line_and_all_its_settings() {
         expect![[r#"
             check_stocks - Check the stocks of specified companies
-              id:            a37b187f5930
-              owner:         ann
-              state:         enabled
-              language:      python3
-              file:          check_stocks.py
-              args:          --fast 'two words'
-              files:         lib
-              schedule:      every hour
-              timezone:      Europe/Dublin
-              next due:      2026-11-21 17:00:00 GMT
-              grace:         1m
-              missed:        all, at most 100
-              concurrency:   forbid
-              timeout:       1m30s
-              version:       2 of 2026-11-20 09:30:00 GMT
-              first deployed:2026-11-01 08:00:00 GMT
-              last outcome:  succeeded (r0000000030000)
+              id:             a37b187f5930
+              owner:          ann
+              state:          enabled
+              language:       python3
+              file:           check_stocks.py
+              args:           --fast 'two words'
+              files:          lib
+              schedule:       every hour
+              timezone:       Europe/Dublin
+              next due:       2026-11-21 17:00:00 GMT
+              grace:          1m
+              missed:         all, at most 100
+              concurrency:    forbid
+              timeout:        1m30s
+              version:        2 of 2026-11-20 09:30:00 GMT
+              first deployed: 2026-11-01 08:00:00 GMT
+              last outcome:   succeeded (r0000000030000)
         "#]]
         .assert_eq(&text(&samples::job()));
     }

@@ -100,7 +100,7 @@ fn text(job: &Job, entry: &LedgerEntry, zone: &TimeZone) -> String {
     let _ = writeln!(
         text,
         "  decided:  {}",
-        times::in_zone(entry.decided_at, zone)
+        times::to_the_second(entry.decided_at, zone)
     );
     text
 }

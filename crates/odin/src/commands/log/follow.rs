@@ -7,6 +7,7 @@ use odin_client::{ClientError, EventStream, ServerEvent};
 use odin_model::{JobId, RunId};
 use odin_wire::{EventKind, OutputChunk, Run, RunState, RunsQuery};
 
+use crate::commands::log::beginning;
 use crate::commands::log::printing::Log;
 use crate::error::CliError;
 
@@ -78,11 +79,12 @@ impl<'a> Follower<'a> {
             after: None,
         };
         let mut runs = self.log.client.runs(self.job, &query).await?.runs;
-        runs.reverse();
+        let first = runs.iter().map(|run| run.id).min();
+        runs.sort_by_key(beginning);
         // A job without runs so far: whatever comes is new.
         let oldest = *self
             .oldest
-            .get_or_insert(runs.first().map_or(RunId::from_bits(0), |run| run.id));
+            .get_or_insert(first.unwrap_or(RunId::from_bits(0)));
         for run in runs.into_iter().filter(|run| run.id >= oldest) {
             self.show(run).await?;
         }

@@ -62,7 +62,7 @@ async fn show(
                 after: None,
             };
             let mut runs = client.runs(job.id, &query).await?.runs;
-            runs.reverse();
+            runs.sort_by_key(beginning);
             Log::new(client, JobFields::of(&job), context)
                 .all(&runs)
                 .await
@@ -76,6 +76,11 @@ async fn show(
             log.all(&[*run]).await
         }
     }
+}
+
+/// What a log is ordered by: when runs began, which need not be the order in which they were decided.
+pub(super) fn beginning(run: &Run) -> (Option<jiff::Timestamp>, odin_model::RunId) {
+    (run.started_at.or(run.finished_at), run.id)
 }
 
 /// What a run's line says of its job; less once the job was removed.
