@@ -54,7 +54,11 @@ impl Api {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         let stopping = CancellationToken::new();
-        let feed = Feed::start(backend.events(), backend.draw_bits(), stopping.clone());
+        let feed = Feed::start(
+            backend.events(), // Never 0, which no position of a feed has.
+            backend.draw_bits() | 1,
+            stopping.clone(),
+        );
         let inner = Inner {
             backend,
             feed,

@@ -9,6 +9,7 @@ use odin_job_file::bundle::BundlePath;
 use odin_job_file::{Defaults, JobFile, Mistakes, Purpose, line_and_column};
 use odin_model::command::Deploy;
 use odin_model::job::{Job, Visibility};
+use odin_model::owner::Role;
 use odin_model::{
     BundleHash, Command, JobId, JobState, Principal, Refusal, Reply, Revision, VersionNumber,
 };
@@ -68,6 +69,9 @@ pub(crate) async fn deploy(
         )
         .await;
     }
+    // A bundle that is refused is not kept. The revision is for apply alone: a repeated request whose first reply
+    // was lost has changed it.
+    plan.check(&api, None).await?;
     // On disk for good before the log names it.
     let bundle = upload.keep(&api).await?;
     let reply = api.propose_due(&plan.caller, key.as_ref(), async || {
@@ -103,8 +107,14 @@ pub(crate) async fn deploy(
     .await
 }
 
-/// A server that is not root has one owner of jobs: it could run nobody else's as that user.
+/// Viewers deploy nothing. A server that is not root has one owner of jobs: it could run nobody else's as that user.
 fn need_deployer(api: &Api, caller: &Principal) -> Result<(), Failure> {
+    if caller.role < Role::Operator {
+        return Err(Refusal::RoleNeeded {
+            needed: Role::Operator,
+        }
+        .into());
+    }
     let server = api.backend().server_user();
     if server.uid == 0 || caller.user.uid == server.uid {
         return Ok(());
@@ -210,41 +220,20 @@ impl Plan {
         })))
     }
 
-    /// The job as the deployment would leave it, or the refusal that it would meet.
-    async fn outlook(self, api: &Api, bundle: BundleHash) -> Result<(Job, Vec<Mistake>), Failure> {
-        let target = self.target(api).await?;
-        let at = api.backend().clock().wall();
-        let due = self
-            .zoned
-            .due_after(at, target.as_ref().and_then(|job| job.last_decided));
-        let Some(job) = target else {
+    /// The job of which this is a new version, unless apply would refuse it.
+    async fn check(&self, api: &Api, expected: Option<Revision>) -> Result<Option<Job>, Failure> {
+        let Some(job) = self.target(api).await? else {
             let id = self.file.id.unwrap_or(self.fresh_id);
-            if self.expected.is_some() {
+            if expected.is_some() {
                 return Err(Refusal::NoSuchJob(id).into());
             }
-            let owner = self.caller.user.clone();
-            self.need_free_name(api, &owner, id).await?;
-            let job = Job {
-                id,
-                owner,
-                state: JobState::Enabled,
-                visibility: self.visibility,
-                version: VersionNumber::FIRST,
-                revision: Revision(0),
-                spec: self.spec,
-                bundle,
-                next_due: due.next_due,
-                last_decided: None,
-                created_at: at,
-                deployed_at: at,
-                last_outcome: None,
-            };
-            return Ok((job, self.warnings));
+            self.need_free_name(api, &self.caller.user, id).await?;
+            return Ok(None);
         };
         if job.state == JobState::Removed || !self.caller.may_change(&job.owner) {
             return Err(Refusal::IdTaken(job.id).into());
         }
-        if let Some(expected) = self.expected.filter(|&expected| expected != job.revision) {
+        if let Some(expected) = expected.filter(|&expected| expected != job.revision) {
             return Err(Refusal::RevisionConflict {
                 job: job.id,
                 expected,
@@ -253,15 +242,39 @@ impl Plan {
             .into());
         }
         self.need_free_name(api, &job.owner, job.id).await?;
-        let next_due = due.next_due.filter(|_| job.state == JobState::Enabled);
-        let version = job.version.next();
-        let job = Job {
-            spec: self.spec,
-            bundle,
-            version,
-            next_due,
-            deployed_at: at,
-            ..job
+        Ok(Some(job))
+    }
+
+    /// The job as the deployment would leave it, or the refusal that it would meet.
+    async fn outlook(self, api: &Api, bundle: BundleHash) -> Result<(Job, Vec<Mistake>), Failure> {
+        let target = self.check(api, self.expected).await?;
+        let at = api.backend().clock().wall();
+        let last_decided = target.as_ref().and_then(|job| job.last_decided);
+        let next_due = self.zoned.due_after(at, last_decided).next_due;
+        let job = match target {
+            Some(job) => Job {
+                next_due: next_due.filter(|_| job.state == JobState::Enabled),
+                version: job.version.next(),
+                spec: self.spec,
+                bundle,
+                deployed_at: at,
+                ..job
+            },
+            None => Job {
+                id: self.file.id.unwrap_or(self.fresh_id),
+                owner: self.caller.user,
+                state: JobState::Enabled,
+                visibility: self.visibility,
+                version: VersionNumber::FIRST,
+                revision: Revision(0),
+                spec: self.spec,
+                bundle,
+                next_due,
+                last_decided: None,
+                created_at: at,
+                deployed_at: at,
+                last_outcome: None,
+            },
         };
         Ok((job, self.warnings))
     }

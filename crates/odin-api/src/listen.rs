@@ -229,3 +229,33 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         self.bounded(context, result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_cut_off() {
+        let (_client, server) = tokio::io::duplex(64);
+        let error = Patient::new(server)
+            .write_all(&[0; 1024])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_that_takes_a_little_now_and_then_is_served() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let written = tokio::spawn(async move { Patient::new(server).write_all(&[0; 1024]).await });
+        let mut taken = 0;
+        while taken < 1024 {
+            tokio::time::sleep(WRITE_TIMEOUT / 2).await;
+            taken += tokio::io::AsyncReadExt::read(&mut client, &mut [0; 64])
+                .await
+                .unwrap();
+        }
+        written.await.unwrap().unwrap();
+    }
+}

@@ -1,5 +1,6 @@
 use axum::body::Body;
 use axum::http::Request;
+use proptest::prelude::*;
 
 use crate::test_bed::{TestBed, ann, deployment, job_file, json_request, packed, request};
 
@@ -216,4 +217,99 @@ async fn a_bundle_that_is_none_is_refused_and_leaves_nothing() {
             .count(),
         0
     );
+}
+
+/// Paths, queries, headers and bodies out of pieces that mean something and bytes that do not.
+fn any_request() -> impl Strategy<Value = Request<Body>> {
+    const PIECES: [&str; 20] = [
+        "",
+        "api",
+        "v1",
+        "jobs",
+        "runs",
+        "ledger",
+        "schedule",
+        "next",
+        "explain",
+        "nodes",
+        "events",
+        "a37b187f7b52",
+        "r0000000030000",
+        "run",
+        "pause",
+        "bundle",
+        "versions",
+        "..",
+        "%2e%2e",
+        "%00",
+    ];
+    const KEYS: [&str; 14] = [
+        "limit", "after", "job", "at", "from", "to", "text", "timezone", "count", "wait", "file",
+        "owner", "name", "version",
+    ];
+    let escaped = |bytes: Vec<u8>| {
+        bytes
+            .iter()
+            .map(|byte| format!("%{byte:02x}"))
+            .collect::<String>()
+    };
+    let noise = prop::collection::vec(any::<u8>(), 0..20).prop_map(escaped);
+    let piece = prop_oneof![4 => prop::sample::select(&PIECES[..]).prop_map(str::to_owned), 1 => noise.clone()];
+    let path = (any::<bool>(), prop::collection::vec(piece, 0..5)).prop_map(|(known, pieces)| {
+        format!(
+            "{}/{}",
+            if known { "/api/v1" } else { "" },
+            pieces.join("/")
+        )
+    });
+    let value = prop_oneof![
+        noise,
+        "[0-9a-z.:TZ-]{0,24}",
+        Just("2026-11-21T09:00:00Z".to_owned())
+    ];
+    let query =
+        prop::collection::vec((prop::sample::select(&KEYS[..]), value), 0..3).prop_map(|pairs| {
+            pairs
+                .iter()
+                .map(|(key, value)| format!("{key}={value}&"))
+                .collect::<String>()
+        });
+    let method =
+        prop::sample::select(&["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"][..]);
+    let content_type =
+        prop::sample::select(&["application/json", "application/zstd", "text/plain"][..]);
+    let body = prop::collection::vec(any::<u8>(), 0..200);
+    (method, path, query, content_type, body).prop_map(
+        |(method, path, query, content_type, body)| {
+            let mut request = request(method, &format!("{}?{query}", path.replace('?', "")));
+            request
+                .headers_mut()
+                .insert("content-type", content_type.parse().unwrap());
+            *request.body_mut() = Body::from(body);
+            request
+        },
+    )
+}
+
+#[test]
+fn no_request_makes_the_server_fail() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let bed = runtime.block_on(async {
+        let bed = TestBed::new();
+        bed.job_of_ann().await;
+        bed
+    });
+    proptest!(ProptestConfig::with_cases(500), |(request in any_request())| {
+        let what = format!("{} {}", request.method(), request.uri());
+        // Streams go on for ever: their head is enough.
+        let response = runtime.block_on(bed.send(&ann(), request));
+        let status = response.status().as_u16();
+        prop_assert!(status < 500, "{what}: {status}");
+        let content_type = response.headers().get("content-type").map(|value| value.to_str().unwrap());
+        prop_assert!(status < 400 || content_type == Some("application/problem+json"), "{what}: {status}");
+    });
 }

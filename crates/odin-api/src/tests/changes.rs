@@ -215,5 +215,6 @@ async fn versions_are_listed_newest_first_in_pages() {
     expect![[r#"
         3 "ann" "every day at 11:00 in Europe/Dublin" "Europe/Dublin"
         2 "ann" "every day at 10:00" "UTC"
-        1 "ann" "every day at 09:00" "UTC""#]].assert_eq(&seen.join("\n"));
+        1 "ann" "every day at 09:00" "UTC""#]]
+    .assert_eq(&seen.join("\n"));
 }

@@ -52,7 +52,8 @@ async fn a_new_job_is_answered_in_full() {
           "state": "enabled",
           "timezone": "Europe/Dublin",
           "version": 1
-        }"#]].assert_eq(&serde_json::to_string_pretty(&answer.json()).unwrap());
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&answer.json()).unwrap());
 }
 
 #[tokio::test]
@@ -130,7 +131,8 @@ async fn all_mistakes_of_a_file_come_with_their_places() {
     expect![[r#"
         "file/missing" 1:1 "job:"
         "file/unknown-key" 3:3 "  langauge: bash"
-        "schedule/unknown-word" 5:19 "  schedule: every dya at 09:00""#]].assert_eq(&found.join("\n"));
+        "schedule/unknown-word" 5:19 "  schedule: every dya at 09:00""#]]
+    .assert_eq(&found.join("\n"));
     assert_eq!(problem["code"], problem["errors"][0]["code"]);
     assert_eq!(
         std::fs::read_dir(bed.dir.path().join("bundles"))
@@ -299,4 +301,47 @@ async fn what_the_log_cannot_take_is_told_apart() {
             .await;
         assert_eq!(answer.outcome(), expected);
     }
+}
+
+#[tokio::test]
+async fn a_refused_deployment_leaves_no_bundle_and_a_repeated_one_gets_its_first_reply() {
+    let bed = TestBed::new();
+    let id = bed.job_of_ann().await;
+    bed.deploy(&ann(), "", &job_file("other", "")).await;
+    let bundles = || {
+        std::fs::read_dir(bed.dir.path().join("bundles"))
+            .unwrap()
+            .count()
+    };
+    let before = bundles();
+    let renamed = job_file("other", &format!("  id: {id}\n"));
+    assert_eq!(
+        bed.deploy(&ann(), "", &renamed).await.outcome(),
+        "409 job/name-taken"
+    );
+    let foreign = job_file("mine", &format!("  id: {id}\n"));
+    assert_eq!(
+        bed.deploy(&bob(), "", &foreign).await.outcome(),
+        "409 job/id-taken"
+    );
+    assert_eq!(bundles(), before);
+
+    let again = || {
+        let mut request = deployment("&expected_revision=2", packed(&job_file("greet", "")));
+        request
+            .headers_mut()
+            .insert("idempotency-key", "k".parse().unwrap());
+        request
+    };
+    for _ in 0..2 {
+        let answer = bed.ask(&ann(), again()).await;
+        assert_eq!(
+            (answer.outcome().as_str(), &answer.json()["version"]),
+            ("200", &2.into())
+        );
+    }
+    let stale = bed
+        .deploy(&ann(), "&expected_revision=2", &job_file("greet", ""))
+        .await;
+    assert_eq!(stale.outcome(), "412 job/conflict");
 }

@@ -62,7 +62,8 @@ async fn a_finished_run_is_shown_in_full() {
           "stderr_bytes": 1,
           "stdout_bytes": 6,
           "version": 1
-        }"#]].assert_eq(&serde_json::to_string_pretty(&answer.json()).unwrap());
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&answer.json()).unwrap());
     let answer = bed.get(&ann(), &format!("/api/v1/runs/{run}/output")).await;
     expect![[r#"{"dropped_bytes":0,"next":null,"only_end":false,"output":[{"at":"2026-11-21T08:00:00Z","stream":"stdout","text":"hello\n"},{"at":"2026-11-21T08:00:00Z","stream":"stderr","text":"!"}]}"#]].assert_eq(&answer.json().to_string());
     let answer = bed
@@ -192,10 +193,18 @@ async fn check_why(asked: &str, expected: Expect) {
 
 #[tokio::test]
 async fn why_answers_for_every_due_time() {
-    check_why("2026-11-21T09:00:00Z", expect!["2026-11-21T09:00:00Z started 1: on time"]).await;
+    check_why(
+        "2026-11-21T09:00:00Z",
+        expect!["2026-11-21T09:00:00Z started 1: on time"],
+    )
+    .await;
     check_why("2026-11-21T12:00:00%2B01:00", expect!["2026-11-21T11:00:00Z coalesced 1: missed, and r0000000008000 answers it too: `missed: once`"]).await;
     check_why("2026-11-21T12:00:00Z", expect!["2026-11-21T12:00:00Z coalesced 1: missed, and r0000000008000 answers it too: `missed: once`"]).await;
-    check_why("2026-11-21T14:00:00Z", expect!["2026-11-21T14:00:00Z started 1: missed, and started late as `missed` asks"]).await;
+    check_why(
+        "2026-11-21T14:00:00Z",
+        expect!["2026-11-21T14:00:00Z started 1: missed, and started late as `missed` asks"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -229,16 +238,30 @@ async fn the_ledger_is_listed_in_pages() {
     expect![[r#"
         "2026-11-21T09:00:00Z" "2026-11-21T09:00:00Z" 1 "started"
         "2026-11-21T10:00:00Z" "2026-11-21T13:00:00Z" 4 "coalesced"
-        "2026-11-21T14:00:00Z" "2026-11-21T14:00:00Z" 1 "started""#]].assert_eq(&seen.join("\n"));
+        "2026-11-21T14:00:00Z" "2026-11-21T14:00:00Z" 1 "started""#]]
+    .assert_eq(&seen.join("\n"));
 }
 
 #[tokio::test]
 async fn schedules_are_explained_and_calculated_as_they_fire() {
     let bed = TestBed::new();
     for (path, expected) in [
-        ("explain?text=EVERY+monday+at+9:30", expect![[r#"{"schedule":"every Monday at 09:30","timezone":"UTC","warnings":[],"words":"Runs every Monday at 09:30. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."}"#]]),
-        ("next?text=every+hour&count=2", expect![[r#"{"occurrences":["2026-11-21T09:00:00Z","2026-11-21T10:00:00Z"],"timezone":"UTC"}"#]]),
-        ("next?text=never", expect![[r#"{"occurrences":[],"timezone":"UTC"}"#]]),
+        (
+            "explain?text=EVERY+monday+at+9:30",
+            expect![[
+                r#"{"schedule":"every Monday at 09:30","timezone":"UTC","warnings":[],"words":"Runs every Monday at 09:30. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time."}"#
+            ]],
+        ),
+        (
+            "next?text=every+hour&count=2",
+            expect![[
+                r#"{"occurrences":["2026-11-21T09:00:00Z","2026-11-21T10:00:00Z"],"timezone":"UTC"}"#
+            ]],
+        ),
+        (
+            "next?text=never",
+            expect![[r#"{"occurrences":[],"timezone":"UTC"}"#]],
+        ),
         (
             "next?text=every+day+at+01:30&timezone=Europe/Dublin&from=2026-03-28T12:00:00Z&count=1",
             expect![[r#"{"occurrences":["2026-03-29T01:00:00Z"],"timezone":"Europe/Dublin"}"#]],
