@@ -46,26 +46,21 @@ impl std::str::FromStr for Cursor {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
-        let mut numbers = text.split('.').map(str::parse::<u64>);
-        match (
-            numbers.next(),
-            numbers.next(),
-            numbers.next(),
-            numbers.next(),
-        ) {
-            (Some(Ok(attempt)), Some(Ok(bytes)), Some(Ok(hint)), None)
-                if u32::try_from(attempt).is_ok() =>
-            {
-                let attempt = u32::try_from(attempt).expect("checked above");
-                Ok(Self {
-                    attempt,
-                    position: OutputPosition { bytes, hint },
-                })
-            }
-            _ => Err(Failure::new(
+        /// Beyond any output: whoever adds to a position need not think of overflow.
+        const PLACE_MAX: u64 = 1 << 60;
+        let refused = || {
+            Failure::new(
                 "request/bad-query",
                 "`after` is not a `next` that this server gave",
-            )),
+            )
+        };
+        let numbers: Result<Vec<u64>, _> = text.split('.').map(str::parse).collect();
+        match numbers.as_deref() {
+            Ok(&[attempt, bytes, hint]) if bytes < PLACE_MAX && hint < PLACE_MAX => Ok(Self {
+                attempt: u32::try_from(attempt).map_err(|_| refused())?,
+                position: OutputPosition { bytes, hint },
+            }),
+            _ => Err(refused()),
         }
     }
 }
@@ -358,6 +353,7 @@ mod tests {
             "-1.0.0",
             "4294967296.0.0",
             "1.2.99999999999999999999",
+            "1.18446744073709551615.0",
         ] {
             assert!(text.parse::<Cursor>().is_err(), "{text}");
         }
