@@ -74,6 +74,7 @@ fn union(cursor: &mut Cursor<'_>) -> Result<Parsed, ScheduleError> {
         cursor.separator()?;
     }
     let zone = only_zone(&clauses)?;
+    let mut clauses = without_repeats(clauses)?;
     share_last_tail(&mut clauses);
     let mut rules: Vec<Rule> = Vec::with_capacity(clauses.len());
     for clause in &clauses {
@@ -84,6 +85,24 @@ fn union(cursor: &mut Cursor<'_>) -> Result<Parsed, ScheduleError> {
         }
     }
     Ok(Parsed { rules, zone })
+}
+
+/// Leaves out clauses that only repeat earlier ones, before the last one's tail is
+/// shared: the text without them has to read the same.
+fn without_repeats(clauses: Vec<Clause>) -> Result<Vec<Clause>, ScheduleError> {
+    if clauses.len() <= 2 {
+        return Ok(clauses);
+    }
+    let mut seen: Vec<Rule> = Vec::with_capacity(clauses.len());
+    let mut kept = Vec::with_capacity(clauses.len());
+    for clause in clauses {
+        let rules = compile::rules(&clause)?;
+        if rules.iter().any(|rule| !seen.contains(rule)) {
+            seen.extend(rules);
+            kept.push(clause);
+        }
+    }
+    Ok(kept)
 }
 
 /// A schedule has one zone, named with its last clause; an earlier clause may only

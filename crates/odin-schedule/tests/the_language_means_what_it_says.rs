@@ -535,6 +535,10 @@ fn lists_and_clauses_are_read_the_natural_way() {
             "every Monday and 1st of January at 9am",
             "every Monday at 09:00 and every January 1st at 09:00",
         ),
+        (
+            "every day at 9am and Monday at 5pm until 2030-01-01 and Monday at 5pm until 2030-01-01",
+            "every day at 09:00 and every Monday at 17:00 until 2030-01-01",
+        ),
         ("every second", "every second"),
         (
             "cron \"0 9 * * *\" except weekends",
