@@ -7,6 +7,8 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod cluster;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
