@@ -22,12 +22,12 @@ const ANSWER_WITHIN: Timespec = Timespec {
     tv_sec: 10,
     tv_nsec: 0,
 };
-/// Between two tries while another process starts an executor.
+/// Between two tries while an executor is coming or going.
 const TRY_AGAIN_AFTER: Timespec = Timespec {
     tv_sec: 0,
-    tv_nsec: 20_000_000,
+    tv_nsec: 50_000_000,
 };
-const TRIES: usize = 250;
+const TRIES: usize = 100;
 
 /// What comes from the executor.
 #[derive(Debug)]
@@ -170,16 +170,18 @@ impl Client {
                 }
             })
         };
-        let mut result = connect();
-        for attempt in 0..TRIES {
-            match &result {
-                Err(ClientError::NotRunning { .. }) if attempt == 0 => start(program, dir)?,
-                Err(ClientError::NotRunning { .. }) => pause(),
-                _ => break,
+        for _ in 0..TRIES {
+            match connect() {
+                Err(ClientError::NotRunning { .. }) => {
+                    if start(program, dir)? == Started::NotNeeded {
+                        pause();
+                    }
+                }
+                Err(ClientError::NoAnswer(error)) if is_going(&error) => pause(),
+                result => return result,
             }
-            result = connect();
         }
-        result
+        connect()
     }
 
     /// Who the executor is.
@@ -287,8 +289,22 @@ fn read_until_closed(
     take(FromExecutor::Closed { reason });
 }
 
+/// Whether the connection was made to an executor that was about to be gone.
+fn is_going(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
+#[derive(PartialEq, Eq)]
+enum Started {
+    /// It listens.
+    Listening,
+    /// Another one has the data directory: it is about to listen, or about to be gone.
+    NotNeeded,
+}
+
 /// Starts an executor and waits until it listens or ends: one that finds another one running ends at once.
-fn start(program: &ExecutorProgram, dir: &DataDir) -> Result<(), ClientError> {
+fn start(program: &ExecutorProgram, dir: &DataDir) -> Result<Started, ClientError> {
     let failed = |error| ClientError::NotStarted {
         program: program.path.clone(),
         log: dir.executor_log(),
@@ -302,8 +318,7 @@ fn start(program: &ExecutorProgram, dir: &DataDir) -> Result<(), ClientError> {
         .append(true)
         .create(true)
         .mode(0o600)
-        .open(dir.executor_log())
-        .map_err(failed)?;
+        .open(dir.executor_log());
     #[expect(
         clippy::disallowed_methods,
         reason = "this is where the executor itself is made"
@@ -313,22 +328,27 @@ fn start(program: &ExecutorProgram, dir: &DataDir) -> Result<(), ClientError> {
         .args(&program.args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(log);
+        .stderr(log.map_err(failed)?);
     let mut child = command.spawn().map_err(failed)?;
-    let stdout = child.stdout.take();
-    // Its exit status must be taken by somebody while this process lives.
-    std::thread::Builder::new()
-        .name("executor-exit".into())
-        .spawn(move || child.wait())
-        .map_err(failed)?;
-    // Ends with the line that says that it listens, or with its end.
-    if let Some(mut stdout) = stdout {
-        let _ = stdout.read(&mut [0; 16]);
+    // The line that says that it listens, or its end.
+    let mut said = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(6).read_to_end(&mut said).map_err(failed)?;
     }
-    Ok(())
+    if said == b"ready\n" {
+        // While this process lives, somebody must take its exit status.
+        let builder = std::thread::Builder::new().name("executor-exit".into());
+        builder.spawn(move || child.wait()).map_err(failed)?;
+        return Ok(Started::Listening);
+    }
+    let status = child.wait().map_err(failed)?;
+    if status.success() {
+        return Ok(Started::NotNeeded);
+    }
+    Err(failed(io::Error::other(format!("it ended with {status}"))))
 }
 
 fn pause() {
-    // Another process's executor is about to listen, and nothing tells when.
+    // Another executor is about to listen or to be gone, and nothing tells when.
     let _ = rustix::event::poll(&mut [], Some(&TRY_AGAIN_AFTER));
 }

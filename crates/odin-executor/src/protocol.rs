@@ -72,7 +72,8 @@ pub enum Request {
     },
     /// All attempts that are armed, running, or over and not acknowledged. Answered by [`Report::Attempts`].
     List,
-    /// Take no new launches and exit when the last attempt is over. Answered by [`Report::Draining`].
+    /// Take no new launches, and exit when the last attempt is over and acknowledged. Answered by
+    /// [`Report::Draining`].
     Drain,
 }
 

@@ -27,7 +27,7 @@ impl MainLoop {
             match &attempt.state {
                 State::Armed(_) => {}
                 State::Starting { .. } | State::Spawning { .. } => {
-                    records.push(Record::Starting { key })
+                    records.push(Record::Starting { key });
                 }
                 State::Running(running) => records.push(Record::Running {
                     key,

@@ -121,12 +121,15 @@ fn members(running: &Running, snapshot: &Snapshot) -> Vec<Process> {
     // Once the first process was waited for, its pid is free as soon as its group is empty: one that has it now
     // leads a group of its own.
     let is_reused = !leads && snapshot.get(running.pid).is_some();
-    snapshot.trees(|process| {
+    let mut members = snapshot.trees(|process| {
         let of_group = process.group == running.pid || process.session == running.pid;
         (leads && process.pid == running.pid)
             || (running.pid != 0 && !is_reused && of_group)
             || running
                 .orphans
                 .contains(&(process.pid, process.start_ticks))
-    })
+    });
+    // The first one first: a shell that sees its child end by TERM before itself would call it an exit.
+    members.sort_by_key(|process| process.pid != running.pid);
+    members
 }

@@ -132,6 +132,11 @@ impl Events {
         self.over.contains(&key)
     }
 
+    /// Whether the server has everything.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.unacked.is_empty()
+    }
+
     /// Whether so much is unacknowledged that nothing new may start.
     pub(super) fn is_full(&self) -> bool {
         self.unacked_bytes >= UNACKED_BYTES_MAX

@@ -203,7 +203,7 @@ impl MainLoop {
             State::Starting { launch, .. } => {
                 _ = self
                     .starting
-                    .remove(&(launch.not_before, attempt.key, slot))
+                    .remove(&(launch.not_before, attempt.key, slot));
             }
             State::Spawning { .. } | State::Running(_) => {}
         }

@@ -247,7 +247,9 @@ impl MainLoop {
                 return Ok(reason);
             }
             self.set_timer()?;
-            for source in self.wait()? {
+            let sources = self.wait()?;
+            self.now = self.clock.boottime();
+            for source in sources {
                 self.take(source)?;
             }
         }
@@ -398,7 +400,9 @@ impl MainLoop {
         } else if self.idle_since.is_none() {
             self.idle_since = Some(self.now);
         }
-        if idle && self.draining && self.control.is_flushed() {
+        // A server that is there takes the last results; one that is not finds them in the journal.
+        let told = !self.control.is_connected() || self.events.is_acknowledged();
+        if idle && self.draining && told && self.control.is_flushed() {
             return Some(ExitReason::Drained);
         }
         self.idle_until()
@@ -429,6 +433,15 @@ impl MainLoop {
     ) {
         // Fails only for a descriptor that is not watched, and those here are.
         let _ = epoll::modify(&self.epoll, descriptor, source.data(), interest);
+    }
+
+    /// Closes a watched descriptor. Closing alone would not do: a child in the making holds a copy for a while, and
+    /// what stays open stays watched, so the loop would spin on events of what it no longer has.
+    pub(super) fn close(&self, descriptor: Option<OwnedFd>) {
+        if let Some(descriptor) = descriptor {
+            // Fails only for a descriptor that the kernel refused to watch.
+            let _ = epoll::delete(&self.epoll, &descriptor);
+        }
     }
 
     fn take_signals(&mut self) {

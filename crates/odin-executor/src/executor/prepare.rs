@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex};
@@ -14,7 +14,7 @@ use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pipe::PipeFlags;
 
 use crate::data_dir::DataDir;
-use crate::process::{Account, Identities, Plan, Stack, spawn};
+use crate::process::{Account, Identities, LowDescriptors, Plan, Stack, spawn};
 use crate::protocol::{Prepare, PrepareFailure, Report};
 
 /// Bundles waiting, at most. Beyond it the server is told to ask again.
@@ -52,6 +52,7 @@ impl Preparer {
             clock: Arc::clone(clock),
             identities: Identities::new(),
             stack: Stack::new()?,
+            low: LowDescriptors::reserve()?,
         };
         let for_thread = Arc::clone(&shared);
         let builder = std::thread::Builder::new()
@@ -132,6 +133,7 @@ struct Work {
     clock: Arc<dyn Clock>,
     identities: Identities,
     stack: Stack,
+    low: LowDescriptors,
 }
 
 impl Work {
@@ -157,7 +159,14 @@ impl Work {
         remove(&partial).map_err(system("remove what an earlier try left"))?;
         make_partial(&partial, switch.then_some(account))
             .map_err(system("make the version's directory"))?;
-        let unpacked = unpack_as(account, switch, bundle, &partial, prepare, &mut self.stack);
+        let unpacked = unpack_as(
+            account,
+            switch,
+            bundle,
+            &partial,
+            prepare,
+            (&mut self.stack, &mut self.low),
+        );
         let renamed = unpacked.and_then(|()| {
             std::fs::rename(&partial, &target)
                 .map_err(system("give the version's directory its name"))?;
@@ -204,12 +213,10 @@ fn unpack_as(
     bundle: OwnedFd,
     partial: &Path,
     prepare: &Prepare,
-    stack: &mut Stack,
+    (stack, low): (&mut Stack, &mut LowDescriptors),
 ) -> Result<(), PrepareFailure> {
     let no_null =
         |text: String| CString::new(text).map_err(system("name the unpacker's arguments"));
-    let null = rustix::fs::open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(system("open /dev/null"))?;
     let (answer, answer_end) =
         rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(system("make a pipe"))?;
     let argv = [
@@ -218,26 +225,29 @@ fn unpack_as(
         no_null(prepare.hash.to_string())?,
     ];
     let directory = no_null(partial.to_string_lossy().into_owned())?;
+    low.put([Some(&bundle), Some(&answer_end), None])
+        .map_err(system("hand the bundle on"))?;
+    drop((bundle, answer_end));
     let plan = Plan {
         candidates: &[c"/proc/self/exe".to_owned()],
         argv: &argv,
         envp: &[],
         directory: &directory,
         account: switch.then_some(account),
-        stdin: bundle.as_fd(),
-        stdout: answer_end.as_fd(),
-        stderr: null.as_fd(),
+        stdio: low.places(),
+        descriptors_below: low.end(),
         open_files: None,
         reset_oom: switch,
     };
-    let (pid, _pidfd) = spawn(&plan, stack).map_err(|failed| {
+    let spawned = spawn(&plan, stack);
+    low.clear();
+    let (pid, _pidfd) = spawned.map_err(|failed| {
         let error = io::Error::from_raw_os_error(failed.errno);
         failure(
             "bundle/system",
             format!("cannot start the unpacker ({:?}): {error}", failed.stage),
         )
     })?;
-    drop((answer_end, bundle));
     let mut text = String::new();
     let read = File::from(answer).take(64 << 10).read_to_string(&mut text);
     let mut status = 0;

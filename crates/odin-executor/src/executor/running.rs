@@ -113,31 +113,36 @@ impl MainLoop {
         let at = self.clock.wall();
         let mut buffer = std::mem::take(&mut self.buffer);
         let dir = self.dir.clone();
-        let closed = match self.running_mut(slot) {
-            Some(running) => {
-                let pipe = match stream {
-                    Stream::Stdout => &mut running.stdout,
-                    Stream::Stderr => &mut running.stderr,
-                };
-                match pipe
-                    .as_ref()
-                    .map(|pipe| rustix::io::read(pipe, &mut buffer[..]))
-                {
-                    Some(Ok(count)) if count > 0 => {
-                        running.capture.take(&dir, stream, at, &buffer[..count]);
-                        false
-                    }
-                    Some(Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR)) | None => false,
-                    Some(Ok(_) | Err(_)) => {
-                        *pipe = None;
-                        running.exit.is_some() && running.pipes_are_closed()
-                    }
+        let mut ended = None;
+        if let Some(running) = self.running_mut(slot) {
+            let pipe = match stream {
+                Stream::Stdout => &mut running.stdout,
+                Stream::Stderr => &mut running.stderr,
+            };
+            match pipe
+                .as_ref()
+                .map(|pipe| rustix::io::read(pipe, &mut buffer[..]))
+            {
+                Some(Ok(count)) if count > 0 => {
+                    running.capture.take(&dir, stream, at, &buffer[..count]);
                 }
+                Some(Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR)) | None => {}
+                Some(Ok(_) | Err(_)) => ended = pipe.take(),
             }
-            None => false,
-        };
+        }
         self.buffer = buffer;
-        if closed {
+        if ended.is_some() {
+            self.close(ended);
+            self.wind_up_if_read(slot);
+        }
+    }
+
+    /// The run is over when its first process has ended and its output is read.
+    fn wind_up_if_read(&mut self, slot: Slot) {
+        if self
+            .running_mut(slot)
+            .is_some_and(|running| running.exit.is_some() && running.pipes_are_closed())
+        {
             self.wind_up(slot);
         }
     }
@@ -151,7 +156,7 @@ impl MainLoop {
         let Some((how, usage)) = wait_for(running.pid) else {
             return;
         };
-        running.pidfd = None;
+        let pidfd = running.pidfd.take();
         let read_until = now.plus(READ_AFTER_EXIT);
         running.exit = Some(Exit {
             how,
@@ -159,11 +164,11 @@ impl MainLoop {
             usage,
             read_until,
         });
-        if running.pipes_are_closed() {
-            self.wind_up(slot);
-        } else {
+        if !running.pipes_are_closed() {
             self.timers.add(read_until, Timer::Drained(slot));
         }
+        self.close(pidfd);
+        self.wind_up_if_read(slot);
     }
 
     /// Output has been waited for long enough.
@@ -178,7 +183,8 @@ impl MainLoop {
             .is_some_and(|exit| exit.read_until <= now)
             && !running.pipes_are_closed()
         {
-            (running.stdout, running.stderr) = (None, None);
+            let pipes = [running.stdout.take(), running.stderr.take()];
+            pipes.into_iter().for_each(|pipe| self.close(pipe));
             self.wind_up(slot);
         }
     }
@@ -208,8 +214,14 @@ impl MainLoop {
             capture,
             exit,
             stop,
+            stdout,
+            stderr,
+            pidfd,
             ..
         } = *running;
+        for descriptor in [stdout, stderr, pidfd] {
+            self.close(descriptor);
+        }
         let result = AttemptResult {
             started_at,
             // A wall clock that was set back does not make a run end before it began.

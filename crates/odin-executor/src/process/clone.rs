@@ -1,4 +1,5 @@
-//! One process by `clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD)`: nothing is copied, however large the parent is.
+//! One process by `clone(CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD)`: neither memory nor descriptors are
+//! copied, however many the parent has.
 //!
 //! Until it executes, the child shares the parent's memory while the calling thread waits. It therefore only makes
 //! system calls, on memory that was prepared before: no allocation, no locks, no libc wrapper that would speak to
@@ -77,9 +78,11 @@ pub(crate) struct Plan<'a> {
     pub(crate) directory: &'a CString,
     /// The ids to take; `None` keeps those of the parent.
     pub(crate) account: Option<&'a Account>,
-    pub(crate) stdin: BorrowedFd<'a>,
-    pub(crate) stdout: BorrowedFd<'a>,
-    pub(crate) stderr: BorrowedFd<'a>,
+    /// Standard input, output and error.
+    pub(crate) stdio: [BorrowedFd<'a>; 3],
+    /// From this descriptor on, the child has none of the parent's: those of `stdio` must be below it. So a parent
+    /// with thousands of descriptors does not have them copied for every child.
+    pub(crate) descriptors_below: u32,
     /// The open files limit to set; `None` keeps the parent's.
     pub(crate) open_files: Option<libc::rlimit>,
     /// Whether the parent lowered its own chance of being ended for memory, which a child inherits.
@@ -142,7 +145,8 @@ pub(crate) fn spawn(plan: &Plan<'_>, stack: &mut Stack) -> Result<(u32, OwnedFd)
         failure: None,
     };
     let mut pidfd: c_int = -1;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let flags =
+        libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: `child` runs on `stack`, which nothing else uses, while this thread is suspended by CLONE_VFORK; what
     // it reads lives in this frame and its callers' frames; it never returns into this frame and never unwinds.
     let pid = unsafe {
@@ -199,6 +203,18 @@ unsafe fn become_program(
 ) -> Failure {
     // SAFETY: every call below passes plain numbers, or pointers into the plan, which the suspended parent keeps.
     unsafe {
+        // First of all: until here the table of descriptors is the parent's own.
+        let below = c_long::from(plan.descriptors_below);
+        let unshare = libc::CLOSE_RANGE_UNSHARE;
+        if libc::syscall(
+            libc::SYS_close_range,
+            below,
+            c_long::from(u32::MAX),
+            unshare,
+        ) < 0
+        {
+            return failed(Stage::Descriptors);
+        }
         if libc::syscall(libc::SYS_setsid) < 0 {
             return failed(Stage::Session);
         }
@@ -221,9 +237,9 @@ unsafe fn become_program(
         if libc::syscall(libc::SYS_chdir, plan.directory.as_ptr()) < 0 {
             return failed(Stage::Directory);
         }
-        for (source, target) in [(plan.stdin, 0), (plan.stdout, 1), (plan.stderr, 2)] {
+        for (source, target) in plan.stdio.iter().zip(0..) {
             let source: RawFd = source.as_raw_fd();
-            if libc::syscall(libc::SYS_dup3, source, target, 0) < 0 {
+            if libc::syscall(libc::SYS_dup3, source, target as c_int, 0) < 0 {
                 return failed(Stage::Descriptors);
             }
         }
@@ -342,11 +358,20 @@ fn failed(stage: Stage) -> Failure {
 /// Sets every signal's disposition to the default and blocks them all in the calling thread and those it will make.
 /// An executor takes signals from a descriptor, and a child must not inherit what its server ignored.
 pub(crate) fn reset_inherited_signals() {
-    // SAFETY: writes initialised structures of this frame; SIG_DFL runs no code of ours. Signals whose disposition
-    // cannot change answer with an error that means just that.
+    // SAFETY: the default disposition is all zeroes and runs no code of ours; writes initialised structures of this
+    // frame. Signals whose disposition cannot change answer with an error that means just that. By system call,
+    // because libc refuses the signals that it uses itself, and those too may have been ignored by a parent.
     unsafe {
+        let default = [0u64; 4];
+        let none: *mut c_void = ptr::null_mut();
         for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                none,
+                size_of::<u64>(),
+            );
         }
         let mut all: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);

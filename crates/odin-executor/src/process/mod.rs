@@ -3,12 +3,14 @@
 mod clone;
 mod environment;
 mod identity;
+mod low_descriptors;
 mod program;
 mod spawner;
 pub(crate) mod tree;
 
 pub(crate) use clone::{Plan, Stack, reset_inherited_signals, spawn};
 pub(crate) use identity::{Account, Identities};
+pub(crate) use low_descriptors::LowDescriptors;
 pub use program::missing as program_missing;
 pub(crate) use spawner::{Made, SpawnOrder, SpawnOutcome, Spawned, Spawners};
 

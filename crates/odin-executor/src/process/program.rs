@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_in_the_jobs_path_and_then_in_the_default_one() {
         let check = |name: &str, path: Option<&str>, expected: &[&str]| {
-            assert_eq!(look_up(name, path), expected)
+            assert_eq!(look_up(name, path), expected);
         };
         check(
             "python3",

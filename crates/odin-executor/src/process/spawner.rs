@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_model::{Boottime, Clock};
-use rustix::fs::{Mode, OFlags};
 use rustix::pipe::PipeFlags;
 
 use super::clone::{self, Plan, Stack};
 use super::environment::{Drawn, RunToken, environment};
 use super::identity::Identities;
+use super::low_descriptors::LowDescriptors;
 use super::program::{Resolved, c_string};
 use crate::data_dir::DataDir;
 use crate::executor::Slot;
@@ -55,7 +55,6 @@ pub(crate) struct Made {
     pub(crate) made: Boottime,
     /// The same instant on the wall clock.
     pub(crate) started_at: Timestamp,
-    pub(crate) token: RunToken,
     pub(crate) launch: Box<Launch>,
 }
 
@@ -72,15 +71,16 @@ struct Orders {
     closed: bool,
 }
 
-/// What every spawner thread knows.
-#[derive(Clone)]
-struct Surroundings {
+/// What a spawner thread makes processes with.
+struct Maker {
     dir: DataDir,
     values_socket: PathBuf,
     clock: Arc<dyn Clock>,
     open_files: Option<libc::rlimit>,
     reset_oom: bool,
-    null: Arc<OwnedFd>,
+    identities: Identities,
+    stack: Stack,
+    low: LowDescriptors,
 }
 
 /// The spawner threads, seen from the main loop.
@@ -105,23 +105,22 @@ impl Spawners {
             spawned: Mutex::default(),
             lease_until_nanos: AtomicU64::new(0),
         });
-        let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        let surroundings = Surroundings {
-            dir: dir.clone(),
-            values_socket: dir.values_socket(),
-            clock: Arc::clone(clock),
-            open_files,
-            reset_oom,
-            null: Arc::new(null),
-        };
         for index in 0..THREADS {
-            let (shared, surroundings, wake) =
-                (Arc::clone(&shared), surroundings.clone(), wake.clone());
-            let stack = Stack::new()?;
+            let mut maker = Maker {
+                dir: dir.clone(),
+                values_socket: dir.values_socket(),
+                clock: Arc::clone(clock),
+                open_files,
+                reset_oom,
+                identities: Identities::new(),
+                stack: Stack::new()?,
+                low: LowDescriptors::reserve()?,
+            };
+            let (shared, wake) = (Arc::clone(&shared), wake.clone());
             let builder = std::thread::Builder::new()
                 .name(format!("spawner-{index}"))
                 .stack_size(256 << 10);
-            builder.spawn(move || spawn_until_closed(&shared, &surroundings, stack, wake))?;
+            builder.spawn(move || spawn_until_closed(&shared, &mut maker, wake))?;
         }
         Ok(Self { shared })
     }
@@ -159,86 +158,39 @@ impl Drop for Spawners {
     }
 }
 
-fn spawn_until_closed(
-    shared: &Shared,
-    surroundings: &Surroundings,
-    mut stack: Stack,
-    wake: impl Fn(),
-) {
-    let mut identities = Identities::new();
-    loop {
-        let order = {
-            let mut orders = shared.orders.lock().expect(NEVER_POISONED);
-            loop {
-                if orders.closed {
-                    return;
-                }
-                match orders.queue.pop_front() {
-                    Some(order) => break order,
-                    None => orders = shared.arrived.wait(orders).expect(NEVER_POISONED),
-                }
-            }
-        };
-        let lease = || {
-            Boottime(Duration::from_nanos(
-                shared.lease_until_nanos.load(Ordering::Acquire),
-            ))
-        };
-        let outcome = make(
-            order.launch,
-            surroundings,
-            &mut identities,
-            &mut stack,
-            lease,
-        );
+fn spawn_until_closed(shared: &Shared, maker: &mut Maker, wake: impl Fn()) {
+    let lease = || {
+        Boottime(Duration::from_nanos(
+            shared.lease_until_nanos.load(Ordering::Acquire),
+        ))
+    };
+    while let Some(SpawnOrder { slot, launch }) = next_order(shared) {
+        let outcome = maker.make(launch, lease);
         let mut spawned = shared.spawned.lock().expect(NEVER_POISONED);
-        let first = spawned.is_empty();
-        spawned.push(Spawned {
-            slot: order.slot,
-            outcome,
-        });
+        let is_first = spawned.is_empty();
+        spawned.push(Spawned { slot, outcome });
         drop(spawned);
-        if first {
+        if is_first {
             wake();
         }
     }
 }
 
-fn make(
-    launch: Box<Launch>,
-    around: &Surroundings,
-    identities: &mut Identities,
-    stack: &mut Stack,
-    lease: impl Fn() -> Boottime,
-) -> SpawnOutcome {
-    match try_make(&launch, around, identities, stack, lease) {
-        Ok(Some(parts)) => {
-            let Parts {
-                pid,
-                pidfd,
-                stdout,
-                stderr,
-                made,
-                started_at,
-                token,
-            } = parts;
-            SpawnOutcome::Made(Made {
-                pid,
-                pidfd,
-                stdout,
-                stderr,
-                made,
-                started_at,
-                token,
-                launch,
-            })
+/// Waits for an order; `None` when no more will come.
+fn next_order(shared: &Shared) -> Option<SpawnOrder> {
+    let mut orders = shared.orders.lock().expect(NEVER_POISONED);
+    loop {
+        if orders.closed {
+            return None;
         }
-        Ok(None) => SpawnOutcome::NoLease(launch),
-        Err(reason) => SpawnOutcome::NotStartable { reason },
+        match orders.queue.pop_front() {
+            Some(order) => return Some(order),
+            None => orders = shared.arrived.wait(orders).expect(NEVER_POISONED),
+        }
     }
 }
 
-/// [`Made`] without the launch, which is still borrowed while these are made.
+/// Everything of [`Made`] but the launch, which is still borrowed while these are made.
 struct Parts {
     pid: u32,
     pidfd: OwnedFd,
@@ -246,64 +198,98 @@ struct Parts {
     stderr: OwnedFd,
     made: Boottime,
     started_at: Timestamp,
-    token: RunToken,
 }
 
-/// A process; `None` without a lease; the reason when there can be none.
-fn try_make(
-    launch: &Launch,
-    around: &Surroundings,
-    identities: &mut Identities,
-    stack: &mut Stack,
-    lease: impl Fn() -> Boottime,
-) -> Result<Option<Parts>, String> {
-    let switch = identities.must_switch();
-    let account = identities
-        .account(&launch.owner, around.clock.boottime())
-        .map_err(|error| error.to_string())?;
-    let program = Resolved::of(launch).map_err(|error| error.to_string())?;
-    let drawn = draw()
-        .map_err(|error| format!("the system gave no random bits for the run's token: {error}"))?;
-    let envp = environment(launch, account, &around.values_socket, &drawn)
-        .map_err(|error| error.to_string())?;
-    let directory = around
-        .dir
-        .version(launch.job, launch.version)
-        .to_string_lossy()
-        .into_owned();
-    let directory = c_string(directory).map_err(|error| error.to_string())?;
-    let pipes = || -> io::Result<_> { Ok((pipe()?, pipe()?)) };
-    let ((stdout, stdout_end), (stderr, stderr_end)) = pipes().map_err(|error| {
-        format!("the system made no pipe for the output: {error}; raise the server's limit of open files")
-    })?;
-    let plan = Plan {
-        candidates: &program.candidates,
-        argv: &program.argv,
-        envp: &envp,
-        directory: &directory,
-        account: switch.then_some(account),
-        stdin: around.null.as_fd(),
-        stdout: stdout_end.as_fd(),
-        stderr: stderr_end.as_fd(),
-        open_files: around.open_files,
-        reset_oom: around.reset_oom,
-    };
-    let (made, started_at) = (around.clock.boottime(), around.clock.wall());
-    // The last look before the process exists: nothing slow may come between this line and the next.
-    if lease() <= made {
-        return Ok(None);
+impl Maker {
+    fn make(&mut self, launch: Box<Launch>, lease: impl Fn() -> Boottime) -> SpawnOutcome {
+        match self.try_make(&launch, lease) {
+            Ok(Some(parts)) => {
+                let Parts {
+                    pid,
+                    pidfd,
+                    stdout,
+                    stderr,
+                    made,
+                    started_at,
+                } = parts;
+                SpawnOutcome::Made(Made {
+                    pid,
+                    pidfd,
+                    stdout,
+                    stderr,
+                    made,
+                    started_at,
+                    launch,
+                })
+            }
+            Ok(None) => SpawnOutcome::NoLease(launch),
+            Err(reason) => SpawnOutcome::NotStartable { reason },
+        }
     }
-    let (pid, pidfd) =
-        clone::spawn(&plan, stack).map_err(|failure| program.explain(failure, launch))?;
-    Ok(Some(Parts {
-        pid,
-        pidfd,
-        stdout,
-        stderr,
-        made,
-        started_at,
-        token: drawn.token,
-    }))
+
+    /// A process; `None` without a lease; the reason when there can be none.
+    fn try_make(
+        &mut self,
+        launch: &Launch,
+        lease: impl Fn() -> Boottime,
+    ) -> Result<Option<Parts>, String> {
+        let switch = self.identities.must_switch();
+        let now = self.clock.boottime();
+        let account = self
+            .identities
+            .account(&launch.owner, now)
+            .map_err(|error| error.to_string())?;
+        let program = Resolved::of(launch).map_err(|error| error.to_string())?;
+        let drawn = draw().map_err(|error| {
+            format!("the system gave no random bits for the run's token: {error}")
+        })?;
+        let envp = environment(launch, account, &self.values_socket, &drawn)
+            .map_err(|error| error.to_string())?;
+        let directory = self
+            .dir
+            .version(launch.job, launch.version)
+            .to_string_lossy()
+            .into_owned();
+        let directory = c_string(directory).map_err(|error| error.to_string())?;
+        let no_pipe = |error: io::Error| {
+            format!(
+                "the system made no pipe for the output: {error}; raise the server's limit of open files"
+            )
+        };
+        let (stdout, stdout_end) = pipe().map_err(no_pipe)?;
+        let (stderr, stderr_end) = pipe().map_err(no_pipe)?;
+        self.low
+            .put([None, Some(&stdout_end), Some(&stderr_end)])
+            .map_err(no_pipe)?;
+        drop((stdout_end, stderr_end));
+        let plan = Plan {
+            candidates: &program.candidates,
+            argv: &program.argv,
+            envp: &envp,
+            directory: &directory,
+            account: switch.then_some(account),
+            stdio: self.low.places(),
+            descriptors_below: self.low.end(),
+            open_files: self.open_files,
+            reset_oom: self.reset_oom,
+        };
+        let (made, started_at) = (self.clock.boottime(), self.clock.wall());
+        // The last look before the process exists: nothing slow may come between this and the next line.
+        let spawned = (lease() > made).then(|| clone::spawn(&plan, &mut self.stack));
+        self.low.clear();
+        match spawned {
+            None => Ok(None),
+            Some(Ok((pid, pidfd))) => Ok(Some(Parts {
+                pid,
+                pidfd,
+                stdout,
+                stderr,
+                made,
+                started_at,
+            })),
+            Some(Err(failure)) => Err(program.explain(failure, launch)),
+        }
+    }
 }
 
 /// A pipe whose reading end does not block. The writing end is the job's and does.

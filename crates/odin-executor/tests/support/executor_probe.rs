@@ -143,7 +143,7 @@ fn bench(count: usize) {
                 last = event.number;
                 match event.event.kind {
                     AttemptEventKind::Started { at, .. } => {
-                        started.push(at.duration_since(wall_at_due))
+                        started.push(at.duration_since(wall_at_due));
                     }
                     AttemptEventKind::Finished(_) => finished += 1,
                 }

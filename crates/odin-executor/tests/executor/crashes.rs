@@ -1,0 +1,148 @@
+//! Servers and executors come and go; each result is told until it is stored, and no run happens twice.
+
+use std::time::Duration;
+
+use odin_executor::protocol::{ListedState, RefusalReason, Report};
+use odin_model::attempt::{AttemptEventKind, Ending};
+
+use crate::executor::{Executor, is_alive, now, wait_until};
+
+#[test]
+fn events_are_sent_again_until_they_are_acknowledged_and_not_after() {
+    let mut executor = Executor::start();
+    let launch = executor.shell("true");
+    executor.arm(launch);
+    let first = [executor.next_event(), executor.next_event()];
+    executor.disconnect();
+    executor.connect();
+    let again = [executor.next_event(), executor.next_event()];
+    assert_eq!(first, again);
+    executor.ack(again[0].number);
+    executor.list();
+    executor.disconnect();
+    executor.connect();
+    assert_eq!(executor.next_event(), first[1]);
+    executor.ack(first[1].number);
+    assert_eq!(executor.list(), []);
+    executor.disconnect();
+    executor.connect();
+    // The next event there is, is of the next run.
+    let launch = executor.shell("true");
+    let key = executor.arm(launch);
+    assert_eq!(executor.next_event().event.run, key.run);
+}
+
+#[test]
+fn armed_launches_start_while_the_server_is_away() {
+    let mut executor = Executor::start();
+    let mut launch = executor.shell("echo done > evidence");
+    launch.not_before = now().plus(Duration::from_millis(300));
+    let key = executor.arm(launch);
+    executor.list();
+    executor.disconnect();
+    assert_eq!(executor.wait_for_file("evidence"), "done");
+    executor.connect();
+    assert_eq!(
+        executor.wait_finished(key).ending,
+        Ending::Exited { code: 0 }
+    );
+}
+
+#[test]
+fn a_newer_server_takes_the_older_ones_place() {
+    let mut executor = Executor::start();
+    let launch = executor.shell("true");
+    let key = executor.arm(launch);
+    executor.wait_started(key);
+    executor.connect();
+    assert_eq!(
+        executor.wait_finished(key).ending,
+        Ending::Exited { code: 0 }
+    );
+}
+
+#[test]
+fn what_a_killed_executor_ran_is_ended_and_lost_once() {
+    let mut executor = Executor::start();
+    let launch = executor.shell(
+        "echo started >> evidence; env -u ODIN_RUN_ID sleep 1000 & setsid sleep 1000 & echo $! > escaped; \
+         echo $$ > pid; wait",
+    );
+    let again = launch.clone();
+    let key = executor.arm(launch);
+    executor.wait_started(key);
+    let pids = [
+        executor.wait_for_file("pid"),
+        executor.wait_for_file("escaped"),
+    ];
+    let mut later = executor.shell("true");
+    later.not_before = now().plus(Duration::from_secs(3600));
+    let later = executor.arm(later);
+    executor.list();
+    executor.kill();
+    assert!(pids.iter().all(|pid| is_alive(pid)));
+
+    executor.connect();
+    executor.give_lease();
+    let lost = executor.wait_finished(key);
+    assert_eq!(
+        lost.ending,
+        Ending::Lost {
+            reason: "the executor died while it ran".into()
+        }
+    );
+    assert!(lost.started_at.is_some());
+    assert!(pids.iter().all(|pid| !is_alive(pid)));
+    // What was armed and not starting is nowhere: the server arms it again from its state.
+    assert_eq!(executor.list(), []);
+    let _ = later;
+    executor.arm(again);
+    let refused = executor.until(|report| match report {
+        Report::Refused { key, reason } => Some((*key, *reason)),
+        _ => None,
+    });
+    assert_eq!(refused, (key, RefusalReason::AlreadyOver));
+    assert_eq!(executor.wait_for_file("evidence"), "started");
+
+    // Acknowledged, it is not told a second time, by no later executor.
+    executor.list();
+    executor.kill();
+    executor.connect();
+    assert_eq!(executor.list(), []);
+}
+
+#[test]
+fn results_outlive_a_killed_executor() {
+    let mut executor = Executor::start();
+    let launch = executor.shell("echo kept; exit 5");
+    let key = executor.arm(launch);
+    let numbers = loop {
+        let event = executor.next_event();
+        if let AttemptEventKind::Finished(_) = event.event.kind {
+            break event.number;
+        }
+    };
+    executor.kill();
+    executor.connect();
+    assert_eq!(executor.list()[0].state, ListedState::Finished);
+    let result = executor.wait_finished(key);
+    assert_eq!(result.ending, Ending::Exited { code: 5 });
+    assert_eq!(
+        crate::executor::inline(&result, odin_model::output::Stream::Stdout),
+        "kept\n"
+    );
+    // Numbers are not used again.
+    executor.give_lease();
+    let launch = executor.shell("true");
+    executor.arm(launch);
+    assert!(executor.next_event().number > numbers);
+}
+
+#[test]
+fn an_executor_without_work_and_without_a_server_goes() {
+    let mut executor = Executor::start();
+    let pid = executor.pid();
+    executor.disconnect();
+    wait_until(|| (!is_alive(&pid.to_string())).then_some(()));
+    assert!(!executor.dir.control_socket().exists());
+}

@@ -1,0 +1,15 @@
+//! What a server sees of an executor: real processes, real sockets, one data directory per test.
+
+#![allow(clippy::unwrap_used)]
+
+mod executor;
+
+mod cancelling_and_timeouts;
+mod crashes;
+mod due_instants_and_leases;
+mod exits;
+mod output;
+mod owners;
+mod surroundings;
+mod trees;
+mod unpacking;
