@@ -32,17 +32,33 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Everywhere {
     /// Print JSON with stable names; errors as problem+json on stderr
-    #[arg(long, global = true, display_order = 900)]
+    #[arg(long, global = true, help_heading = "With every command")]
     pub(crate) json: bool,
     /// The node of this machine that listens on this port, such as :3939
-    #[arg(short, long, global = true, value_name = "PORT", display_order = 901)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "PORT",
+        help_heading = "With every command"
+    )]
     #[arg(conflicts_with = "server")]
     pub(crate) port: Option<String>,
     /// The server: http://HOST:PORT (needs a token) or unix:PATH [env: ODIN_SERVER]
-    #[arg(long, global = true, value_name = "URL", display_order = 902)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "With every command"
+    )]
     pub(crate) server: Option<String>,
     /// The token for a server named by URL; better in the environment [env: ODIN_TOKEN]
-    #[arg(long, global = true, value_name = "TOKEN", display_order = 903)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOKEN",
+        help_heading = "With every command"
+    )]
     pub(crate) token: Option<String>,
 }
 
@@ -173,6 +189,37 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// A command's help, then its subcommands'; fixed in width, whatever the terminal.
+    fn describe(command: &mut clap::Command, path: &str, level: usize, page: &mut String) {
+        let heading = "#".repeat(level.min(4));
+        let help = command.render_help().to_string();
+        let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+        *page += &format!(
+            "\n{heading} `{path}`\n\n```text\n{}\n```\n",
+            lines.join("\n")
+        );
+        for subcommand in command.get_subcommands_mut() {
+            if !subcommand.is_hide_set() && subcommand.get_name() != "help" {
+                let path = format!("{path} {}", subcommand.get_name());
+                describe(subcommand, &path, level + 1, page);
+            }
+        }
+    }
+
+    /// `UPDATE_EXPECT=1` writes the page again.
+    #[test]
+    fn the_reference_page_has_every_commands_help() {
+        let mut page = String::from(
+            "# The command line\n\n\
+             Every command with its help, as `odin COMMAND --help` prints it. Exit codes are on a page of their own:\n\
+             [exit codes](exit-codes.md). This page is made from the command's own definition in `crates/odin`.\n",
+        );
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        describe(&mut command, "odin", 2, &mut page);
+        expect_test::expect_file!["../../../docs/reference/cli.md"].assert_eq(&page);
     }
 
     #[test]

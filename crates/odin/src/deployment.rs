@@ -41,7 +41,12 @@ impl Prepared {
 
 /// Reads, checks, compiles where needed, and packs. Nothing is written and nobody is asked.
 pub(crate) fn prepare(path: &Path, purpose: Purpose) -> Result<Prepared, CliError> {
-    let text = bundle::read_job_file(path).map_err(refused)?;
+    let text = bundle::read_job_file(path).map_err(|error| match error {
+        BundleError::Missing { .. } => {
+            refused(error).with_help("Check the path; `odin generate` makes a job file to fill in.")
+        }
+        error => refused(error),
+    })?;
     let origin = path.display().to_string();
     let defaults = Defaults {
         purpose,

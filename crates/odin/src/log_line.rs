@@ -93,10 +93,15 @@ pub(crate) fn error_of(run: &Run) -> String {
         (Some(outcome), _, _) => outcome.word().replace('_', " "),
         (None, _, _) => String::new(),
     };
-    match run.reason.as_deref() {
-        None | Some("") => derived,
-        Some(reason) if reason.contains(&derived) => reason.to_owned(),
-        Some(reason) => format!("{derived}: {reason}"),
+    // The documented lines say `status` where the server says `code`.
+    let same = run.exit_code.map(|code| format!("exit code {code}"));
+    match (run.reason.as_deref(), same) {
+        (None | Some(""), _) => derived,
+        (Some(reason), _) if reason.contains(&derived) => reason.to_owned(),
+        (Some(reason), Some(same)) if reason.starts_with(&same) => {
+            format!("{derived}{}", &reason[same.len()..])
+        }
+        (Some(reason), _) => format!("{derived}: {reason}"),
     }
 }
 
@@ -235,7 +240,11 @@ mod tests {
             ..run(Some(outcome))
         };
         for (run, expected) in [
-            (with(Outcome::Failed, "exit status 3"), "exit status 3"),
+            (with(Outcome::Failed, "exit code 3"), "exit status 3"),
+            (
+                with(Outcome::Failed, "exit code 3, and the result was 500"),
+                "exit status 3, and the result was 500",
+            ),
             (
                 with(Outcome::Failed, "the result says so"),
                 "exit status 3: the result says so",

@@ -23,16 +23,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::arguments::Cli;
+use crate::error::CliError;
 use crate::report::Form;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // Help and the version end with 0, refused arguments with 2. A reader that went away is nobody's mistake.
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return arguments_refused(&error),
     };
     let form = if cli.everywhere.json {
         Form::Json
@@ -43,4 +40,18 @@ fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => ExitCode::from(report::tell(error, form).code()),
     }
+}
+
+/// Help and the version end with 0, refused arguments with 2. A reader that went away is nobody's mistake.
+fn arguments_refused(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os().any(|argument| argument == "--json");
+    if !error.use_stderr() || !wants_json {
+        let _ = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    }
+    let text = error.render().to_string();
+    let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let refused = CliError::refused("cli/usage", message).with_help(rest.trim());
+    ExitCode::from(report::tell(refused, Form::Json).code())
 }

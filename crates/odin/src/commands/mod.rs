@@ -29,12 +29,15 @@ pub(crate) mod why;
 
 use odin_wire::Exit;
 
-use crate::arguments::{Cli, Command};
+use crate::arguments::{Cli, Command, Everywhere};
 use crate::context::Context;
 use crate::error::CliError;
 
 /// Runs a command.
 pub(crate) fn dispatch(cli: Cli) -> Result<Exit, CliError> {
+    if matches!(cli.command, Command::Server(_) | Command::Demo(_)) {
+        refuse_addresses(&cli.everywhere)?;
+    }
     let context = Context::new(cli.everywhere);
     let done = |()| Exit::Done;
     match cli.command {
@@ -48,6 +51,23 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Version => version::run(&context).map(done),
         Command::Completions(args) => completions::run(&args).map(done),
         command => ask(command, &context),
+    }
+}
+
+/// A command that is a server asks none: an address would be ignored, and `-p` taken for its own port.
+fn refuse_addresses(everywhere: &Everywhere) -> Result<(), CliError> {
+    let flags = [
+        ("--port", &everywhere.port),
+        ("--server", &everywhere.server),
+        ("--token", &everywhere.token),
+    ];
+    match flags.iter().find(|(_, value)| value.is_some()) {
+        None => Ok(()),
+        Some((flag, _)) => Err(CliError::refused(
+            "cli/usage",
+            format!("`{flag}` names a server to ask, and this command runs one itself"),
+        )
+        .with_help("`odin server --http :PORT` chooses the port on which it serves.")),
     }
 }
 
