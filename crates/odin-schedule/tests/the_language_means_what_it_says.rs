@@ -539,6 +539,10 @@ fn lists_and_clauses_are_read_the_natural_way() {
             "every day at 9am and Monday at 5pm until 2030-01-01 and Monday at 5pm until 2030-01-01",
             "every day at 09:00 and every Monday at 17:00 until 2030-01-01",
         ),
+        (
+            "every Monday, at 9am, except 2026-12-28, in Europe/Dublin",
+            "every Monday at 09:00 except 2026-12-28 in Europe/Dublin",
+        ),
         ("every second", "every second"),
         (
             "cron \"0 9 * * *\" except weekends",

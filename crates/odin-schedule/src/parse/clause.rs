@@ -12,7 +12,7 @@ use super::time::{self, At};
 use crate::cron;
 use crate::error::{ScheduleError, ScheduleErrorKind};
 use crate::rule::{Rule, Tail, Window};
-use crate::token::Lexeme;
+use crate::token::{Lexeme, Token};
 use crate::words::{Key, Unit};
 
 /// A clause as written, its parts not yet held against each other.
@@ -76,10 +76,35 @@ pub(super) fn read(cursor: &mut Cursor<'_>, inherits_every: bool) -> Result<Clau
     if matches!(clause.subject, Subject::Once) {
         clause.read_dates(cursor)?;
     }
-    while cursor.peek().is_some_and(|token| !token.is_separator()) {
+    loop {
+        // `every day at 09:00, except weekends`: no clause begins with a part, so the
+        // comma before one joins nothing.
+        if cursor.lexeme() == Some(Lexeme::Comma) && begins_part(cursor.lexeme_after()) {
+            cursor.take();
+        }
+        if cursor.peek().is_none_or(Token::is_separator) {
+            return Ok(clause);
+        }
         clause.read_part(cursor)?;
     }
-    Ok(clause)
+}
+
+/// Whether a word begins a part of a clause, and so never a clause.
+fn begins_part(lexeme: Option<Lexeme>) -> bool {
+    matches!(
+        lexeme,
+        Some(Lexeme::Key(
+            Key::At
+                | Key::From
+                | Key::Between
+                | Key::On
+                | Key::In
+                | Key::Starting
+                | Key::Until
+                | Key::Except
+                | Key::Around
+        ))
+    )
 }
 
 type SubjectAndZone = (Subject, Option<(TimeZone, Range<usize>)>);
