@@ -420,7 +420,10 @@ fn watch_failure(raft: &Raft) -> watch::Receiver<Option<Failure>> {
                     return;
                 }
             }
+            // An orderly end is reported before the channel closes; a panic closes it at once.
             if metrics.changed().await.is_err() {
+                let reason = "its task ended in a panic".to_owned();
+                sender.send_replace(Some(Failure { reason }));
                 return;
             }
         }

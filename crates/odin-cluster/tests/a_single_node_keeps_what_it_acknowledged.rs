@@ -11,7 +11,7 @@ use bytes::Bytes;
 use odin_cluster::memory_transport::MemoryNetwork;
 use odin_cluster::{Leadership, Log, Options, ProposeError, Retention, StartError};
 use odin_model::NodeId;
-use support::{POISON, Tally, environment};
+use support::{BUG, POISON, Tally, environment};
 
 const NODE: NodeId = NodeId(1);
 
@@ -264,22 +264,27 @@ async fn a_state_without_its_log_is_refused() {
     assert_eq!(old.code(), "cluster/log-behind-state");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_machine_that_cannot_write_fails_the_node() {
+async fn check_that_it_fails(command: &'static [u8], reason: &str) {
     let dir = tempfile::tempdir().unwrap();
     let tally = Tally::default();
     let log = first(dir.path(), &tally).await;
     log.propose(Bytes::from_static(b"a")).await.unwrap();
     let proposal = {
         let log = log.clone();
-        tokio::spawn(async move { log.propose(Bytes::from_static(POISON)).await })
+        tokio::spawn(async move { log.propose(Bytes::from_static(command)).await })
     };
     let failure = log.failed().await;
-    assert!(failure.reason.contains("the disk is on fire"), "{failure}");
+    assert!(failure.reason.contains(reason), "{failure}");
     let error = proposal.await.unwrap().unwrap_err();
     assert!(matches!(error, ProposeError::Stopped(_)), "{error}");
     assert_eq!(tally.commands(), ["a"]);
     log.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_cannot_write_or_panics_fails_the_node() {
+    check_that_it_fails(POISON, "the disk is on fire").await;
+    check_that_it_fails(BUG, "the state machine panicked").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -39,6 +39,9 @@ pub struct Contents {
 /// This command cannot be written.
 pub const POISON: &[u8] = b"a disk error";
 
+/// This command shows a bug in the machine.
+pub const BUG: &[u8] = b"a bug";
+
 #[derive(Debug, thiserror::Error)]
 pub enum TallyError {
     #[error("the disk is on fire")]
@@ -77,6 +80,10 @@ impl Machine for Tally {
         if commands.iter().any(|committed| committed.command == POISON) {
             return Err(TallyError::Poison);
         }
+        assert!(
+            commands.iter().all(|committed| committed.command != BUG),
+            "a bug in the machine"
+        );
         let mut contents = self.0.lock().unwrap();
         contents.mark = Some(mark.to_vec());
         contents.batches += 1;
