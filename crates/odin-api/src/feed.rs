@@ -1,7 +1,7 @@
 //! The latest changes of runs, for those who follow them: one bounded ring that every subscriber reads at its own
 //! pace.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use odin_model::RunId;
@@ -116,6 +116,18 @@ impl Feed {
         }
     }
 
+    /// Whether a run changed after `position`, or nobody can tell; if not, where to go on.
+    pub(crate) fn changed_after(&self, position: Position, run: RunId) -> Option<Position> {
+        let ring = self.shared.lock();
+        let skipped = ring.place_of(self.shared.instance, position)?;
+        let changed = |change: &Option<RunId>| change.is_none_or(|changed| changed == run);
+        let next = Position {
+            after: ring.newest,
+            ..position
+        };
+        (!ring.changes.iter().skip(skipped).any(changed)).then_some(next)
+    }
+
     /// Up to `limit` changes after `position`.
     pub(crate) fn after(&self, position: Position, limit: usize) -> Changes {
         let ring = self.shared.lock();
@@ -123,21 +135,22 @@ impl Feed {
             instance: self.shared.instance,
             after,
         };
-        let first = ring.newest - ring.changes.len() as u64;
-        if position.instance != self.shared.instance || position.after > ring.newest {
-            return Changes {
-                runs: Vec::new(),
-                gap: Some(Gap { missed: None }),
-                next: at(ring.newest),
-            };
-        }
-        let mut gap = (position.after < first).then(|| Gap {
-            missed: Some(first - position.after),
-        });
-        let from = position.after.max(first);
-        let skipped = usize::try_from(from - first).unwrap_or(usize::MAX);
+        let (mut gap, skipped) = match ring.place_of(self.shared.instance, position) {
+            Some(place) => (None, place),
+            None if position.instance == self.shared.instance && position.after < ring.newest => {
+                let missed = Some(ring.oldest() - position.after);
+                (Some(Gap { missed }), 0)
+            }
+            None => {
+                return Changes {
+                    runs: Vec::new(),
+                    gap: Some(Gap { missed: None }),
+                    next: at(ring.newest),
+                };
+            }
+        };
+        let mut next = ring.oldest() + skipped as u64;
         let mut runs: Vec<(Position, RunId)> = Vec::new();
-        let mut next = from;
         for change in ring.changes.iter().skip(skipped).take(limit) {
             next += 1;
             match change {
@@ -146,16 +159,21 @@ impl Feed {
             }
         }
         drop(ring);
-        let mut seen = std::collections::BTreeSet::new();
-        runs.reverse();
-        runs.retain(|&(_, run)| seen.insert(run));
-        runs.reverse();
+        keep_latest(&mut runs);
         Changes {
             runs,
             gap,
             next: at(next),
         }
     }
+}
+
+/// Of several changes of a run only the latest: its state is read once.
+fn keep_latest(runs: &mut Vec<(Position, RunId)>) {
+    let mut seen = BTreeSet::new();
+    runs.reverse();
+    runs.retain(|&(_, run)| seen.insert(run));
+    runs.reverse();
 }
 
 impl Shared {
@@ -165,6 +183,21 @@ impl Shared {
 }
 
 impl Ring {
+    /// The position before the oldest change that is kept.
+    fn oldest(&self) -> u64 {
+        self.newest - self.changes.len() as u64
+    }
+
+    /// Which of the kept changes is the first after a position. `None`: it is of another feed, or too old.
+    fn place_of(&self, instance: u64, position: Position) -> Option<usize> {
+        let known = position.instance == instance && position.after <= self.newest;
+        let place = position
+            .after
+            .checked_sub(self.oldest())
+            .filter(|_| known)?;
+        usize::try_from(place).ok()
+    }
+
     fn push(&mut self, change: Option<RunId>) {
         if self.changes.len() == CHANGES_KEPT {
             self.changes.pop_front();
@@ -284,6 +317,8 @@ mod tests {
             .map(|&(at, run)| (at.after, run))
             .collect();
         assert_eq!((runs, first.gap), (vec![(2, run(2)), (3, run(1))], None));
+        assert_eq!(feed.changed_after(first.next, run(3)), None);
+        assert_eq!(feed.changed_after(first.next, run(1)), Some(feed.now()));
         let text = first.next.to_string();
         let second = feed.after(text.parse().unwrap(), 100);
         assert_eq!(second.runs.len(), 1);
@@ -294,6 +329,11 @@ mod tests {
     async fn a_subscriber_that_is_too_late_or_of_before_a_restart_is_told_of_the_gap() {
         let more = CHANGES_KEPT as u64 + 10;
         let (feed, _sender) = feed_of(1..=more, 16384).await;
+        let start = Position {
+            instance: 7,
+            after: 0,
+        };
+        assert_eq!(feed.changed_after(start, run(more + 1)), None);
         let late = feed.after(
             Position {
                 instance: 7,

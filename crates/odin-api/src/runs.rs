@@ -20,8 +20,6 @@ use crate::seen::{self, Names, SeenRun};
 
 /// The longest wait of `GET /runs/{id}?wait=`, in seconds.
 const WAIT_SECONDS_MAX: u32 = 60;
-/// How many changes a waiting request looks at in one go.
-const CHANGES_LOOKED_AT: usize = 1024;
 
 /// The runs that the asker may see, newest first. A page may hold fewer than asked for while there is a next one.
 #[utoipa::path(get, path = "/api/v1/runs", tag = "runs", operation_id = "list_runs", params(RunsQuery),
@@ -117,11 +115,10 @@ pub(crate) fn is_over(seen: &SeenRun) -> bool {
 pub(crate) async fn changed(api: &Api, id: RunId, mut position: Position) {
     loop {
         api.feed().wait(position).await;
-        let changes = api.feed().after(position, CHANGES_LOOKED_AT);
-        if changes.gap.is_some() || changes.runs.iter().any(|&(_, run)| run == id) {
-            return;
+        match api.feed().changed_after(position, id) {
+            Some(next) => position = next,
+            None => return,
         }
-        position = changes.next;
     }
 }
 
