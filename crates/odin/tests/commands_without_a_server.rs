@@ -1,0 +1,508 @@
+//! What the commands print that ask no server, and what they print when there is none.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use expect_test::{Expect, expect};
+
+const ODIN: &str = env!("CARGO_BIN_EXE_odin");
+
+fn odin(directory: &Path, arguments: &[&str]) -> Output {
+    odin_testbed::sealed(Path::new(ODIN))
+        .args(arguments)
+        .current_dir(directory)
+        .env("HOME", directory)
+        .env("ODIN_DATA_DIR", directory.join("no-server"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// Everything that a person sees: stdout, stderr, and the exit code unless it is 0.
+fn seen(output: &Output) -> String {
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.stderr.is_empty() {
+        text += "--- stderr\n";
+        text += &String::from_utf8_lossy(&output.stderr);
+    }
+    match output.status.code() {
+        Some(0) => text,
+        code => format!("{text}--- exit {}\n", code.unwrap()),
+    }
+}
+
+fn check(arguments: &[&str], expected: &Expect) {
+    let directory = tempfile::tempdir().unwrap();
+    expected.assert_eq(&seen(&odin(directory.path(), arguments)));
+}
+
+#[test]
+fn a_schedule_is_explained() {
+    let text = "every weekday at 9am and every Saturday at 11:30";
+    check(
+        &["schedule", "explain", text, "--timezone", "Europe/Dublin"],
+        &expect![[r#"
+            Runs every weekday at 09:00. Runs every Saturday at 11:30. Where several of these fall together it runs once. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time.
+            normal form: every weekday at 09:00 and every Saturday at 11:30
+            timezone:    Europe/Dublin
+        "#]],
+    );
+    check(
+        &[
+            "schedule",
+            "explain",
+            "every January 4th at 13:15",
+            "--json",
+        ],
+        &expect![[r#"
+            {
+              "schedule": "every January 4th at 13:15",
+              "words": "Runs every January 4th at 13:15. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time.",
+              "timezone": "UTC",
+              "warnings": []
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn what_may_surprise_in_a_schedule_is_a_warning() {
+    check(&["schedule", "explain", "0 0 31 2 *"], &expect![[r#"
+        Runs at 00:00, every 31st in February. Months without a day 31 do not have that occurrence. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time.
+        normal form: cron "0 0 31 2 *"
+        timezone:    UTC
+        --- stderr
+        warning[schedule/never-fires-again]: this schedule never fires again
+        help: Write `never` where the job is meant to be off.
+    "#]]);
+}
+
+#[test]
+fn the_next_due_times_are_local_for_people_and_utc_in_json() {
+    let spring = [
+        "schedule",
+        "next",
+        "everyday at 01:30 in Europe/Dublin",
+        "--from",
+    ];
+    let from = ["2026-03-28 00:00", "--count", "3"];
+    check(&[&spring[..], &from].concat(), &expect![[r#"
+        Sat 2026-03-28 01:30:00 GMT
+        Sun 2026-03-29 02:00:00 IST
+        Mon 2026-03-30 01:30:00 IST
+    "#]]);
+    check(&[&spring[..], &from, &["--json"]].concat(), &expect![[r#"
+        {
+          "timezone": "Europe/Dublin",
+          "occurrences": [
+            "2026-03-28T01:30:00Z",
+            "2026-03-29T01:00:00Z",
+            "2026-03-30T00:30:00Z"
+          ]
+        }
+    "#]]);
+}
+
+#[test]
+fn a_schedule_without_due_times_has_an_empty_list_and_no_error() {
+    check(&["schedule", "next", "never", "--json"], &expect![[r#"
+        {
+          "timezone": "UTC",
+          "occurrences": []
+        }
+    "#]]);
+    check(&["schedule", "next", "never"], &expect![[r#"
+        no occurrence
+    "#]]);
+    let until = [
+        "schedule",
+        "next",
+        "every hour",
+        "--from",
+        "2026-01-01T00:00:00Z",
+        "--until",
+    ];
+    check(
+        &[&until[..], &["2026-01-01T02:00:00Z"]].concat(),
+        &expect![[r#"
+            Thu 2026-01-01 01:00:00 UTC
+            Thu 2026-01-01 02:00:00 UTC
+        "#]],
+    );
+}
+
+#[test]
+fn a_refused_schedule_is_underlined() {
+    check(
+        &["schedule", "next", "every Wendesday at 17:00"],
+        &expect![[r#"
+            --- stderr
+            error[schedule/unknown-word]: `Wendesday` is not a word of a schedule
+             --> schedule:1:7
+              |
+            1 | every Wendesday at 17:00
+              |       ^^^^^^^^^
+              |
+              = help: Did you mean `Wednesday`?
+            --- exit 2
+        "#]],
+    );
+    check(
+        &["schedule", "explain", "every day at 99:30", "--json"],
+        &expect![[r#"
+            --- stderr
+            {
+              "type": "urn:odin:schedule/no-such-time",
+              "title": "The schedule has a mistake",
+              "status": 422,
+              "code": "schedule/no-such-time",
+              "detail": "schedule: `99:30` is not a time of day",
+              "errors": [
+                {
+                  "code": "schedule/no-such-time",
+                  "message": "`99:30` is not a time of day",
+                  "span": [
+                    13,
+                    18
+                  ],
+                  "help": "Times run from 00:00 to 23:59, or from 12am to 11:59pm; midnight is 00:00."
+                }
+              ]
+            }
+            --- exit 2
+        "#]],
+    );
+    check(
+        &[
+            "schedule",
+            "next",
+            "every hour",
+            "--timezone",
+            "Europe/Dubln",
+        ],
+        &expect![[r#"
+            --- stderr
+            error[schedule/unknown-zone]: there is no time zone `Europe/Dubln`
+             --> timezone:1:1
+              |
+            1 | Europe/Dubln
+              | ^^^^^^^^^^^^
+              |
+              = help: Did you mean `Europe/Dublin`?
+            --- exit 2
+        "#]],
+    );
+    check(
+        &["schedule", "next", "every hour", "--from", "soon"],
+        &expect![[r#"
+            --- stderr
+            error[cli/bad-time]: `soon` is not a time
+            help: Write `2026-11-21 17:00` in the job's zone, or RFC 3339 such as `2026-11-21T17:00:00Z`.
+            --- exit 2
+        "#]],
+    );
+}
+
+#[test]
+fn usage_that_is_refused_ends_with_2() {
+    check(&["staus"], &expect![[r#"
+        --- stderr
+        error: unrecognized subcommand 'staus'
+
+          tip: some similar subcommands exist: 'pause', 'status'
+
+        Usage: odin [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        --- exit 2
+    "#]]);
+    check(&["deploy"], &expect![[r#"
+        --- stderr
+        error: the following required arguments were not provided:
+          --file <FILE|DIR>
+
+        Usage: odin deploy --file <FILE|DIR>
+
+        For more information, try '--help'.
+        --- exit 2
+    "#]]);
+    check(&["describe", "--json"], &expect![[r#"
+        --- stderr
+        {
+          "type": "urn:odin:cli/usage",
+          "title": "The command did not succeed",
+          "status": 422,
+          "code": "cli/usage",
+          "detail": "the following required arguments were not provided:\n  --id <JOB>",
+          "help": "Usage: odin describe --id <JOB> --json\n\nFor more information, try '--help'."
+        }
+        --- exit 2
+    "#]]);
+    check(&["list", "--port", "http"], &expect![[r#"
+        --- stderr
+        error[cli/bad-address]: `http` is not a port: write `:3939`
+        --- exit 2
+    "#]]);
+    check(
+        &["list", "--port", ":1", "--server", "unix:x"],
+        &expect![[r#"
+            --- stderr
+            error: the argument '--port <PORT>' cannot be used with '--server <URL>'
+
+            Usage: odin list --port <PORT>
+
+            For more information, try '--help'.
+            --- exit 2
+        "#]],
+    );
+    check(&["server", "--port", ":3939"], &expect![[r#"
+        --- stderr
+        error[cli/usage]: `--port` names a server to ask, and this command runs one itself
+        help: `odin server --http :PORT` chooses the port on which it serves.
+        --- exit 2
+    "#]]);
+    check(&["cancel", "--id", "../../etc"], &expect![[r#"
+        --- stderr
+        error[run/bad-id]: `../../etc` is not a run id: `r` and 13 letters or digits, such as r0000000030000
+        help: `odin runs -i JOB` shows the ids of a job's runs.
+        --- exit 2
+    "#]]);
+}
+
+#[test]
+fn no_server_ends_with_3_and_the_next_step() {
+    check(&["list", "--server", "unix:missing.sock"], &expect![[r#"
+        --- stderr
+        error[client/not-running]: no Odin server is running at missing.sock
+        help: Start one with `odin server`, or name another with `-p :PORT` or `--server`.
+        --- exit 3
+    "#]]);
+    check(
+        &["list", "--server", "unix:missing.sock", "--json"],
+        &expect![[r#"
+            --- stderr
+            {
+              "type": "urn:odin:client/not-running",
+              "title": "The server could not be asked",
+              "status": 503,
+              "code": "client/not-running",
+              "detail": "no Odin server is running at missing.sock",
+              "help": "Start one with `odin server`, or name another with `-p :PORT` or `--server`."
+            }
+            --- exit 3
+        "#]],
+    );
+    check(&["list", "--server", "http://127.0.0.1:1"], &expect![[r#"
+        --- stderr
+        error[client/token-missing]: a token is needed to speak to http://127.0.0.1:1 over TCP
+        help: Give one with --token or ODIN_TOKEN; the server's own user finds it in <data-dir>/local.token.
+        --- exit 5
+    "#]]);
+}
+
+#[test]
+fn the_version_is_printed() {
+    let version = env!("CARGO_PKG_VERSION");
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in [&["version"][..], &["--version"]] {
+        assert_eq!(
+            seen(&odin(directory.path(), arguments)),
+            format!("odin {version}\n")
+        );
+    }
+    let json: serde_json::Value =
+        serde_json::from_slice(&odin(directory.path(), &["version", "--json"]).stdout).unwrap();
+    assert_eq!(json["version"], version);
+}
+
+#[test]
+fn completions_name_the_commands() {
+    let directory = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = odin(directory.path(), &["completions", shell]);
+        assert!(output.status.success());
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            script.contains("deploy") && script.contains("schedule"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn arguments_that_are_not_utf_8_are_refused_and_never_a_panic() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = tempfile::tempdir().unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe.yml");
+    for before in [
+        &["generate", "-l", "bash", "-f"][..],
+        &["deploy", "-f"],
+        &["execute", "-f"],
+        &["list", "--server"],
+        &["list", "-p"],
+        &["describe", "-i"],
+        &["why", "x"],
+        &["schedule", "next"],
+        &[],
+    ] {
+        let output = odin_testbed::sealed(Path::new(ODIN))
+            .args(before)
+            .arg(odd)
+            .current_dir(directory.path())
+            .env("ODIN_DATA_DIR", directory.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{before:?}: {stderr}");
+        assert!(stderr.starts_with("error"), "{before:?}: {stderr}");
+    }
+}
+
+#[test]
+fn job_files_are_generated_once_and_completely_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let in_directory = |arguments: &[&str]| seen(&odin(directory.path(), arguments));
+    expect![[r#"
+        Config and language files generated!
+          backup.yml
+          backup.go
+    "#]].assert_eq(&in_directory(&["generate", "-f", "backup.yml", "-l", "go"]));
+    expect![[r#"
+        --- stderr
+        error[generate/exists]: backup.yml is there already
+        help: Choose another name: nothing is overwritten.
+        --- exit 2
+    "#]].assert_eq(&in_directory(&[
+        "gen",
+        "-f",
+        "backup.yml",
+        "--lang",
+        "node",
+    ]));
+    std::fs::write(directory.path().join("report.py"), "mine").unwrap();
+    expect![[r#"
+        --- stderr
+        error[generate/exists]: report.py is there already
+        help: Choose another name: nothing is overwritten.
+        --- exit 2
+    "#]].assert_eq(&in_directory(&["gen", "-f", "report.yaml", "-l", "python"]));
+    expect![[r#"
+        --- stderr
+        error[generate/bad-name]: Please provide a '.yml' extension to job.txt
+        --- exit 2
+    "#]].assert_eq(&in_directory(&["gen", "-f", "job.txt", "-l", "python"]));
+    expect![[r#"
+        --- stderr
+        error[file/unknown-language]: Language passed is not valid: `pyton` is not a language that Odin knows
+        help: Did you mean `python`? Known are python3, python, node, bash, sh, go.
+        --- exit 2
+    "#]].assert_eq(&in_directory(&["gen", "-f", "job.yml", "-l", "pyton"]));
+    expect![[r#"
+        --- stderr
+        error[file/not-supported-yet]: Language passed is not valid: `rust` is not supported yet
+        help: Known are python3, python, node, bash, sh, go.
+        --- exit 2
+    "#]].assert_eq(&in_directory(&["gen", "-f", "job.yml", "-l", "rust"]));
+    expect![[r#"
+        --- stderr
+        error[cli/file]: no/such/job.yml: no such file or directory
+        --- exit 2
+    "#]].assert_eq(&in_directory(&["gen", "-f", "no/such/job.yml", "-l", "sh"]));
+    let mut names: Vec<String> = std::fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["backup.go", "backup.yml", "report.py"]);
+    assert_eq!(
+        std::fs::read(directory.path().join("report.py")).unwrap(),
+        b"mine"
+    );
+}
+
+#[test]
+fn mistakes_of_a_job_file_are_all_shown_where_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let file =
+        "job:\n  nmae: x\n  language: pyhton\n  file: ../x.py\n  schedule: every day at 25:00\n";
+    std::fs::write(directory.path().join("job.yml"), file).unwrap();
+    let deploy = ["deploy", "-f", "job.yml"];
+    expect![[r#"
+        --- stderr
+        error[file/missing]: `name` is missing
+         --> job.yml:1:1
+          |
+        1 | job:
+          | ^^^
+          |
+          = help: Give the job a name that none of your other jobs has.
+
+        error[file/unknown-key]: there is no key `nmae` in `job`
+         --> job.yml:2:3
+          |
+        2 |   nmae: x
+          |   ^^^^
+          |
+          = help: Did you mean `name`?
+
+        error[file/unknown-language]: `pyhton` is not a language that Odin knows
+         --> job.yml:3:13
+          |
+        3 |   language: pyhton
+          |             ^^^^^^
+          |
+          = help: Did you mean `python`? Known are python3, python, node, bash, sh, go; or write the absolute path of an interpreter.
+
+        error[file/bad-path]: `../x.py` cannot be a file of the bundle: it leads upwards by `..`
+         --> job.yml:4:9
+          |
+        4 |   file: ../x.py
+          |         ^^^^^^^
+          |
+          = help: Write it relative to the job file's directory, and below it.
+
+        error[schedule/no-such-time]: `25:00` is not a time of day
+         --> job.yml:5:26
+          |
+        5 |   schedule: every day at 25:00
+          |                          ^^^^^
+          |
+          = help: Times run from 00:00 to 23:59, or from 12am to 11:59pm; midnight is 00:00.
+        --- exit 2
+    "#]].assert_eq(&seen(&odin(directory.path(), &deploy)));
+    let json = odin(directory.path(), &[&deploy[..], &["--json"]].concat());
+    let problem: serde_json::Value = serde_json::from_slice(&json.stderr).unwrap();
+    let places: Vec<_> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| format!("{}:{} {}", error["line"], error["column"], error["code"]))
+        .collect();
+    expect![[r#"
+        1:1 "file/missing"
+        2:3 "file/unknown-key"
+        3:13 "file/unknown-language"
+        4:9 "file/bad-path"
+        5:26 "schedule/no-such-time""#]].assert_eq(&places.join("\n"));
+}
+
+#[test]
+fn a_dry_run_without_a_server_checks_and_shows_what_it_can() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("x.sh"), "echo hi\n").unwrap();
+    let file = "job: {name: x, language: bash, file: x.sh, schedule: once on 2999-01-01 at 09:00, timezone: UTC}\n";
+    std::fs::write(directory.path().join("job.yml"), file).unwrap();
+    let seen = seen(&odin(
+        directory.path(),
+        &["deploy", "-f", "job.yml", "--dry-run"],
+    ));
+    expect![[r#"
+        job.yml would be deployed as a job (no server was asked)
+          name:      x
+          language:  bash
+          schedule:  once on 2999-01-01 at 09:00 (UTC)
+          files:     job.yml x.sh (201 bytes packed)
+          due:       2999-01-01 09:00:00 UTC
+    "#]].assert_eq(&seen);
+}
