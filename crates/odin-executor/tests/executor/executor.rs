@@ -347,8 +347,7 @@ impl Drop for Executor {
         for listed in list {
             self.cancel(listed.key, CancelScope::Always);
         }
-        self.send([Request::Drain]);
-        self.ack(u64::MAX);
+        self.send([Request::Ack { up_to: u64::MAX }, Request::Drain]);
         while let Some(report) = self.next() {
             if let Report::Events(events) = report
                 && let Some(last) = events.last()
