@@ -68,14 +68,17 @@ fn a_schedule_is_explained() {
 
 #[test]
 fn what_may_surprise_in_a_schedule_is_a_warning() {
-    check(&["schedule", "explain", "0 0 31 2 *"], &expect![[r#"
+    check(
+        &["schedule", "explain", "0 0 31 2 *"],
+        &expect![[r#"
         Runs at 00:00, every 31st in February. Months without a day 31 do not have that occurrence. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time.
         normal form: cron "0 0 31 2 *"
         timezone:    UTC
         --- stderr
         warning[schedule/never-fires-again]: this schedule never fires again
         help: Write `never` where the job is meant to be off.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -87,12 +90,17 @@ fn the_next_due_times_are_local_for_people_and_utc_in_json() {
         "--from",
     ];
     let from = ["2026-03-28 00:00", "--count", "3"];
-    check(&[&spring[..], &from].concat(), &expect![[r#"
+    check(
+        &[&spring[..], &from].concat(),
+        &expect![[r#"
         Sat 2026-03-28 01:30:00 GMT
         Sun 2026-03-29 02:00:00 IST
         Mon 2026-03-30 01:30:00 IST
-    "#]]);
-    check(&[&spring[..], &from, &["--json"]].concat(), &expect![[r#"
+    "#]],
+    );
+    check(
+        &[&spring[..], &from, &["--json"]].concat(),
+        &expect![[r#"
         {
           "timezone": "Europe/Dublin",
           "occurrences": [
@@ -101,20 +109,27 @@ fn the_next_due_times_are_local_for_people_and_utc_in_json() {
             "2026-03-30T00:30:00Z"
           ]
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_schedule_without_due_times_has_an_empty_list_and_no_error() {
-    check(&["schedule", "next", "never", "--json"], &expect![[r#"
+    check(
+        &["schedule", "next", "never", "--json"],
+        &expect![[r#"
         {
           "timezone": "UTC",
           "occurrences": []
         }
-    "#]]);
-    check(&["schedule", "next", "never"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &["schedule", "next", "never"],
+        &expect![[r#"
         no occurrence
-    "#]]);
+    "#]],
+    );
     let until = [
         "schedule",
         "next",
@@ -206,7 +221,9 @@ fn a_refused_schedule_is_underlined() {
 
 #[test]
 fn usage_that_is_refused_ends_with_2() {
-    check(&["staus"], &expect![[r#"
+    check(
+        &["staus"],
+        &expect![[r#"
         --- stderr
         error: unrecognized subcommand 'staus'
 
@@ -216,8 +233,11 @@ fn usage_that_is_refused_ends_with_2() {
 
         For more information, try '--help'.
         --- exit 2
-    "#]]);
-    check(&["deploy"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &["deploy"],
+        &expect![[r#"
         --- stderr
         error: the following required arguments were not provided:
           --file <FILE|DIR>
@@ -226,8 +246,11 @@ fn usage_that_is_refused_ends_with_2() {
 
         For more information, try '--help'.
         --- exit 2
-    "#]]);
-    check(&["describe", "--json"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &["describe", "--json"],
+        &expect![[r#"
         --- stderr
         {
           "type": "urn:odin:cli/usage",
@@ -238,12 +261,16 @@ fn usage_that_is_refused_ends_with_2() {
           "help": "Usage: odin describe --id <JOB> --json\n\nFor more information, try '--help'."
         }
         --- exit 2
-    "#]]);
-    check(&["list", "--port", "http"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &["list", "--port", "http"],
+        &expect![[r#"
         --- stderr
         error[cli/bad-address]: `http` is not a port: write `:3939`
         --- exit 2
-    "#]]);
+    "#]],
+    );
     check(
         &["list", "--port", ":1", "--server", "unix:x"],
         &expect![[r#"
@@ -256,28 +283,37 @@ fn usage_that_is_refused_ends_with_2() {
             --- exit 2
         "#]],
     );
-    check(&["server", "--port", ":3939"], &expect![[r#"
+    check(
+        &["server", "--port", ":3939"],
+        &expect![[r#"
         --- stderr
         error[cli/usage]: `--port` names a server to ask, and this command runs one itself
         help: `odin server --http :PORT` chooses the port on which it serves.
         --- exit 2
-    "#]]);
-    check(&["cancel", "--id", "../../etc"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &["cancel", "--id", "../../etc"],
+        &expect![[r#"
         --- stderr
         error[run/bad-id]: `../../etc` is not a run id: `r` and 13 letters or digits, such as r0000000030000
         help: `odin runs -i JOB` shows the ids of a job's runs.
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn no_server_ends_with_3_and_the_next_step() {
-    check(&["list", "--server", "unix:missing.sock"], &expect![[r#"
+    check(
+        &["list", "--server", "unix:missing.sock"],
+        &expect![[r#"
         --- stderr
         error[client/not-running]: no Odin server is running at missing.sock
         help: Start one with `odin server`, or name another with `-p :PORT` or `--server`.
         --- exit 3
-    "#]]);
+    "#]],
+    );
     check(
         &["list", "--server", "unix:missing.sock", "--json"],
         &expect![[r#"
@@ -293,12 +329,15 @@ fn no_server_ends_with_3_and_the_next_step() {
             --- exit 3
         "#]],
     );
-    check(&["list", "--server", "http://127.0.0.1:1"], &expect![[r#"
+    check(
+        &["list", "--server", "http://127.0.0.1:1"],
+        &expect![[r#"
         --- stderr
         error[client/token-missing]: a token is needed to speak to http://127.0.0.1:1 over TCP
         help: Give one with --token or ODIN_TOKEN; the server's own user finds it in <data-dir>/local.token.
         --- exit 5
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -367,13 +406,15 @@ fn job_files_are_generated_once_and_completely_or_not_at_all() {
         Config and language files generated!
           backup.yml
           backup.go
-    "#]].assert_eq(&in_directory(&["generate", "-f", "backup.yml", "-l", "go"]));
+    "#]]
+    .assert_eq(&in_directory(&["generate", "-f", "backup.yml", "-l", "go"]));
     expect![[r#"
         --- stderr
         error[generate/exists]: backup.yml is there already
         help: Choose another name: nothing is overwritten.
         --- exit 2
-    "#]].assert_eq(&in_directory(&[
+    "#]]
+    .assert_eq(&in_directory(&[
         "gen",
         "-f",
         "backup.yml",
@@ -386,12 +427,14 @@ fn job_files_are_generated_once_and_completely_or_not_at_all() {
         error[generate/exists]: report.py is there already
         help: Choose another name: nothing is overwritten.
         --- exit 2
-    "#]].assert_eq(&in_directory(&["gen", "-f", "report.yaml", "-l", "python"]));
+    "#]]
+    .assert_eq(&in_directory(&["gen", "-f", "report.yaml", "-l", "python"]));
     expect![[r#"
         --- stderr
         error[generate/bad-name]: Please provide a '.yml' extension to job.txt
         --- exit 2
-    "#]].assert_eq(&in_directory(&["gen", "-f", "job.txt", "-l", "python"]));
+    "#]]
+    .assert_eq(&in_directory(&["gen", "-f", "job.txt", "-l", "python"]));
     expect![[r#"
         --- stderr
         error[file/unknown-language]: Language passed is not valid: `pyton` is not a language that Odin knows
@@ -403,12 +446,14 @@ fn job_files_are_generated_once_and_completely_or_not_at_all() {
         error[file/not-supported-yet]: Language passed is not valid: `rust` is not supported yet
         help: Known are python3, python, node, bash, sh, go.
         --- exit 2
-    "#]].assert_eq(&in_directory(&["gen", "-f", "job.yml", "-l", "rust"]));
+    "#]]
+    .assert_eq(&in_directory(&["gen", "-f", "job.yml", "-l", "rust"]));
     expect![[r#"
         --- stderr
         error[cli/file]: no/such/job.yml: no such file or directory
         --- exit 2
-    "#]].assert_eq(&in_directory(&["gen", "-f", "no/such/job.yml", "-l", "sh"]));
+    "#]]
+    .assert_eq(&in_directory(&["gen", "-f", "no/such/job.yml", "-l", "sh"]));
     let mut names: Vec<String> = std::fs::read_dir(directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -484,7 +529,8 @@ fn mistakes_of_a_job_file_are_all_shown_where_they_are() {
         2:3 "file/unknown-key"
         3:13 "file/unknown-language"
         4:9 "file/bad-path"
-        5:26 "schedule/no-such-time""#]].assert_eq(&places.join("\n"));
+        5:26 "schedule/no-such-time""#]]
+    .assert_eq(&places.join("\n"));
 }
 
 #[test]
@@ -504,5 +550,6 @@ fn a_dry_run_without_a_server_checks_and_shows_what_it_can() {
           schedule:  once on 2999-01-01 at 09:00 (UTC)
           files:     job.yml x.sh (201 bytes packed)
           due:       2999-01-01 09:00:00 UTC
-    "#]].assert_eq(&seen);
+    "#]]
+    .assert_eq(&seen);
 }
