@@ -28,7 +28,7 @@ use crate::seen;
 /// a new one. Answers 201 for a new job.
 #[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", operation_id = "deploy",
     params(DeployQuery, ("Idempotency-Key" = Option<String>, Header, description = "makes the request count once within a day")),
-    request_body(content = Vec<u8>, content_type = "application/zstd", description = "the bundle: a canonical tar, compressed"),
+    request_body(content = crate::openapi::Archive, content_type = "application/zstd", description = "the bundle: a canonical tar, compressed"),
     responses((status = 200, description = "a new version", body = wire::Job), (status = 201, description = "a new job", body = wire::Job), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn deploy(
     State(api): State<Api>,

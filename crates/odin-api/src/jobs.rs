@@ -200,7 +200,7 @@ pub(crate) struct BundleQuery {
 /// The files of a job, as they were deployed: a canonical tar, compressed with zstd. For its owner and admins.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/bundle", tag = "jobs", operation_id = "get_bundle",
     params(("id" = String, Path, description = "the job's id"), BundleQuery),
-    responses((status = 200, body = Vec<u8>, content_type = "application/zstd"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = crate::openapi::Archive, content_type = "application/zstd"), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn bundle(
     State(api): State<Api>,
     Caller(caller): Caller,

@@ -4,7 +4,30 @@ use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::IntoResponse;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+/// A bundle: a canonical tar, compressed with zstd.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct Archive(Vec<u8>);
+
+/// How a TCP client says who it is.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "Needed over TCP. A unix socket's peer is who the kernel says.",
+            ))
+            .build();
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +61,8 @@ use utoipa::OpenApi;
         crate::nodes::ready,
         crate::nodes::metrics,
     ),
+    modifiers(&Token),
+    security((), ("token" = [])),
     components(schemas(odin_wire::OutputChunk, odin_wire::Lagged, odin_wire::LedgerEntry))
 )]
 struct Description;
@@ -56,11 +81,26 @@ pub(crate) async fn get() -> impl IntoResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_bed::{TestBed, request, root};
 
     /// `UPDATE_EXPECT=1` writes the file again.
     #[test]
     fn the_checked_in_description_is_that_of_the_handlers() {
         let text = format!("{}\n", &*TEXT);
         expect_test::expect_file!["../../../docs/reference/openapi.json"].assert_eq(&text);
+    }
+
+    #[tokio::test]
+    async fn what_is_described_is_served() {
+        let bed = TestBed::new();
+        let description: serde_json::Value = serde_json::from_str(&TEXT).unwrap();
+        for (path, operations) in description["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                let request = request(&method.to_uppercase(), &path.replace("{id}", "x"));
+                let response = bed.send(&root(), request).await;
+                let status = response.status().as_u16();
+                assert!(![404, 405].contains(&status), "{method} {path}: {status}");
+            }
+        }
     }
 }

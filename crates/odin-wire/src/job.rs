@@ -416,5 +416,8 @@ mod tests {
         .assert_eq(&serde_json::to_string_pretty(&wire).unwrap());
         let text = serde_json::to_string(&wire).unwrap();
         assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), wire);
+        // What a newer server adds is passed over.
+        let newer = text.replacen('{', r#"{"colour":"red","#, 1);
+        assert_eq!(serde_json::from_str::<Job>(&newer).unwrap(), wire);
     }
 }

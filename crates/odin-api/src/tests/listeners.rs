@@ -39,7 +39,7 @@ where
 #[tokio::test]
 async fn a_unix_sockets_peer_is_who_the_kernel_says() {
     // The server's user is whoever runs this test: an admin, without a token.
-    let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap());
+    let uid = rustix::process::geteuid().as_raw();
     let bed = TestBed::of(Owner {
         user: "runner".into(),
         uid,
@@ -64,6 +64,52 @@ async fn a_unix_sockets_peer_is_who_the_kernel_says() {
         )
         .await;
         assert_eq!(status, expected, "{asked}: {body}");
+    }
+    drop(stop);
+    served.await.unwrap();
+}
+
+/// A connection that another user made. Credentials belong to a thread as far as the kernel is concerned, so one
+/// that ends right after can take on a user's.
+fn connected_as(uid: u32, path: std::path::PathBuf) -> std::os::unix::net::UnixStream {
+    let connecting = std::thread::spawn(move || {
+        let uid = rustix::process::Uid::from_raw(uid);
+        rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+        std::os::unix::net::UnixStream::connect(path).unwrap()
+    });
+    connecting.join().unwrap()
+}
+
+#[tokio::test]
+async fn two_users_of_one_socket_see_their_own_jobs() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can take on another user; who is not root has the tests with stated principals.
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let bed = TestBed::new();
+    bed.job_of_ann().await;
+    let path = bed.dir.path().join("odin.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    for (path, mode) in [(bed.dir.path(), 0o711), (&path, 0o666)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(serve(bed.api.clone(), Listener::Unix(listener), async {
+        let _ = stopped.await;
+    }));
+    for (uid, expected) in [
+        (1000, "greet"),
+        (0, "greet"),
+        (1001, r#"{"jobs":[],"next":null}"#),
+        (4242, "auth/unknown-user"),
+        (65534, "auth/unknown-user"),
+    ] {
+        let stream = connected_as(uid, path.clone());
+        stream.set_nonblocking(true).unwrap();
+        let stream = UnixStream::from_std(stream).unwrap();
+        let (_, body) = ask(stream, "/api/v1/jobs", &[]).await;
+        assert!(body.contains(expected), "{uid}: {body}");
     }
     drop(stop);
     served.await.unwrap();
@@ -128,13 +174,13 @@ async fn tcp_takes_a_token_and_loopback_names_only() {
 
 #[tokio::test]
 async fn stopping_ends_streams_and_then_the_server() {
-    let bed = TestBed::new();
+    let uid = rustix::process::geteuid().as_raw();
+    let bed = TestBed::of(Owner {
+        user: "runner".into(),
+        uid,
+    });
     let path = bed.dir.path().join("odin.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap());
-    let Some(_) = of_local_peer(&*bed.backend, uid).ok() else {
-        return;
-    };
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(serve(bed.api.clone(), Listener::Unix(listener), async {
         let _ = stopped.await;
