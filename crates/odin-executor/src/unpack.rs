@@ -359,3 +359,240 @@ impl<R: Read> Read for Hashed<R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tar::EntryType;
+
+    struct Entry<'a> {
+        path: &'a [u8],
+        kind: EntryType,
+        mode: u32,
+        content: &'a [u8],
+    }
+
+    fn file(path: &str) -> Entry<'_> {
+        Entry {
+            path: path.as_bytes(),
+            kind: EntryType::Regular,
+            mode: 0o644,
+            content: b"x",
+        }
+    }
+
+    /// A tar written field by field, for the library refuses to write what must be refused.
+    fn tar_of(entries: &[Entry<'_>]) -> Vec<u8> {
+        let mut tar = Vec::new();
+        for entry in entries {
+            let mut header = tar::Header::new_gnu();
+            header.as_mut_bytes()[..entry.path.len()].copy_from_slice(entry.path);
+            header.set_entry_type(entry.kind);
+            header.set_mode(entry.mode);
+            header.set_size(u64::try_from(entry.content.len()).unwrap());
+            if matches!(entry.kind, EntryType::Symlink | EntryType::Link) {
+                header.set_link_name("target").unwrap();
+            }
+            header.set_cksum();
+            tar.extend_from_slice(header.as_bytes());
+            tar.extend_from_slice(entry.content);
+            tar.resize(tar.len().next_multiple_of(512), 0);
+        }
+        tar.resize(tar.len() + 1024, 0);
+        tar
+    }
+
+    fn unpack_into(directory: &Path, tar: &[u8]) -> Result<(), UnpackError> {
+        let hash = BundleHash(Sha256::digest(tar).into());
+        let packed = zstd::encode_all(tar, 1).unwrap();
+        unpack(&packed[..], File::open(directory).unwrap(), hash)
+    }
+
+    fn check(entries: &[Entry<'_>], code: &str) {
+        let temp = tempfile::tempdir().unwrap();
+        let inside = temp.path().join("inside");
+        std::fs::create_dir(&inside).unwrap();
+        let error = unpack_into(&inside, &tar_of(entries)).unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        let outside: Vec<_> = std::fs::read_dir(temp.path()).unwrap().collect();
+        assert_eq!(outside.len(), 1, "something was written outside");
+    }
+
+    #[test]
+    fn files_and_directories_arrive_with_their_modes() {
+        use std::os::unix::fs::PermissionsExt;
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Entry {
+            path: b"a/b/",
+            kind: EntryType::Directory,
+            mode: 0o755,
+            content: b"",
+        };
+        let program = Entry {
+            mode: 0o755,
+            ..file("a/b/run")
+        };
+        unpack_into(temp.path(), &tar_of(&[directory, program, file("c/d")])).unwrap();
+        let mode = |path| {
+            std::fs::metadata(temp.path().join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777
+        };
+        assert_eq!(
+            [mode("a/b"), mode("a/b/run"), mode("c/d")],
+            [0o755, 0o755, 0o644]
+        );
+        assert_eq!(std::fs::read(temp.path().join("c/d")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for path in [
+            "../x",
+            "a/../../x",
+            "/etc/x",
+            "a//x",
+            "./x",
+            "a/./x",
+            "..",
+            ".",
+        ] {
+            check(&[file(path)], "bundle/outside");
+        }
+        check(
+            &[Entry {
+                path: b"\xff\xfe",
+                ..file("")
+            }],
+            "bundle/outside",
+        );
+        check(&[file("")], "bundle/outside");
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        for kind in [
+            EntryType::Symlink,
+            EntryType::Link,
+            EntryType::Char,
+            EntryType::Block,
+            EntryType::Fifo,
+            EntryType::Continuous,
+        ] {
+            check(
+                &[Entry {
+                    kind,
+                    content: b"",
+                    ..file("x")
+                }],
+                "bundle/not-a-file",
+            );
+        }
+    }
+
+    #[test]
+    fn other_modes_are_refused() {
+        for mode in [0o4755, 0o2755, 0o1755, 0o777, 0o600, 0] {
+            check(&[Entry { mode, ..file("x") }], "bundle/mode");
+        }
+        let kind = EntryType::Directory;
+        check(
+            &[Entry {
+                kind,
+                mode: 0o644,
+                content: b"",
+                ..file("x")
+            }],
+            "bundle/mode",
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_refused() {
+        check(&[file("x"), file("x")], "bundle/duplicate");
+        check(&[file("x"), file("x/y")], "bundle/write");
+        check(&[file("x/y"), file("x")], "bundle/write");
+    }
+
+    #[test]
+    fn too_much_is_refused() {
+        let names: Vec<String> = (0..=ENTRIES_MAX).map(|index| format!("f{index}")).collect();
+        let entries: Vec<Entry<'_>> = names
+            .iter()
+            .map(|name| Entry {
+                content: b"",
+                ..file(name)
+            })
+            .collect();
+        check(&entries, "bundle/too-many-files");
+
+        // Announced and not there: refused before anything of it is read.
+        let mut tar = tar_of(&[file("x")]);
+        let mut header = tar::Header::new_gnu();
+        header.as_mut_bytes().copy_from_slice(&tar[..512]);
+        header.set_size(UNPACKED_BYTES_MAX + 1);
+        header.set_cksum();
+        tar[..512].copy_from_slice(header.as_bytes());
+        let temp = tempfile::tempdir().unwrap();
+        assert_eq!(
+            unpack_into(temp.path(), &tar).unwrap_err().code(),
+            "bundle/too-large-unpacked"
+        );
+    }
+
+    #[test]
+    fn a_packed_bundle_beyond_the_bound_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let endless = io::repeat(0).take(PACKED_BYTES_MAX * 2);
+        // A skippable frame, which a decoder reads through without unpacking anything.
+        let frame = [
+            &0x184d_2a50u32.to_le_bytes()[..],
+            &u32::MAX.to_le_bytes()[..],
+        ]
+        .concat();
+        let directory = File::open(temp.path()).unwrap();
+        let error = unpack(frame.chain(endless), directory, BundleHash([0; 32])).unwrap_err();
+        assert_eq!(error.code(), "bundle/too-large-packed");
+    }
+
+    #[test]
+    fn a_bundle_that_unpacks_without_end_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let head = tar_of(&[file("x")]);
+        let bomb = head[..1024].chain(io::repeat(0).take(TAR_BYTES_MAX * 2));
+        let packed = zstd::encode_all(bomb, 1).unwrap();
+        assert!(packed.len() < 1 << 20);
+        let directory = File::open(temp.path()).unwrap();
+        let error = unpack(&packed[..], directory, BundleHash([0; 32])).unwrap_err();
+        assert_eq!(error.code(), "bundle/too-large-unpacked");
+    }
+
+    #[test]
+    fn damage_and_other_content_are_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = || File::open(temp.path()).unwrap();
+        let packed = zstd::encode_all(&tar_of(&[file("x")])[..], 1).unwrap();
+        let code = |bytes: &[u8]| {
+            unpack(bytes, directory(), BundleHash([0; 32]))
+                .unwrap_err()
+                .code()
+        };
+        assert_eq!(code(b"not zstd at all"), "bundle/damaged");
+        assert_eq!(code(b""), "bundle/damaged");
+        assert_eq!(code(&packed[..packed.len() / 2]), "bundle/damaged");
+        assert_eq!(code(&packed), "bundle/other-hash");
+    }
+
+    #[test]
+    fn a_link_that_appears_in_the_directory_is_not_followed() {
+        let temp = tempfile::tempdir().unwrap();
+        let inside = temp.path().join("inside");
+        std::fs::create_dir(&inside).unwrap();
+        std::os::unix::fs::symlink(temp.path(), inside.join("a")).unwrap();
+        let error = unpack_into(&inside, &tar_of(&[file("a/x")])).unwrap_err();
+        assert_eq!(error.code(), "bundle/write");
+        assert!(!temp.path().join("x").exists());
+    }
+}

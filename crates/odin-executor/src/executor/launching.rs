@@ -77,23 +77,14 @@ impl MainLoop {
                 unreachable!("the armed set holds armed attempts");
             };
             attempt.state = State::Starting { launch, position };
+            self.newest_start = position;
             self.starting.insert((not_before, key, slot));
         }
     }
 
     /// Whether a start is written and not on the disk.
-    pub(super) fn starts_wait_for_the_disk(&mut self) -> bool {
-        let durable = self.journal.durable();
-        let slots = &mut self.slots;
-        // Starts of one instant were written together, so the last one tells of all; an older instant that was
-        // armed late is at the front.
-        let ends = [
-            self.starting.first().copied(),
-            self.starting.last().copied(),
-        ];
-        ends.into_iter().flatten().any(|(_, _, slot)| {
-            matches!(slots.get_mut(slot), Some(Attempt { state: State::Starting { position, .. }, .. }) if *position > durable)
-        })
+    pub(super) fn starts_wait_for_the_disk(&self) -> bool {
+        !self.starting.is_empty() && self.newest_start > self.journal.durable()
     }
 
     /// Gives the spawners what is due and on the disk.

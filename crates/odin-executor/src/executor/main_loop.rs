@@ -39,6 +39,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Listener,
+    Values,
     Wake,
     Timer,
     Signals,
@@ -59,6 +60,7 @@ impl Source {
             Self::Stdout(slot) => (5, Some(slot)),
             Self::Stderr(slot) => (6, Some(slot)),
             Self::Exit(slot) => (7, Some(slot)),
+            Self::Values => (8, None),
         };
         let slot = slot.unwrap_or(Slot {
             index: 0,
@@ -86,6 +88,7 @@ impl Source {
             4 => Self::Control,
             5 => Self::Stdout(slot),
             6 => Self::Stderr(slot),
+            8 => Self::Values,
             _ => Self::Exit(slot),
         }
     }
@@ -101,6 +104,7 @@ pub(super) struct MainLoop {
     timer_at: Option<Boottime>,
     signals: OwnedFd,
     listener: OwnedFd,
+    values: OwnedFd,
     wake: Wake,
     pub(super) control: Control,
     pub(super) journal: Journal,
@@ -112,6 +116,8 @@ pub(super) struct MainLoop {
     pub(super) armed: BTreeSet<(Boottime, AttemptKey, Slot)>,
     /// Attempts whose start is written, oldest first.
     pub(super) starting: BTreeSet<(Boottime, AttemptKey, Slot)>,
+    /// Where in the journal the newest start ends.
+    pub(super) newest_start: u64,
     pub(super) lease_until: Boottime,
     pub(super) spawners: Spawners,
     pub(super) preparer: Preparer,
@@ -182,6 +188,8 @@ impl MainLoop {
             .map_err(ExecutorError::system("start a thread"))?;
         let listener = socket::listen(&dir.control_socket(), 0o600)
             .map_err(ExecutorError::system("listen on executor.sock"))?;
+        let values = socket::listen(&dir.values_socket(), 0o666)
+            .map_err(ExecutorError::system("listen on values.sock"))?;
         let epoll =
             epoll::create(CreateFlags::CLOEXEC).map_err(ExecutorError::system("make an epoll"))?;
         let timer = rustix::time::timerfd_create(
@@ -199,6 +207,7 @@ impl MainLoop {
             timer_at: None,
             signals,
             listener,
+            values,
             wake,
             control: Control::default(),
             journal,
@@ -208,6 +217,7 @@ impl MainLoop {
             slots: Slots::default(),
             armed: BTreeSet::new(),
             starting: BTreeSet::new(),
+            newest_start: 0,
             lease_until: Boottime(Duration::ZERO),
             spawners,
             preparer,
@@ -226,6 +236,7 @@ impl MainLoop {
         };
         for (descriptor, source) in [
             (this.listener.as_fd(), Source::Listener),
+            (this.values.as_fd(), Source::Values),
             (this.wake.as_fd(), Source::Wake),
             (this.timer.as_fd(), Source::Timer),
             (this.signals.as_fd(), Source::Signals),
@@ -250,7 +261,7 @@ impl MainLoop {
             let sources = self.wait()?;
             self.now = self.clock.boottime();
             for source in sources {
-                self.take(source)?;
+                self.take(source);
             }
         }
     }
@@ -274,15 +285,15 @@ impl MainLoop {
     }
 
     /// Takes in what happened at one source. Nothing is started, ended or sent here.
-    fn take(&mut self, source: Source) -> Result<(), ExecutorError> {
+    fn take(&mut self, source: Source) {
         match source {
             Source::Listener => {
-                let accepted = socket::accept(&self.listener)
-                    .map_err(ExecutorError::system("accept a connection"))?;
-                if let Some(connection) = accepted {
+                // Without descriptors or memory for it, the server tries again; jobs do not end for that.
+                if let Ok(Some(connection)) = socket::accept(&self.listener) {
                     self.take_connection(connection);
                 }
             }
+            Source::Values => super::values::refuse_waiting(&self.values),
             Source::Wake => self.wake.clear(),
             Source::Timer => {
                 let _ = rustix::io::read(&self.timer, &mut [0u8; 8]);
@@ -294,7 +305,6 @@ impl MainLoop {
             Source::Stderr(slot) => self.take_output(slot, odin_model::output::Stream::Stderr),
             Source::Exit(slot) => self.take_exit(slot),
         }
-        Ok(())
     }
 
     /// Does everything that is to be done by now.
@@ -414,6 +424,7 @@ impl MainLoop {
         // What the disk does not take now reads as lost in the next executor; there is nobody left to tell.
         let _ = self.journal.write();
         let _ = std::fs::remove_file(self.dir.control_socket());
+        let _ = std::fs::remove_file(self.dir.values_socket());
     }
 
     pub(super) fn watch(

@@ -13,6 +13,7 @@ mod recovery;
 mod running;
 mod slots;
 mod timers;
+mod values;
 mod wake;
 
 use std::io;
