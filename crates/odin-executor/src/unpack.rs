@@ -23,8 +23,29 @@ pub const PACKED_BYTES_MAX: u64 = 64 << 20;
 pub const UNPACKED_BYTES_MAX: u64 = 256 << 20;
 /// The most files and directories.
 pub const ENTRIES_MAX: usize = 10_000;
-/// What tar itself adds: a header and padding each, and its end.
-const TAR_BYTES_MAX: u64 = UNPACKED_BYTES_MAX + 4096 * (ENTRIES_MAX as u64) + (1 << 20);
+
+/// The bounds as an argument, so that tests need not reach the real ones.
+#[derive(Clone, Copy)]
+struct Bounds {
+    packed_bytes: u64,
+    unpacked_bytes: u64,
+    entries: usize,
+}
+
+const BOUNDS: Bounds = Bounds {
+    packed_bytes: PACKED_BYTES_MAX,
+    unpacked_bytes: UNPACKED_BYTES_MAX,
+    entries: ENTRIES_MAX,
+};
+
+impl Bounds {
+    /// With what tar itself adds: a header and padding each, and its end.
+    fn tar_bytes(self) -> u64 {
+        let entries = u64::try_from(self.entries).expect("usize fits 64 bits");
+        self.unpacked_bytes + 4096 * entries + (1 << 20)
+    }
+}
+
 /// The longest name; also what keeps a long-name header from filling memory.
 const NAME_BYTES_MAX: usize = 4096;
 /// 128 MiB: what zstd's highest levels use, and the most that an unpacker will allocate.
@@ -148,23 +169,32 @@ pub fn unpack(
     directory: impl AsFd,
     hash: BundleHash,
 ) -> Result<(), UnpackError> {
+    unpack_within(BOUNDS, packed, directory, hash)
+}
+
+fn unpack_within(
+    bounds: Bounds,
+    packed: impl Read,
+    directory: impl AsFd,
+    hash: BundleHash,
+) -> Result<(), UnpackError> {
     let mut packed = Bounded {
         inner: packed,
-        left: PACKED_BYTES_MAX,
+        left: bounds.packed_bytes,
         is_exceeded: false,
     };
     let mut decoder = zstd::stream::read::Decoder::new(&mut packed).map_err(damaged)?;
     decoder.window_log_max(WINDOW_LOG_MAX).map_err(damaged)?;
     let tar = Bounded {
         inner: decoder,
-        left: TAR_BYTES_MAX,
+        left: bounds.tar_bytes(),
         is_exceeded: false,
     };
     let mut hashed = Hashed {
         inner: tar,
         hasher: Sha256::new(),
     };
-    let result = unpack_tar(&mut hashed, directory.as_fd());
+    let result = unpack_tar(bounds, &mut hashed, directory.as_fd());
     let drained = result.and_then(|()| io::copy(&mut hashed, &mut io::sink()).map_err(damaged));
     let Hashed { inner: tar, hasher } = hashed;
     let unpacked_exceeded = tar.is_exceeded;
@@ -183,7 +213,7 @@ fn damaged(error: impl std::fmt::Display) -> UnpackError {
     UnpackError::Damaged(error.to_string())
 }
 
-fn unpack_tar(tar: impl Read, directory: impl AsFd) -> Result<(), UnpackError> {
+fn unpack_tar(bounds: Bounds, tar: impl Read, directory: impl AsFd) -> Result<(), UnpackError> {
     let mut archive = tar::Archive::new(tar);
     let (mut seen, mut bytes) = (HashSet::new(), 0u64);
     for entry in archive.entries().map_err(damaged)? {
@@ -205,13 +235,13 @@ fn unpack_tar(tar: impl Read, directory: impl AsFd) -> Result<(), UnpackError> {
             });
         }
         bytes = bytes.saturating_add(entry.size());
-        if bytes > UNPACKED_BYTES_MAX {
+        if bytes > bounds.unpacked_bytes {
             return Err(UnpackError::TooLargeUnpacked);
         }
         if !seen.insert(path.clone()) {
             return Err(UnpackError::Duplicate { path: shown() });
         }
-        if seen.len() > ENTRIES_MAX {
+        if seen.len() > bounds.entries {
             return Err(UnpackError::TooManyFiles);
         }
         if kind.is_dir() {
@@ -365,6 +395,12 @@ mod tests {
     use super::*;
     use tar::EntryType;
 
+    const SMALL: Bounds = Bounds {
+        packed_bytes: 1 << 16,
+        unpacked_bytes: 1 << 18,
+        entries: 20,
+    };
+
     struct Entry<'a> {
         path: &'a [u8],
         kind: EntryType,
@@ -405,7 +441,7 @@ mod tests {
     fn unpack_into(directory: &Path, tar: &[u8]) -> Result<(), UnpackError> {
         let hash = BundleHash(Sha256::digest(tar).into());
         let packed = zstd::encode_all(tar, 1).unwrap();
-        unpack(&packed[..], File::open(directory).unwrap(), hash)
+        unpack_within(SMALL, &packed[..], File::open(directory).unwrap(), hash)
     }
 
     fn check(entries: &[Entry<'_>], code: &str) {
@@ -518,7 +554,9 @@ mod tests {
 
     #[test]
     fn too_much_is_refused() {
-        let names: Vec<String> = (0..=ENTRIES_MAX).map(|index| format!("f{index}")).collect();
+        let names: Vec<String> = (0..=SMALL.entries)
+            .map(|index| format!("f{index}"))
+            .collect();
         let entries: Vec<Entry<'_>> = names
             .iter()
             .map(|name| Entry {
@@ -532,7 +570,7 @@ mod tests {
         let mut tar = tar_of(&[file("x")]);
         let mut header = tar::Header::new_gnu();
         header.as_mut_bytes().copy_from_slice(&tar[..512]);
-        header.set_size(UNPACKED_BYTES_MAX + 1);
+        header.set_size(SMALL.unpacked_bytes + 1);
         header.set_cksum();
         tar[..512].copy_from_slice(header.as_bytes());
         let temp = tempfile::tempdir().unwrap();
@@ -545,7 +583,7 @@ mod tests {
     #[test]
     fn a_packed_bundle_beyond_the_bound_is_refused() {
         let temp = tempfile::tempdir().unwrap();
-        let endless = io::repeat(0).take(PACKED_BYTES_MAX * 2);
+        let endless = io::repeat(0).take(SMALL.packed_bytes * 2);
         // A skippable frame, which a decoder reads through without unpacking anything.
         let frame = [
             &0x184d_2a50u32.to_le_bytes()[..],
@@ -553,7 +591,8 @@ mod tests {
         ]
         .concat();
         let directory = File::open(temp.path()).unwrap();
-        let error = unpack(frame.chain(endless), directory, BundleHash([0; 32])).unwrap_err();
+        let error =
+            unpack_within(SMALL, frame.chain(endless), directory, BundleHash([0; 32])).unwrap_err();
         assert_eq!(error.code(), "bundle/too-large-packed");
     }
 
@@ -561,11 +600,11 @@ mod tests {
     fn a_bundle_that_unpacks_without_end_is_refused() {
         let temp = tempfile::tempdir().unwrap();
         let head = tar_of(&[file("x")]);
-        let bomb = head[..1024].chain(io::repeat(0).take(TAR_BYTES_MAX * 2));
+        let bomb = head[..1024].chain(io::repeat(0).take(SMALL.tar_bytes() * 2));
         let packed = zstd::encode_all(bomb, 1).unwrap();
-        assert!(packed.len() < 1 << 20);
+        assert!(packed.len() < 1 << 16);
         let directory = File::open(temp.path()).unwrap();
-        let error = unpack(&packed[..], directory, BundleHash([0; 32])).unwrap_err();
+        let error = unpack_within(SMALL, &packed[..], directory, BundleHash([0; 32])).unwrap_err();
         assert_eq!(error.code(), "bundle/too-large-unpacked");
     }
 

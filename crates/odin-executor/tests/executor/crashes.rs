@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use odin_executor::protocol::{ListedState, RefusalReason, Report};
+use odin_model::Outcome;
 use odin_model::attempt::{AttemptEventKind, Ending};
 
 use crate::executor::{Executor, is_alive, now, wait_until};
@@ -145,4 +146,60 @@ fn an_executor_without_work_and_without_a_server_goes() {
     executor.disconnect();
     wait_until(|| (!is_alive(&pid.to_string())).then_some(()));
     assert!(!executor.dir.control_socket().exists());
+}
+
+/// The executor is killed after each number of events in turn, in the middle of due runs. Every run has one outcome
+/// then, and the jobs' own evidence says that none was started twice.
+#[test]
+fn no_run_starts_twice_whenever_the_executor_dies() {
+    let mut executor = Executor::start();
+    let mut launches = Vec::new();
+    for _ in 0..30 {
+        launches.push(executor.shell("echo $ODIN_RUN_ID >> evidence"));
+    }
+    let mut outcomes = std::collections::BTreeMap::new();
+    for events_before_kill in [0, 1, 2, 5, 11, 17, 60] {
+        for launch in &launches {
+            executor.arm(launch.clone());
+        }
+        for _ in 0..events_before_kill {
+            if outcomes.len() == launches.len() {
+                break;
+            }
+            let event = executor.next_event();
+            if let AttemptEventKind::Finished(result) = event.event.kind {
+                let outcome = result.ending.outcome();
+                let before = outcomes.insert(event.event.run, outcome);
+                // Told again, since nothing is acknowledged; told the same.
+                assert!(before.is_none_or(|before| before == outcome));
+            }
+        }
+        executor.kill();
+        executor.connect();
+        executor.give_lease();
+    }
+    for launch in &launches {
+        executor.arm(launch.clone());
+    }
+    while outcomes.len() < launches.len() {
+        let event = executor.next_event();
+        if let AttemptEventKind::Finished(result) = event.event.kind {
+            outcomes.insert(event.event.run, result.ending.outcome());
+        }
+    }
+    let evidence = std::fs::read_to_string(executor.directory().join("evidence")).unwrap();
+    let mut lines: Vec<&str> = evidence.lines().collect();
+    lines.sort_unstable();
+    assert!(
+        lines.windows(2).all(|pair| pair[0] != pair[1]),
+        "started twice: {evidence}"
+    );
+    for (run, outcome) in outcomes {
+        let ran = lines.contains(&run.to_string().as_str());
+        match outcome {
+            Outcome::Succeeded => assert!(ran, "{run} succeeded and left no evidence"),
+            Outcome::Lost => {}
+            other => panic!("{run} is {other:?}"),
+        }
+    }
 }
