@@ -104,3 +104,31 @@ fn a_run_is_followed_to_its_end_while_it_prints() {
     assert!(after[0].contains("error=\"exit status 3\""), "{after:?}");
     assert_eq!(following.child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_restart_of_the_server_ends_no_follower_and_loses_no_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(Path::new(ODIN), &directory.path().join("data"));
+    deploy(
+        &server,
+        directory.path(),
+        "counts",
+        "echo \"run $ODIN_RUN_ID\"\n",
+    );
+    let mut following = Following::start(&server, "counts");
+    let mut expected = Vec::new();
+    for _ in 0..2 {
+        let run = server.json(["run", "-i", "counts", "--wait"]);
+        expected.push(format!("run {}", run["id"].as_str().unwrap()));
+        following.until(expected.last().unwrap());
+        server.kill();
+        server.restart();
+    }
+    let run = server.json(["run", "-i", "counts"]);
+    let lines = following.until(&format!("run {}", run["id"].as_str().unwrap()));
+    let again: Vec<_> = lines
+        .iter()
+        .filter(|line| expected.contains(line))
+        .collect();
+    assert_eq!(again, [] as [&String; 0], "shown twice");
+}

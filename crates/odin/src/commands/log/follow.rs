@@ -18,6 +18,9 @@ const CATCH_UP_RUNS: u32 = 100;
 /// The pause before a stream that broke is taken up again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How often a server that went away is looked for: ten seconds in all.
+const ATTEMPTS_MAX: u32 = 20;
+
 /// Follows a job or a run.
 #[derive(Debug)]
 pub(crate) struct Follower<'a> {
@@ -40,11 +43,12 @@ impl<'a> Follower<'a> {
 
     /// The job's last runs, then every run that begins.
     pub(crate) async fn job(mut self, last: u32) -> Result<(), CliError> {
+        let client = self.log.client;
         let mut last_event = None;
         let mut runs = last;
         loop {
             // Listening comes before looking back, so that nothing falls between the two.
-            let mut events = self.log.client.events(last_event.clone()).await?;
+            let mut events = patiently(|| client.events(last_event.clone())).await?;
             self.catch_up(runs).await?;
             runs = CATCH_UP_RUNS;
             while let Some(event) = next_or_broken(&mut events).await? {
@@ -78,7 +82,8 @@ impl<'a> Follower<'a> {
             limit: Some(limit),
             after: None,
         };
-        let mut runs = self.log.client.runs(self.job, &query).await?.runs;
+        let client = self.log.client;
+        let mut runs = patiently(|| client.runs(self.job, &query)).await?.runs;
         let first = runs.iter().map(|run| run.id).min();
         runs.sort_by_key(beginning);
         // A job without runs so far: whatever comes is new.
@@ -115,14 +120,11 @@ impl<'a> Follower<'a> {
     }
 
     async fn until_end(&mut self, run: Run) -> Result<(), CliError> {
+        let client = self.log.client;
         let mut has_line = self.log.begin(&run)?;
         let mut last_event: Option<String> = None;
         loop {
-            let mut events = self
-                .log
-                .client
-                .follow_output(run.id, last_event.clone())
-                .await?;
+            let mut events = patiently(|| client.follow_output(run.id, last_event.clone())).await?;
             while let Some(event) = next_or_broken(&mut events).await? {
                 match EventKind::from_word(&event.name) {
                     Some(EventKind::Chunk) => {
@@ -152,6 +154,20 @@ impl<'a> Follower<'a> {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// Asks again while a server that was there a moment ago is gone: it may be restarting.
+async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, CliError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    for _ in 1..ATTEMPTS_MAX {
+        match ask().await {
+            Err(ClientError::NotRunning { .. }) => tokio::time::sleep(PAUSE).await,
+            answer => return Ok(answer?),
+        }
+    }
+    Ok(ask().await?)
 }
 
 /// The next event. `None`: the stream is to be taken up again, because it ended or broke.
