@@ -27,6 +27,7 @@ const COMMAND_BYTES: usize = 120;
 /// The two are measured in turn, and the best of each counts: other work on the machine only ever slows them down.
 const ROUNDS: usize = 4;
 const EACH: Duration = Duration::from_millis(700);
+const IDLE: Duration = Duration::from_secs(5);
 const IN_FLIGHT: [usize; 3] = [1, 64, 1024];
 
 /// Forgets everything but its mark: what is measured is the log.
@@ -167,6 +168,10 @@ async fn run() {
         "resident memory: {before} KiB at first, {} KiB now",
         resident_kib()
     );
+    let busy = cpu_time();
+    tokio::time::sleep(IDLE).await;
+    let share = (cpu_time() - busy).as_secs_f64() / IDLE.as_secs_f64();
+    println!("idle: {:.2}% of a core", 100.0 * share);
     log.shutdown().await;
 }
 
@@ -180,6 +185,16 @@ async fn start(dir: &Path, node: NodeId) -> Log {
     Log::start(options, Nothing::default(), environment)
         .await
         .unwrap()
+}
+
+/// What all threads have used of the processors.
+fn cpu_time() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let used = threads.map(|thread| {
+        let stat = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap();
+        stat.split(' ').next().unwrap().parse::<u64>().unwrap()
+    });
+    Duration::from_nanos(used.sum())
 }
 
 fn resident_kib() -> String {
