@@ -271,3 +271,101 @@ pub(super) fn record_of(event: &NumberedEvent) -> Record {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use odin_model::attempt::{AttemptResult, Ending};
+    use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
+
+    const NOW: Boottime = Boottime(Duration::from_secs(1000));
+
+    fn empty() -> Events {
+        Events::replayed(&mut Replay::new(), NOW)
+    }
+
+    fn finish(events: &mut Events, run: u64, printed: usize) -> AttemptKey {
+        let key = AttemptKey::of_bits(run, 1);
+        let chunk = OutputChunk {
+            stream: Stream::Stdout,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            bytes: vec![0; printed],
+        };
+        let result = AttemptResult {
+            ending: Ending::Exited { code: 0 },
+            started_at: None,
+            finished_at: jiff::Timestamp::UNIX_EPOCH,
+            usage: Default::default(),
+            output: OutputSummary {
+                kept: OutputKept::Inline(vec![chunk]),
+                ..OutputSummary::default()
+            },
+        };
+        let number = events.take_number();
+        let record = Record::Finished {
+            number,
+            key,
+            result,
+        };
+        events.push(event_of(&record).unwrap(), number);
+        key
+    }
+
+    #[test]
+    fn an_attempt_is_refused_for_an_hour_after_its_acknowledgement() {
+        let mut events = empty();
+        let key = finish(&mut events, 1, 0);
+        events.expire(NOW.plus(TOMBSTONE_KEPT * 3));
+        assert!(events.is_over(key), "nobody acknowledged it yet");
+        events.ack(1, NOW);
+        assert!(events.is_acknowledged());
+        events.expire(NOW.plus(TOMBSTONE_KEPT - Duration::from_nanos(1)));
+        assert!(events.is_over(key));
+        events.expire(NOW.plus(TOMBSTONE_KEPT));
+        assert!(!events.is_over(key));
+    }
+
+    #[test]
+    fn only_events_that_are_written_are_sent_and_from_where_the_server_is() {
+        let mut events = empty();
+        for run in 1..=5 {
+            finish(&mut events, run, 0);
+        }
+        let numbers = |events: &Events, from, written| -> Vec<u64> {
+            events
+                .sendable(from, written)
+                .map(|event| event.number)
+                .collect()
+        };
+        assert_eq!(numbers(&events, 0, 3), [1, 2, 3]);
+        events.ack(2, NOW);
+        assert_eq!(numbers(&events, 0, 5), [3, 4, 5]);
+        assert_eq!(numbers(&events, 4, 5), [4, 5]);
+        assert_eq!(events.acked(), 2);
+    }
+
+    #[test]
+    fn results_that_nobody_takes_stop_new_starts_at_the_bound_and_not_before() {
+        let mut events = empty();
+        let mut run = 0;
+        while !events.is_full() {
+            run += 1;
+            finish(&mut events, run, 4096);
+            assert!(run <= 4096, "the bound is not reached");
+        }
+        assert!(run > 3000, "{run}");
+        events.ack(run / 2, NOW);
+        assert!(!events.is_full());
+    }
+
+    #[test]
+    fn the_oldest_tombstone_goes_when_there_are_too_many() {
+        let mut events = empty();
+        let first = AttemptKey::of_bits(0, 1);
+        let many = u64::try_from(TOMBSTONES_MAX).unwrap();
+        (0..many).for_each(|run| events.bury(AttemptKey::of_bits(run, 1), NOW));
+        assert!(events.is_over(first));
+        events.bury(AttemptKey::of_bits(many, 1), NOW);
+        assert!(!events.is_over(first) && events.is_over(AttemptKey::of_bits(many, 1)));
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal};
+
 use odin_executor::protocol::{ListedState, RefusalReason, Report};
 use odin_model::Outcome;
 use odin_model::attempt::{AttemptEventKind, Ending};
@@ -146,6 +148,25 @@ fn an_executor_without_work_and_without_a_server_goes() {
     executor.disconnect();
     wait_until(|| (!is_alive(&pid.to_string())).then_some(()));
     assert!(!executor.dir.control_socket().exists());
+}
+
+#[test]
+fn a_signal_lets_an_executor_end_only_when_its_work_is_done() {
+    let mut executor = Executor::start();
+    let launch = executor.shell("while [ ! -e go ]; do sleep 0.01; done; exit 4");
+    let key = executor.arm(launch);
+    executor.wait_started(key);
+    let pid = Pid::from_raw(i32::try_from(executor.pid()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    assert_eq!(executor.list()[0].state, ListedState::Running);
+    std::fs::write(executor.directory().join("go"), "").unwrap();
+    assert_eq!(
+        executor.wait_finished(key).ending,
+        Ending::Exited { code: 4 }
+    );
+    while executor.next().is_some() {}
+    executor.connect();
 }
 
 /// The executor is killed after each number of events in turn, in the middle of due runs. Every run has one outcome

@@ -6,10 +6,12 @@ mod executor;
 
 mod cancelling_and_timeouts;
 mod crashes;
+mod disks;
 mod due_instants_and_leases;
 mod exits;
 mod output;
 mod owners;
+mod protocol;
 mod surroundings;
 mod trees;
 mod unpacking;
