@@ -26,6 +26,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// The longest pause between two repetitions.
 const PAUSE_MAX: Duration = Duration::from_millis(800);
 
+/// How often an answer is asked for whose body breaks off.
+const BODIES_MAX: u32 = 3;
+
 /// A bearer token. Never printed.
 #[derive(Clone)]
 pub struct Token(HeaderValue);
@@ -198,12 +201,18 @@ impl Client {
         }
     }
 
-    /// The body of the answer to a call, of at most so many bytes.
-    ///
-    /// A body that breaks off is not asked for again: who reads large answers says so in their error.
+    /// The body of the answer to a call, of at most so many bytes. A body that breaks off is asked for again.
     pub(crate) async fn bytes(&self, call: &Call, bytes_max: usize) -> Result<Bytes, ClientError> {
+        for _ in 1..BODIES_MAX {
+            let answer = self.answer(call).await?;
+            match reply::body(&self.place(), answer, bytes_max).await {
+                Err(ClientError::Lost { .. }) if call.counts_once() => {}
+                body => return body.map_err(|error| told_precisely(error, call, true)),
+            }
+        }
         let answer = self.answer(call).await?;
-        reply::body(&self.place(), answer, bytes_max).await
+        let body = reply::body(&self.place(), answer, bytes_max).await;
+        body.map_err(|error| told_precisely(error, call, true))
     }
 
     /// The answer to a call as JSON.

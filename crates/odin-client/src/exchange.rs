@@ -59,7 +59,7 @@ impl Endpoint {
     ) -> Result<Response<Incoming>, ClientError> {
         match self {
             Self::Socket { path, named_by } => {
-                let stream = self.connected(path, socket::connect(path)).await?;
+                let stream = self.connected(socket::connect(path)).await?;
                 if let Some(port) = named_by {
                     refuse_stranger(&stream, path, *port)?;
                 }
@@ -67,7 +67,7 @@ impl Endpoint {
             }
             Self::Tcp { host, port } => {
                 let stream = self
-                    .connected(Path::new(host), TcpStream::connect((host.as_str(), *port)))
+                    .connected(TcpStream::connect((host.as_str(), *port)))
                     .await?;
                 self.exchange(stream, request, patience).await
             }
@@ -76,7 +76,6 @@ impl Endpoint {
 
     async fn connected<S>(
         &self,
-        path: &Path,
         connecting: impl Future<Output = io::Result<S>>,
     ) -> Result<S, ClientError> {
         let place = self.to_string();
@@ -88,13 +87,13 @@ impl Endpoint {
                 carried_out: CarriedOut::No,
             });
         };
-        connected.map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+        connected.map_err(|source| match (source.kind(), self) {
+            (io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused, _) => {
                 ClientError::NotRunning { place }
             }
-            io::ErrorKind::PermissionDenied => ClientError::SocketNotPermitted {
-                path: path.to_owned(),
-            },
+            (io::ErrorKind::PermissionDenied, Self::Socket { path, .. }) => {
+                ClientError::SocketNotPermitted { path: path.clone() }
+            }
             _ => ClientError::Connect { place, source },
         })
     }
@@ -115,7 +114,11 @@ impl Endpoint {
             if error.is_parse() {
                 return ClientError::NotOdin { place, detail };
             }
-            ClientError::Lost { place, detail, carried_out: CarriedOut::Perhaps }
+            ClientError::Lost {
+                place,
+                detail,
+                carried_out: CarriedOut::Perhaps,
+            }
         };
         let exchanging = async {
             let (mut sender, connection) =

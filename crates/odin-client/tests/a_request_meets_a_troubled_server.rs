@@ -253,3 +253,13 @@ async fn a_url_needs_a_token() {
         ("client/token-missing", Exit::NotPermitted)
     );
 }
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_asked_for_again() {
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_owned();
+    let server = Scripted::start(vec![cut.clone(), ok(NODES)]);
+    server.client().await.nodes().await.unwrap();
+    let server = Scripted::start(vec![cut.clone(), cut.clone(), cut]);
+    let error = server.client().await.nodes().await.unwrap_err();
+    assert_eq!(error.code(), "client/connection-lost");
+}

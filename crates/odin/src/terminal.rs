@@ -48,8 +48,12 @@ fn is_hidden(c: char) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     pending: Vec<u8>,
+    /// Whether a colour was passed on that may still be set.
+    coloured: bool,
 }
 
+/// Ends every colour.
+const COLOURS_END: &str = "\u{1b}[0m";
 /// The longest colour sequence that is passed on: `ESC [`, parameters, `m`.
 const COLOUR_BYTES_MAX: usize = 32;
 
@@ -59,13 +63,26 @@ impl Filter {
         self.pending.extend_from_slice(bytes);
         let whole = self.pending.len() - unfinished(&self.pending);
         let bytes: Vec<u8> = self.pending.drain(..whole).collect();
-        safe(&String::from_utf8_lossy(&bytes))
+        self.safe(&bytes)
     }
 
-    /// The safe form of what was kept back.
+    /// The safe form of what was kept back, and the end of every colour.
     pub(crate) fn finish(&mut self) -> String {
         let bytes = std::mem::take(&mut self.pending);
-        safe(&String::from_utf8_lossy(&bytes))
+        let mut text = self.safe(&bytes);
+        if std::mem::take(&mut self.coloured) {
+            text.push_str(COLOURS_END);
+        }
+        text
+    }
+
+    fn safe(&mut self, bytes: &[u8]) -> String {
+        let text = safe(&String::from_utf8_lossy(bytes));
+        // Escapes that are left are colours.
+        if let Some(last) = text.rfind('\u{1b}') {
+            self.coloured = !text[last..].starts_with(COLOURS_END);
+        }
+        text
     }
 }
 
@@ -176,6 +193,7 @@ mod tests {
         for (bytes, expected) in [
             (&b"a\r\nb\tc\n"[..], "a\nb\tc\n"),
             (b"\x1b[31;1mred\x1b[0m", "\x1b[31;1mred\x1b[0m"),
+            (b"\x1b[31mleft red", "\x1b[31mleft red\x1b[0m"),
             (b"\x1b[2J\x1b]0;title\x07", "^[[2J^[]0;title^G"),
             (b"10%\r20%", "10%^M20%"),
             ("ä€😀\u{9b}31m".as_bytes(), "ä€😀\\u{9b}31m"),

@@ -553,3 +553,62 @@ fn a_dry_run_without_a_server_checks_and_shows_what_it_can() {
     "#]]
     .assert_eq(&seen);
 }
+
+/// A stand-in for the compiler: what Odin asks of it is its arguments and environment.
+fn with_go(directory: &Path, script: &str, arguments: &[&str]) -> Output {
+    use std::os::unix::fs::PermissionsExt;
+    let bin = directory.join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::write(bin.join("go"), format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(bin.join("go"), PermissionsExt::from_mode(0o755)).unwrap();
+    odin_testbed::sealed(Path::new(ODIN))
+        .args(arguments)
+        .current_dir(directory)
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("ODIN_DATA_DIR", directory.join("no-server"))
+        .env("HOME", directory)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_go_job_is_built_by_the_deployer_and_the_compilers_words_are_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("main.go"), "package main\n").unwrap();
+    let file = "job: {name: x, language: go, file: main.go, schedule: never, timezone: UTC}\n";
+    std::fs::write(directory.path().join("job.yml"), file).unwrap();
+    let dry_run = ["deploy", "-f", "job.yml", "--dry-run"];
+
+    let broken = "echo './main.go:1:1: undefined: x' >&2; exit 1";
+    expect![[r#"
+        --- stderr
+        error[go/build-failed]: `go build main.go` failed
+        help: Mend what the compiler says, then deploy again:
+              ./main.go:1:1: undefined: x
+        --- exit 2
+    "#]].assert_eq(&seen(&with_go(directory.path(), broken, &dry_run)));
+
+    // Arguments: build -o OUT -- ./main.go
+    let works = r#"[ "$1 $2 $4 $5 $CGO_ENABLED" = "build -o -- ./main.go 0" ] && echo binary > "$3""#;
+    expect![[r#"
+        job.yml would be deployed as a job (no server was asked)
+          name:      x
+          language:  go
+          schedule:  never (UTC)
+          files:     job.yml main main.go (219 bytes packed)
+          due:       never
+    "#]].assert_eq(&seen(&with_go(directory.path(), works, &dry_run)));
+
+    let output = odin_testbed::sealed(Path::new(ODIN))
+        .args(dry_run)
+        .current_dir(directory.path())
+        .env("PATH", directory.path())
+        .output()
+        .unwrap();
+    expect![[r#"
+        --- stderr
+        error[go/not-installed]: `go` is not installed here, and the job is in Go
+        help: Install Go from https://go.dev/dl, or put it on PATH.
+        --- exit 2
+    "#]].assert_eq(&seen(&output));
+}

@@ -44,6 +44,13 @@ struct DryRun {
     job: Option<Job>,
 }
 
+/// What `--dry-run --json` prints for a directory.
+#[derive(Debug, Serialize)]
+struct DryRuns {
+    jobs: Vec<DryRun>,
+    next: Option<String>,
+}
+
 /// How many occurrences a dry run shows.
 const OCCURRENCES_SHOWN: usize = 3;
 
@@ -81,20 +88,33 @@ pub(crate) async fn run(args: &DeployArgs, context: &Context) -> Result<(), CliE
         }
     }
     if context.json() {
-        match (is_directory, jobs.pop(), rehearsals.pop()) {
-            (false, Some(job), _) => context.print_json(&job)?,
-            (false, None, Some(rehearsal)) => context.print_json(&rehearsal)?,
-            (_, job, None) => {
-                jobs.extend(job);
-                context.print_json(&JobList { jobs, next: None })?;
-            }
-            (_, _, last) => {
-                rehearsals.extend(last);
-                context.print_json(&rehearsals)?;
-            }
-        }
+        print_json(is_directory, jobs, rehearsals, context)?;
     }
     worst.map_or(Ok(()), |exit| Err(CliError::Said(exit)))
+}
+
+/// One file's job is bare, a directory's are a list.
+fn print_json(
+    is_directory: bool,
+    mut jobs: Vec<Job>,
+    mut rehearsals: Vec<DryRun>,
+    context: &Context,
+) -> Result<(), CliError> {
+    match (is_directory, jobs.pop(), rehearsals.pop()) {
+        (false, Some(job), _) => context.print_json(&job),
+        (false, None, Some(rehearsal)) => context.print_json(&rehearsal),
+        (_, None, Some(last)) => {
+            rehearsals.push(last);
+            context.print_json(&DryRuns {
+                jobs: rehearsals,
+                next: None,
+            })
+        }
+        (_, last, None | Some(_)) => {
+            jobs.extend(last);
+            context.print_json(&JobList { jobs, next: None })
+        }
+    }
 }
 
 /// A refusal of a file counts more than any other failure.
@@ -153,9 +173,9 @@ async fn deploy(path: &Path, context: &Context) -> Result<Job, CliError> {
     } else {
         job.warnings.clone()
     };
-    report::warn(&warnings, Some(source(&prepared)));
-    report::decided(&job.decided);
     if !context.json() {
+        report::warn(&warnings, Some(source(&prepared)));
+        report::decided(&job.decided);
         context.print(&format!("Job: {} deployed successfully\n", job.id))?;
         let zone = times::zone(&job.timezone);
         let next = job
@@ -240,8 +260,8 @@ async fn rehearse(path: &Path, context: &Context) -> Result<DryRun, CliError> {
         },
         job,
     };
-    report::warn(&rehearsal.warnings, Some(source(&prepared)));
     if !context.json() {
+        report::warn(&rehearsal.warnings, Some(source(&prepared)));
         print_rehearsal(&rehearsal, &prepared, &zone, context)?;
     }
     Ok(rehearsal)

@@ -29,12 +29,14 @@ pub(crate) async fn run(args: &ExecuteArgs, context: &Context) -> Result<Exit, C
     let prepared = deployment::prepare(&args.file, Purpose::Execute)?;
     let client = context.client().await?;
     let job = send(&client, &prepared, Sending::Execute, context).await?;
-    let warnings = if job.warnings.is_empty() {
-        prepared.warnings()
-    } else {
-        job.warnings.clone()
-    };
-    report::warn(&warnings, Some(source(&prepared)));
+    if !context.json() {
+        let warnings = if job.warnings.is_empty() {
+            prepared.warnings()
+        } else {
+            job.warnings
+        };
+        report::warn(&warnings, Some(source(&prepared)));
+    }
     let run = client.run_job(job.id, context.key()?).await?;
     run::report(&client, run, args.wait, context).await
 }

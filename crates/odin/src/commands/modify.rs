@@ -55,10 +55,10 @@ pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), CliEr
             ));
         }
     };
-    report::warn(&changed.warnings, None);
     if context.json() {
         return context.print_json(&changed);
     }
+    report::warn(&changed.warnings, None);
     context.print(&format!("Updated job {} successfully\n", changed.id))?;
     report::decided(&changed.decided);
     Ok(())

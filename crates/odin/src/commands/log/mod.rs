@@ -20,7 +20,7 @@ pub(crate) struct LogArgs {
     /// A job's id or name, or a run's id
     #[arg(short, long, value_name = "JOB|RUN")]
     id: String,
-    /// Go on with what happens, until Ctrl-C or the end of the run
+    /// Go on with what happens, until Ctrl-C or the end of the run; with --json an object a line
     #[arg(short, long)]
     follow: bool,
 }
