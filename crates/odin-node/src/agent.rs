@@ -5,7 +5,7 @@
 //! missed effects, the agent first waits until everything its executor has recorded is applied, then reads its open
 //! runs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ const LEASE_EVERY: Duration = Duration::from_secs(1);
 const LEASE_RETRY: Duration = Duration::from_millis(50);
 /// How many batches of events may wait for the log.
 const HANDED_MAX: usize = 64;
+/// How many versions the executor is asked to unpack at once: half of what it takes, which keeps it busy.
+const PREPARING_MAX: usize = 32;
 /// How many unpacked versions are remembered; beyond, the executor is asked again, which costs a look.
 const PREPARED_MAX: usize = 100_000;
 
@@ -80,8 +82,12 @@ struct Work {
     skew: Option<SignedDuration>,
     /// Versions that are unpacked.
     prepared: HashSet<(JobId, VersionNumber)>,
-    /// Launches that wait for their version.
+    /// Launches that wait for their version to be unpacked.
     waiting: HashMap<(JobId, VersionNumber), Vec<Pinned>>,
+    /// Versions that the executor is yet to be asked to unpack, in the order in which they are needed.
+    to_prepare: VecDeque<Prepare>,
+    /// How many it has been asked for and has not answered.
+    preparing: usize,
     /// Who waits for what a running attempt has printed.
     peeks: HashMap<AttemptKey, Vec<oneshot::Sender<odin_executor::protocol::PeekedOutput>>>,
 }
@@ -106,6 +112,8 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
         skew: None,
         prepared: HashSet::new(),
         waiting: HashMap::new(),
+        to_prepare: VecDeque::new(),
+        preparing: 0,
         peeks: HashMap::new(),
     };
     tokio::select! {
@@ -183,6 +191,8 @@ impl Work {
                 self.stage = Stage::Reading;
                 self.peeks.clear();
                 self.waiting.clear();
+                self.to_prepare.clear();
+                self.preparing = 0;
                 self.prepared.clear();
                 // Answered after every recorded event, so the list comes when all of them have been handed over.
                 self.request(Request::List).await;
@@ -204,6 +214,7 @@ impl Work {
                 version,
                 failure: None,
             } => {
+                self.prepare_next().await;
                 if self.prepared.len() >= PREPARED_MAX {
                     self.prepared.clear();
                 }
@@ -217,6 +228,7 @@ impl Work {
                 version,
                 failure: Some(failure),
             } => {
+                self.prepare_next().await;
                 tracing::warn!(%job, %version, code = failure.code, message = failure.message, "a bundle cannot be unpacked");
                 for pinned in self.waiting.remove(&(job, version)).unwrap_or_default() {
                     let reason = format!(
@@ -381,7 +393,12 @@ impl Work {
                     hash: job.bundle,
                     owner,
                 };
-                self.request(Request::Prepare(prepare)).await;
+                if self.preparing < PREPARING_MAX {
+                    self.preparing += 1;
+                    self.request(Request::Prepare(prepare)).await;
+                } else {
+                    self.to_prepare.push_back(prepare);
+                }
             }
             return Ok(());
         }
@@ -392,6 +409,14 @@ impl Work {
         let launch = self.agent.launches.launch(pinned, &job, now, skew);
         self.request(Request::Arm(Box::new(launch))).await;
         Ok(())
+    }
+
+    /// The executor has answered for one version: it may have another.
+    async fn prepare_next(&mut self) {
+        match self.to_prepare.pop_front() {
+            Some(prepare) => self.request(Request::Prepare(prepare)).await,
+            None => self.preparing = self.preparing.saturating_sub(1),
+        }
     }
 
     async fn cancel(&self, key: AttemptKey, reason: String, when: CancelWhen) {

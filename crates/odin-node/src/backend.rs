@@ -24,6 +24,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::agent::Peek;
 use crate::engine::{Engine, Up};
+use crate::launches::interpreter;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
 use crate::users;
@@ -257,7 +258,14 @@ impl Backend for NodeBackend {
     }
 
     fn interpreter_missing(&self, program: &Program, env: &[(String, String)]) -> Option<String> {
-        odin_executor::program_missing(program, env)
+        let looked_for = match program {
+            Program::Interpreted { language, file } => &Program::Interpreted {
+                language: interpreter(language).to_owned(),
+                file: file.clone(),
+            },
+            other => other,
+        };
+        odin_executor::program_missing(looked_for, env)
     }
 
     fn server_user(&self) -> &Owner {

@@ -114,7 +114,7 @@ fn program(spec: &JobSpec) -> LaunchProgram {
     let args = || spec.args.clone();
     match &spec.program {
         Program::Interpreted { language, file } => LaunchProgram::Interpreted {
-            interpreter: language.clone(),
+            interpreter: interpreter(language).to_owned(),
             configured: Vec::new(),
             file: file.clone(),
             args: args(),
@@ -129,5 +129,15 @@ fn program(spec: &JobSpec) -> LaunchProgram {
             line: line.clone(),
             args: args(),
         },
+    }
+}
+
+/// The interpreter of a language that is written as a name. `python` has long meant Python 3, and most systems have
+/// only that name for it.
+pub(crate) fn interpreter(language: &str) -> &str {
+    if language == "python" {
+        "python3"
+    } else {
+        language
     }
 }

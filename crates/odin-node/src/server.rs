@@ -106,6 +106,13 @@ impl Server {
         let store =
             Store::open(&data_dir.state_db()).map_err(|error| of_store(&error, &data_dir))?;
         let name = name_of(&options, &store).map_err(|error| of_store(&error, &data_dir))?;
+        // What an upload that was cut off by the end of an earlier server left.
+        odin_api::remove_unfinished_uploads(&data_dir.bundles()).map_err(|source| {
+            StartError::DataDir {
+                path: data_dir.bundles(),
+                source,
+            }
+        })?;
         let local_token = data_dir.local_token(&mut |bits| {
             getrandom::fill(bits).expect("the kernel has random numbers");
         })?;
