@@ -121,7 +121,7 @@ impl CliError {
             Self::Client(error) => Some(error.into_problem()),
             Self::Plain(plain) => Some(Problem {
                 kind: format!("urn:odin:{}", plain.code),
-                title: "The command did not succeed".to_owned(),
+                title: title_of(plain.code).to_owned(),
                 status,
                 code: plain.code.to_owned(),
                 detail: plain.message,
@@ -140,6 +140,17 @@ impl CliError {
             }
             Self::Said(_) | Self::NobodyReads => None,
         }
+    }
+}
+
+/// The server's title where it knows the code, else one for all of the command's own.
+fn title_of(code: &str) -> &'static str {
+    let row = odin_wire::error_code::find(code);
+    let family = row.code.strip_suffix('*');
+    if row.code == code || family.is_some_and(|family| code.starts_with(family)) {
+        row.title
+    } else {
+        "The command did not succeed"
     }
 }
 

@@ -586,10 +586,12 @@ fn a_go_job_is_built_by_the_deployer_and_the_compilers_words_are_shown() {
         help: Mend what the compiler says, then deploy again:
               ./main.go:1:1: undefined: x
         --- exit 2
-    "#]].assert_eq(&seen(&with_go(directory.path(), broken, &dry_run)));
+    "#]]
+    .assert_eq(&seen(&with_go(directory.path(), broken, &dry_run)));
 
     // Arguments: build -o OUT -- ./main.go
-    let works = r#"[ "$1 $2 $4 $5 $CGO_ENABLED" = "build -o -- ./main.go 0" ] && echo binary > "$3""#;
+    let works =
+        r#"[ "$1 $2 $4 $5 $CGO_ENABLED" = "build -o -- ./main.go 0" ] && echo binary > "$3""#;
     expect![[r#"
         job.yml would be deployed as a job (no server was asked)
           name:      x
@@ -597,7 +599,8 @@ fn a_go_job_is_built_by_the_deployer_and_the_compilers_words_are_shown() {
           schedule:  never (UTC)
           files:     job.yml main main.go (219 bytes packed)
           due:       never
-    "#]].assert_eq(&seen(&with_go(directory.path(), works, &dry_run)));
+    "#]]
+    .assert_eq(&seen(&with_go(directory.path(), works, &dry_run)));
 
     let output = odin_testbed::sealed(Path::new(ODIN))
         .args(dry_run)
@@ -610,5 +613,6 @@ fn a_go_job_is_built_by_the_deployer_and_the_compilers_words_are_shown() {
         error[go/not-installed]: `go` is not installed here, and the job is in Go
         help: Install Go from https://go.dev/dl, or put it on PATH.
         --- exit 2
-    "#]].assert_eq(&seen(&output));
+    "#]]
+    .assert_eq(&seen(&output));
 }

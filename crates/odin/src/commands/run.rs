@@ -62,12 +62,19 @@ pub(crate) async fn report(
 /// How a run ended, in one line.
 fn ending(run: &Run) -> String {
     let outcome = run.outcome.map_or("finished", Outcome::word);
-    let mut text = format!("Run {} of {} {outcome}", run.id, run.job_name);
-    if log_line::has_news(run) {
-        let error = log_line::error_of(run);
-        if error != outcome.replace('_', " ") {
-            text += &format!(": {error}");
-        }
+    let mut text = format!("Run {} of {} ", run.id, run.job_name);
+    let error = if log_line::has_news(run) {
+        log_line::error_of(run)
+    } else {
+        String::new()
+    };
+    // The reason may say by itself how it ended.
+    if error.starts_with(&outcome.replace('_', " ")) {
+        text += &error;
+    } else if error.is_empty() {
+        text += outcome;
+    } else {
+        text += &format!("{outcome}: {error}");
     }
     if let (Some(started_at), Some(finished_at)) = (run.started_at, run.finished_at) {
         text += &format!(
@@ -101,7 +108,7 @@ mod tests {
             ),
             (
                 ends(Outcome::TimedOut, None),
-                "Run r0000000030000 of check_stocks timed_out after 1.3 s",
+                "Run r0000000030000 of check_stocks timed out after 1.3 s",
             ),
         ] {
             assert_eq!(ending(&run), expected);
