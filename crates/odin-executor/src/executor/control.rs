@@ -6,7 +6,8 @@ use rustix::event::epoll::EventFlags;
 use rustix::net::SendFlags;
 
 use super::attempt::State;
-use super::main_loop::{MainLoop, Source};
+use super::main_loop::MainLoop;
+use super::sources::Source;
 use crate::frame::{self, FrameBuffer};
 use crate::journal::Record;
 use crate::protocol::{
@@ -120,7 +121,11 @@ impl MainLoop {
             return;
         }
         self.control.connection = None;
-        if self.watch(&socket, Source::Control, EventFlags::IN).is_ok() {
+        if self
+            .sources
+            .watch(&socket, Source::Control, EventFlags::IN)
+            .is_ok()
+        {
             self.control.connection = Some(Connection {
                 socket,
                 received: FrameBuffer::default(),
@@ -271,7 +276,8 @@ impl MainLoop {
         if interest != connection.interest {
             connection.interest = interest;
             if let Some(connection) = &self.control.connection {
-                self.watch_otherwise(&connection.socket, Source::Control, interest);
+                self.sources
+                    .watch_otherwise(&connection.socket, Source::Control, interest);
             }
         }
     }

@@ -1,22 +1,18 @@
 //! The loop: wait, take what happened, write it down, act on it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use odin_model::{Boottime, Clock};
-use rustix::event::Timespec;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 
 use super::control::Control;
 use super::events::Events;
 use super::orphans::Orphans;
 use super::prepare::Preparer;
 use super::slots::{Slot, Slots};
+use super::sources::{Source, Sources};
 use super::timers::{Timer, Timers};
-use super::wake::Wake;
 use super::{ExecutorError, ExecutorOptions, ExitReason, recovery};
 use crate::data_dir::DataDir;
 use crate::journal::{Journal, Opened, Record, SYNC_WITHIN};
@@ -24,10 +20,7 @@ use crate::output::FRAME_BYTES_MAX;
 use crate::process::Spawners;
 use crate::process::tree::Snapshot;
 use crate::protocol::AttemptKey;
-use crate::socket;
 
-/// Events taken from the kernel at once: bounds what is handled before the loop acts.
-const EVENTS_AT_ONCE: usize = 256;
 /// Descriptors that an attempt takes while it runs: two pipes and the process, and both pipes' other ends meanwhile.
 const DESCRIPTORS_EACH: u64 = 5;
 /// Attempts that run at once, at most, however many descriptors there are.
@@ -35,77 +28,12 @@ const RUNNING_MAX: u64 = 8192;
 /// How long a disk that refused is left alone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Where an event comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    Listener,
-    Values,
-    Wake,
-    Timer,
-    Signals,
-    Control,
-    Stdout(Slot),
-    Stderr(Slot),
-    Exit(Slot),
-}
-
-impl Source {
-    fn data(self) -> EventData {
-        let (kind, slot) = match self {
-            Self::Listener => (0, None),
-            Self::Wake => (1, None),
-            Self::Timer => (2, None),
-            Self::Signals => (3, None),
-            Self::Control => (4, None),
-            Self::Stdout(slot) => (5, Some(slot)),
-            Self::Stderr(slot) => (6, Some(slot)),
-            Self::Exit(slot) => (7, Some(slot)),
-            Self::Values => (8, None),
-        };
-        let slot = slot.unwrap_or(Slot {
-            index: 0,
-            generation: 0,
-        });
-        assert!(
-            slot.index < 1 << 28,
-            "slots are bounded by the attempts that are armed and running"
-        );
-        EventData::new_u64(kind << 60 | u64::from(slot.index) << 32 | u64::from(slot.generation))
-    }
-
-    fn of(data: EventData) -> Self {
-        let data = data.u64();
-        let low = |bits: u64| u32::try_from(bits & 0xffff_ffff).expect("32 bits");
-        let slot = Slot {
-            index: low(data >> 32) & 0x0fff_ffff,
-            generation: low(data),
-        };
-        match data >> 60 {
-            0 => Self::Listener,
-            1 => Self::Wake,
-            2 => Self::Timer,
-            3 => Self::Signals,
-            4 => Self::Control,
-            5 => Self::Stdout(slot),
-            6 => Self::Stderr(slot),
-            8 => Self::Values,
-            _ => Self::Exit(slot),
-        }
-    }
-}
-
 pub(super) struct MainLoop {
     pub(super) dir: DataDir,
     pub(super) clock: Arc<dyn Clock>,
     /// The instant that this turn of the loop began.
     pub(super) now: Boottime,
-    epoll: OwnedFd,
-    timer: OwnedFd,
-    timer_at: Option<Boottime>,
-    signals: OwnedFd,
-    listener: OwnedFd,
-    values: OwnedFd,
-    wake: Wake,
+    pub(super) sources: Sources,
     pub(super) control: Control,
     pub(super) journal: Journal,
     pub(super) executor_id: u64,
@@ -148,72 +76,37 @@ impl MainLoop {
         open_files: Option<libc::rlimit>,
         protected: bool,
     ) -> Result<Self, ExecutorError> {
-        let wake = Wake::new().map_err(ExecutorError::system("make an eventfd"))?;
-        let waker = || {
-            let wake = wake.clone();
-            move || wake.wake()
-        };
+        let sources = Sources::open()?;
         let Opened {
             mut journal,
             mut replay,
-        } = Journal::open(&dir.executor(), waker())?;
-        let now = clock.boottime();
+        } = Journal::open(&dir.executor(), sources.waker())?;
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_err(ExecutorError::system("read the boot id"))?
             .trim()
             .to_owned();
-        let lost = recovery::end_what_was_left(&replay, &boot_id, &*clock);
-        let mut events = Events::replayed(&mut replay, now);
         let executor_id = draw_id().map_err(ExecutorError::system("draw random bits"))?;
+        let lost = recovery::end_what_was_left(&replay, &boot_id, &*clock);
         journal.add(&Record::Opened {
             executor: executor_id,
             pid: std::process::id(),
             boot_id: boot_id.clone(),
         });
-        for (key, result) in lost {
-            let record = Record::Finished {
-                number: events.take_number(),
-                key,
-                result,
-            };
-            let position = journal.add(&record);
-            events.push(
-                super::events::event_of(&record).expect("a finish is an event"),
-                position,
-            );
-        }
-        let spawners = Spawners::start(&dir, &clock, open_files, protected, waker())
+        let now = clock.boottime();
+        let spawners = Spawners::start(&dir, &clock, open_files, protected, sources.waker())
             .map_err(ExecutorError::system("start the spawner threads"))?;
-        let preparer = Preparer::start(&dir, &clock, waker())
+        let preparer = Preparer::start(&dir, &clock, sources.waker())
             .map_err(ExecutorError::system("start a thread"))?;
-        let listener = socket::listen(&dir.control_socket(), 0o600)
-            .map_err(ExecutorError::system("listen on executor.sock"))?;
-        let values = socket::listen(&dir.values_socket(), 0o666)
-            .map_err(ExecutorError::system("listen on values.sock"))?;
-        let epoll =
-            epoll::create(CreateFlags::CLOEXEC).map_err(ExecutorError::system("make an epoll"))?;
-        let timer = rustix::time::timerfd_create(
-            TimerfdClockId::Boottime,
-            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
-        )
-        .map_err(ExecutorError::system("make a timer"))?;
-        let signals = signal_descriptor().map_err(ExecutorError::system("make a signalfd"))?;
-        let this = Self {
+        let mut this = Self {
             dir,
             clock,
             now,
-            epoll,
-            timer,
-            timer_at: None,
-            signals,
-            listener,
-            values,
-            wake,
+            sources,
             control: Control::default(),
             journal,
             executor_id,
             boot_id,
-            events,
+            events: Events::replayed(&mut replay, now),
             slots: Slots::default(),
             armed: BTreeSet::new(),
             starting: BTreeSet::new(),
@@ -234,16 +127,11 @@ impl MainLoop {
             idle_since: None,
             idle_exit: options.idle_exit,
         };
-        for (descriptor, source) in [
-            (this.listener.as_fd(), Source::Listener),
-            (this.values.as_fd(), Source::Values),
-            (this.wake.as_fd(), Source::Wake),
-            (this.timer.as_fd(), Source::Timer),
-            (this.signals.as_fd(), Source::Signals),
-        ] {
-            this.watch(descriptor, source, EventFlags::IN)
-                .map_err(ExecutorError::system("watch a descriptor"))?;
+        for (key, result) in lost {
+            this.record_finish(key, result);
         }
+        // Last: who can connect is answered.
+        this.sources.listen(&this.dir)?;
         Ok(this)
     }
 
@@ -257,8 +145,8 @@ impl MainLoop {
                 self.flush_at_the_end();
                 return Ok(reason);
             }
-            self.set_timer()?;
-            let sources = self.wait()?;
+            self.sources.set_timer(self.next_instant())?;
+            let sources = self.sources.wait()?;
             self.now = self.clock.boottime();
             for source in sources {
                 self.take(source);
@@ -266,40 +154,26 @@ impl MainLoop {
         }
     }
 
-    fn wait(&self) -> Result<Vec<Source>, ExecutorError> {
-        let mut ready = Vec::with_capacity(EVENTS_AT_ONCE);
-        match epoll::wait(
-            &self.epoll,
-            rustix::buffer::spare_capacity(&mut ready),
-            None,
-        ) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(ready
-                .into_iter()
-                .map(|event| Source::of(event.data))
-                .collect()),
-            Err(error) => Err(ExecutorError::System {
-                what: "wait for events",
-                error: error.into(),
-            }),
-        }
-    }
-
     /// Takes in what happened at one source. Nothing is started, ended or sent here.
     fn take(&mut self, source: Source) {
         match source {
+            // Without descriptors or memory for it, the server tries again; jobs do not end for that.
             Source::Listener => {
-                // Without descriptors or memory for it, the server tries again; jobs do not end for that.
-                if let Ok(Some(connection)) = socket::accept(&self.listener) {
+                if let Some(connection) = self.sources.accept() {
                     self.take_connection(connection);
                 }
             }
-            Source::Values => super::values::refuse_waiting(&self.values),
-            Source::Wake => self.wake.clear(),
-            Source::Timer => {
-                let _ = rustix::io::read(&self.timer, &mut [0u8; 8]);
-                self.timer_at = None;
+            Source::Values => self.sources.refuse_values(),
+            Source::Wake => self.sources.clear_wakes(),
+            Source::Timer => self.sources.clear_timer(),
+            Source::Signals => {
+                for signal in self.sources.take_signals() {
+                    match signal {
+                        libc::SIGCHLD => self.orphans.changed(),
+                        _ => self.draining = true,
+                    }
+                }
             }
-            Source::Signals => self.take_signals(),
             Source::Control => self.take_requests(),
             Source::Stdout(slot) => self.take_output(slot, odin_model::output::Stream::Stdout),
             Source::Stderr(slot) => self.take_output(slot, odin_model::output::Stream::Stderr),
@@ -321,6 +195,7 @@ impl MainLoop {
                 Timer::Timeout(slot) => self.time_out(slot),
                 Timer::Drained(slot) => self.stop_reading(slot),
                 Timer::Sweep(slot) => self.sweep(slot),
+                Timer::Watch(slot) => self.watch_running(slot),
             }
         }
         self.orphans.reap();
@@ -363,7 +238,8 @@ impl MainLoop {
         self.retry_at.is_none()
     }
 
-    fn set_timer(&mut self) -> Result<(), ExecutorError> {
+    /// When the loop must turn though nothing happens.
+    fn next_instant(&self) -> Option<Boottime> {
         let candidates = [
             self.timers.next(),
             self.next_launch(),
@@ -371,31 +247,7 @@ impl MainLoop {
             self.retry_at,
             self.idle_until(),
         ];
-        let next = candidates.into_iter().flatten().min();
-        if next == self.timer_at {
-            return Ok(());
-        }
-        // Zero would disarm it; an instant that has passed fires at once.
-        let at = next.map_or(Duration::ZERO, |at| at.0.max(Duration::from_nanos(1)));
-        let it_value = Timespec::try_from(at).unwrap_or(Timespec {
-            tv_sec: i64::MAX,
-            tv_nsec: 0,
-        });
-        let it_interval = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        rustix::time::timerfd_settime(
-            &self.timer,
-            TimerfdTimerFlags::ABSTIME,
-            &Itimerspec {
-                it_interval,
-                it_value,
-            },
-        )
-        .map_err(ExecutorError::system("set the timer"))?;
-        self.timer_at = next;
-        Ok(())
+        candidates.into_iter().flatten().min()
     }
 
     fn idle_until(&self) -> Option<Boottime> {
@@ -426,47 +278,6 @@ impl MainLoop {
         let _ = std::fs::remove_file(self.dir.control_socket());
         let _ = std::fs::remove_file(self.dir.values_socket());
     }
-
-    pub(super) fn watch(
-        &self,
-        descriptor: impl AsFd,
-        source: Source,
-        interest: EventFlags,
-    ) -> rustix::io::Result<()> {
-        epoll::add(&self.epoll, descriptor, source.data(), interest)
-    }
-
-    pub(super) fn watch_otherwise(
-        &self,
-        descriptor: impl AsFd,
-        source: Source,
-        interest: EventFlags,
-    ) {
-        // Fails only for a descriptor that is not watched, and those here are.
-        let _ = epoll::modify(&self.epoll, descriptor, source.data(), interest);
-    }
-
-    /// Closes a watched descriptor. Closing alone would not do: a child in the making holds a copy for a while, and
-    /// what stays open stays watched, so the loop would spin on events of what it no longer has.
-    pub(super) fn close(&self, descriptor: Option<OwnedFd>) {
-        if let Some(descriptor) = descriptor {
-            // Fails only for a descriptor that the kernel refused to watch.
-            let _ = epoll::delete(&self.epoll, &descriptor);
-        }
-    }
-
-    fn take_signals(&mut self) {
-        // Each signalfd_siginfo is 128 bytes; the number of the signal is its first field.
-        let mut buffer = [0u8; 128 * 8];
-        let count = rustix::io::read(&self.signals, &mut buffer).unwrap_or(0);
-        for info in buffer[..count].chunks_exact(128) {
-            let (number, _) = info.split_first_chunk::<4>().expect("128 bytes");
-            match i32::from_ne_bytes(*number) {
-                libc::SIGCHLD => self.orphans.changed(),
-                _ => self.draining = true,
-            }
-        }
-    }
 }
 
 /// Tells who started this process that it listens, and lets go of that pipe.
@@ -493,21 +304,5 @@ fn draw_id() -> std::io::Result<u64> {
         Ok(u64::from_ne_bytes(bytes))
     } else {
         Err(std::io::Error::last_os_error())
-    }
-}
-
-/// SIGCHLD tells of orphans that ended; the others ask the executor to end. All are blocked in every thread.
-fn signal_descriptor() -> std::io::Result<OwnedFd> {
-    // SAFETY: initialises a set of this frame; the descriptor that a successful call returns is ours alone.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT] {
-            libc::sigaddset(&raw mut set, signal);
-        }
-        match libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
-            descriptor if descriptor >= 0 => Ok(OwnedFd::from_raw_fd(descriptor)),
-            _ => Err(std::io::Error::last_os_error()),
-        }
     }
 }

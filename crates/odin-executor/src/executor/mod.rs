@@ -12,6 +12,7 @@ mod prepare;
 mod recovery;
 mod running;
 mod slots;
+mod sources;
 mod timers;
 mod values;
 mod wake;

@@ -1,6 +1,7 @@
 //! A running attempt: its output, its exit, its result.
 
 use std::collections::HashSet;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use odin_model::Usage;
@@ -9,8 +10,9 @@ use odin_model::output::Stream;
 use rustix::event::epoll::EventFlags;
 
 use super::attempt::{Exit, How, Running, State, Stop, ending};
-use super::main_loop::{MainLoop, Source};
+use super::main_loop::MainLoop;
 use super::slots::Slot;
+use super::sources::Source;
 use super::timers::Timer;
 use crate::journal::Record;
 use crate::output::Capture;
@@ -18,6 +20,8 @@ use crate::process::{Made, SpawnOutcome, Spawned};
 
 /// How long output is read after the first process has ended, when something else holds the pipes.
 const READ_AFTER_EXIT: Duration = Duration::from_secs(2);
+/// Until a descriptor that the kernel had no memory to watch is tried again.
+const WATCH_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 impl MainLoop {
     pub(super) fn take_spawned(&mut self, spawned: Spawned) {
@@ -74,30 +78,29 @@ impl MainLoop {
         }
     }
 
-    fn watch_running(&mut self, slot: Slot) {
-        let Some(running) = self.running_mut(slot) else {
+    /// Watches the process and its output. Watching again what is watched already changes nothing.
+    pub(super) fn watch_running(&mut self, slot: Slot) {
+        let again_at = self.now.plus(WATCH_AGAIN_AFTER);
+        let sources = &self.sources;
+        let Some(State::Running(running)) = self.slots.get_mut(slot).map(|attempt| &attempt.state)
+        else {
             return;
         };
         let descriptors = [
-            (running.stdout.take(), Source::Stdout(slot)),
-            (running.stderr.take(), Source::Stderr(slot)),
-            (running.pidfd.take(), Source::Exit(slot)),
+            (&running.stdout, Source::Stdout(slot)),
+            (&running.stderr, Source::Stderr(slot)),
+            (&running.pidfd, Source::Exit(slot)),
         ];
-        for (descriptor, source) in descriptors {
+        let is_watched = |(descriptor, source): (&Option<OwnedFd>, Source)| {
             let Some(descriptor) = descriptor else {
-                continue;
+                return true;
             };
-            // Refused only when the kernel has no memory for it. A pipe that is not watched is closed, as if the
-            // executor could not keep output; a process that is not watched is found by the sweep.
-            let watched = self.watch(&descriptor, source, EventFlags::IN).is_ok();
-            let Some(running) = self.running_mut(slot) else {
-                return;
-            };
-            match source {
-                Source::Stdout(_) => running.stdout = watched.then_some(descriptor),
-                Source::Stderr(_) => running.stderr = watched.then_some(descriptor),
-                _ => running.pidfd = Some(descriptor),
-            }
+            let result = sources.watch(descriptor, source, EventFlags::IN);
+            matches!(result, Ok(()) | Err(rustix::io::Errno::EXIST))
+        };
+        // Refused only when the kernel has no memory for it.
+        if !descriptors.into_iter().all(is_watched) {
+            self.timers.add(again_at, Timer::Watch(slot));
         }
     }
 
@@ -132,7 +135,7 @@ impl MainLoop {
         }
         self.buffer = buffer;
         if ended.is_some() {
-            self.close(ended);
+            self.sources.close(ended);
             self.wind_up_if_read(slot);
         }
     }
@@ -167,7 +170,7 @@ impl MainLoop {
         if !running.pipes_are_closed() {
             self.timers.add(read_until, Timer::Drained(slot));
         }
-        self.close(pidfd);
+        self.sources.close(pidfd);
         self.wind_up_if_read(slot);
     }
 
@@ -184,7 +187,7 @@ impl MainLoop {
             && !running.pipes_are_closed()
         {
             let pipes = [running.stdout.take(), running.stderr.take()];
-            pipes.into_iter().for_each(|pipe| self.close(pipe));
+            pipes.into_iter().for_each(|pipe| self.sources.close(pipe));
             self.wind_up(slot);
         }
     }
@@ -220,7 +223,7 @@ impl MainLoop {
             ..
         } = *running;
         for descriptor in [stdout, stderr, pidfd] {
-            self.close(descriptor);
+            self.sources.close(descriptor);
         }
         let result = AttemptResult {
             started_at,

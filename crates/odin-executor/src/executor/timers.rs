@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Drained(Slot),
     /// Look at what is left of a tree that is being ended.
     Sweep(Slot),
+    /// The kernel had no memory to watch a process or its output: try again.
+    Watch(Slot),
 }
 
 /// Timers in the order of their instants.

@@ -62,8 +62,6 @@ pub(crate) enum Record {
 /// An attempt that a journal has a start of, and no end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Live {
-    /// Which.
-    pub(crate) key: AttemptKey,
     /// Its process and when that was made; `None` when only its start was recorded.
     pub(crate) process: Option<(u32, Boottime)>,
     /// When the process was made.
@@ -100,20 +98,9 @@ impl Replay {
 
     /// Takes the next record.
     pub(crate) fn apply(&mut self, record: Record) {
-        match record {
-            Record::Opened { boot_id, .. } => self.boot_id = boot_id,
-            Record::Starting { key } => {
-                let boot_id = self.boot_id.clone();
-                self.live.insert(
-                    key,
-                    Live {
-                        key,
-                        process: None,
-                        started_at: None,
-                        boot_id,
-                    },
-                );
-            }
+        match &record {
+            Record::Opened { boot_id, .. } => self.boot_id.clone_from(boot_id),
+            Record::Starting { key } => self.goes_on(*key, None, None),
             Record::Started {
                 number,
                 key,
@@ -121,68 +108,51 @@ impl Replay {
                 pid,
                 made,
             } => {
-                let boot_id = self.boot_id.clone();
-                let live = Live {
-                    key,
-                    process: Some((pid, made)),
-                    started_at: Some(at),
-                    boot_id,
-                };
-                self.live.insert(key, live);
-                self.number(
-                    number,
-                    Record::Started {
-                        number,
-                        key,
-                        at,
-                        pid,
-                        made,
-                    },
-                );
+                self.goes_on(*key, Some((*pid, *made)), Some(*at));
+                self.number(*number, record);
             }
-            Record::Finished {
-                number,
-                key,
-                result,
-            } => {
-                self.live.remove(&key);
-                self.number(
-                    number,
-                    Record::Finished {
-                        number,
-                        key,
-                        result,
-                    },
-                );
+            Record::Finished { number, key, .. } => {
+                self.live.remove(key);
+                self.number(*number, record);
             }
-            Record::Acked { up_to } => {
-                let later = self.unacked.split_off(&up_to.saturating_add(1));
-                for record in std::mem::replace(&mut self.unacked, later).into_values() {
-                    if let Record::Finished { key, .. } = record {
-                        self.tombstones.push(key);
-                    }
-                }
-            }
-            Record::Tombstone { key } => self.tombstones.push(key),
+            Record::Acked { up_to } => self.forget(*up_to),
+            Record::Tombstone { key } => self.tombstones.push(*key),
             Record::Running {
                 key,
                 pid,
                 made,
                 started_at,
             } => {
-                let boot_id = self.boot_id.clone();
-                self.live.insert(
-                    key,
-                    Live {
-                        key,
-                        process: Some((pid, made)),
-                        started_at,
-                        boot_id,
-                    },
-                );
+                self.goes_on(*key, Some((*pid, *made)), *started_at);
             }
-            Record::StartReported { number, .. } => self.number(number, record),
-            Record::NextNumber { number } => self.next_number = self.next_number.max(number),
+            Record::StartReported { number, .. } => self.number(*number, record),
+            Record::NextNumber { number } => self.next_number = self.next_number.max(*number),
+        }
+    }
+
+    fn goes_on(
+        &mut self,
+        key: AttemptKey,
+        process: Option<(u32, Boottime)>,
+        started_at: Option<Timestamp>,
+    ) {
+        let boot_id = self.boot_id.clone();
+        self.live.insert(
+            key,
+            Live {
+                process,
+                started_at,
+                boot_id,
+            },
+        );
+    }
+
+    fn forget(&mut self, up_to: u64) {
+        let later = self.unacked.split_off(&up_to.saturating_add(1));
+        for record in std::mem::replace(&mut self.unacked, later).into_values() {
+            if let Record::Finished { key, .. } = record {
+                self.tombstones.push(key);
+            }
         }
     }
 
