@@ -214,11 +214,13 @@ mod tests {
         let mut page = String::from(
             "# The command line\n\n\
              Every command with its help, as `odin COMMAND --help` prints it. Exit codes are on a page of their own:\n\
-             [exit codes](exit-codes.md). This page is made from the command's own definition in `crates/odin`.\n",
+             [exit codes](exit-codes.md). This page is made from the command's own definition in `crates/odin`.\n\
+             [Codes of its own errors](#error-codes) are at the end.\n",
         );
         let mut command = Cli::command().term_width(100);
         command.build();
         describe(&mut command, "odin", 2, &mut page);
+        page += &crate::own_codes::tests::section();
         expect_test::expect_file!["../../../docs/reference/cli.md"].assert_eq(&page);
     }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use odin_client::ClientError;
 use odin_wire::{Exit, Mistake, Problem};
 
+use crate::own_codes;
+
 /// Why a command did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -118,7 +120,14 @@ impl CliError {
             Exit::Conflict => 409,
         };
         match self {
-            Self::Client(error) => Some(error.into_problem()),
+            Self::Client(error) => {
+                let is_own = !matches!(error, ClientError::Refused(_));
+                let mut problem = error.into_problem();
+                if is_own {
+                    problem.title = title_of(&problem.code).to_owned();
+                }
+                Some(problem)
+            }
             Self::Plain(plain) => Some(Problem {
                 kind: format!("urn:odin:{}", plain.code),
                 title: title_of(plain.code).to_owned(),
@@ -143,15 +152,9 @@ impl CliError {
     }
 }
 
-/// The server's title where it knows the code, else one for all of the command's own.
+/// What a code means in general: by the command line's table, else by the server's.
 fn title_of(code: &str) -> &'static str {
-    let row = odin_wire::error_code::find(code);
-    let family = row.code.strip_suffix('*');
-    if row.code == code || family.is_some_and(|family| code.starts_with(family)) {
-        row.title
-    } else {
-        "The command did not succeed"
-    }
+    own_codes::title_of(code).unwrap_or_else(|| odin_wire::error_code::find(code).title)
 }
 
 /// An I/O error without the number that the standard library appends.

@@ -10,6 +10,7 @@ mod deployment;
 mod error;
 mod go_build;
 mod log_line;
+mod own_codes;
 mod report;
 mod run_output;
 mod selection;

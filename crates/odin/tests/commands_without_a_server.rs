@@ -251,17 +251,17 @@ fn usage_that_is_refused_ends_with_2() {
     check(
         &["describe", "--json"],
         &expect![[r#"
-        --- stderr
-        {
-          "type": "urn:odin:cli/usage",
-          "title": "The command did not succeed",
-          "status": 422,
-          "code": "cli/usage",
-          "detail": "the following required arguments were not provided:\n  --id <JOB>",
-          "help": "Usage: odin describe --id <JOB> --json\n\nFor more information, try '--help'."
-        }
-        --- exit 2
-    "#]],
+            --- stderr
+            {
+              "type": "urn:odin:cli/usage",
+              "title": "The arguments are refused",
+              "status": 422,
+              "code": "cli/usage",
+              "detail": "the following required arguments were not provided:\n  --id <JOB>",
+              "help": "Usage: odin describe --id <JOB> --json\n\nFor more information, try '--help'."
+            }
+            --- exit 2
+        "#]],
     );
     check(
         &["list", "--port", "http"],
@@ -320,7 +320,7 @@ fn no_server_ends_with_3_and_the_next_step() {
             --- stderr
             {
               "type": "urn:odin:client/not-running",
-              "title": "The server could not be asked",
+              "title": "No server is running there",
               "status": 503,
               "code": "client/not-running",
               "detail": "no Odin server is running at missing.sock",

@@ -1,0 +1,230 @@
+//! The codes of errors that the command line finds by itself. Those of the server are in `odin-wire`.
+
+use odin_wire::Exit;
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnCode {
+    /// The code, or a family of codes where it ends with `/*`.
+    pub(crate) code: &'static str,
+    /// What a command ends with that meets it.
+    pub(crate) exit: Exit,
+    /// What it means.
+    pub(crate) title: &'static str,
+}
+
+const fn row(code: &'static str, exit: Exit, title: &'static str) -> OwnCode {
+    OwnCode { code, exit, title }
+}
+
+/// Every code, in alphabetical order.
+pub(crate) const TABLE: &[OwnCode] = &[
+    row(
+        "cli/bad-address",
+        Exit::Refused,
+        "Not a server's address or port",
+    ),
+    row(
+        "cli/bad-environment",
+        Exit::Refused,
+        "A variable of the environment is not UTF-8",
+    ),
+    row("cli/bad-time", Exit::Refused, "Not a time"),
+    row("cli/bad-token", Exit::Refused, "Not a token"),
+    row(
+        "cli/file",
+        Exit::Refused,
+        "A file cannot be read or written",
+    ),
+    row(
+        "cli/no-randomness",
+        Exit::Failed,
+        "The system gives no random numbers",
+    ),
+    row("cli/no-runtime", Exit::Failed, "The command cannot start"),
+    row(
+        "cli/not-a-file",
+        Exit::Refused,
+        "A path names nothing that the command can use",
+    ),
+    row(
+        "cli/not-supported-yet",
+        Exit::Refused,
+        "A flag that is not supported yet",
+    ),
+    row(
+        "cli/nothing-to-modify",
+        Exit::Refused,
+        "`modify` without a change",
+    ),
+    row("cli/output", Exit::Failed, "The output cannot be written"),
+    row("cli/usage", Exit::Refused, "The arguments are refused"),
+    row(
+        "client/answer-too-large",
+        Exit::Failed,
+        "The server's answer is larger than a client takes",
+    ),
+    row(
+        "client/cannot-connect",
+        Exit::Unavailable,
+        "The connection cannot be made",
+    ),
+    row(
+        "client/connection-lost",
+        Exit::Unavailable,
+        "The connection broke before the answer was complete",
+    ),
+    row(
+        "client/gone",
+        Exit::NotFound,
+        "A job was gone when its removal was repeated",
+    ),
+    row(
+        "client/no-socket",
+        Exit::Unavailable,
+        "The node on the port has no unix socket",
+    ),
+    row(
+        "client/not-odin",
+        Exit::Unavailable,
+        "What answers is not an Odin server",
+    ),
+    row(
+        "client/not-running",
+        Exit::Unavailable,
+        "No server is running there",
+    ),
+    row(
+        "client/socket-not-permitted",
+        Exit::NotPermitted,
+        "You may not use the socket",
+    ),
+    row(
+        "client/strangers-socket",
+        Exit::NotPermitted,
+        "The port's node named a socket that neither root nor you hold",
+    ),
+    row(
+        "client/timeout",
+        Exit::Unavailable,
+        "The server did not answer in time",
+    ),
+    row(
+        "client/token-missing",
+        Exit::NotPermitted,
+        "A server named by URL needs a token",
+    ),
+    row("demo/*", Exit::Failed, "The demonstration failed"),
+    row(
+        "executor/*",
+        Exit::Failed,
+        "The executor cannot start or go on",
+    ),
+    row(
+        "generate/bad-name",
+        Exit::Refused,
+        "Not a name for a job file",
+    ),
+    row(
+        "generate/exists",
+        Exit::Refused,
+        "A file is there already, and nothing is overwritten",
+    ),
+    row("go/build-failed", Exit::Refused, "`go build` failed"),
+    row(
+        "go/not-installed",
+        Exit::Refused,
+        "`go` is not installed here",
+    ),
+    row(
+        "go/not-startable",
+        Exit::Refused,
+        "`go build` cannot be started",
+    ),
+    row(
+        "job/ambiguous-name",
+        Exit::Refused,
+        "Several jobs have this name",
+    ),
+    row(
+        "recover/exists",
+        Exit::Refused,
+        "A file is there already, and nothing is overwritten",
+    ),
+    row("server/*", Exit::Failed, "The server cannot start or go on"),
+];
+
+/// The title of a code, of its own or of its family.
+pub(crate) fn title_of(code: &str) -> Option<&'static str> {
+    let matches = |row: &&OwnCode| match row.code.strip_suffix('*') {
+        Some(family) => code.starts_with(family),
+        None => row.code == code,
+    };
+    TABLE.iter().find(matches).map(|row| row.title)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// The table as a section of the reference page.
+    pub(crate) fn section() -> String {
+        let mut text = String::from(
+            "\n## Error codes\n\n\
+             Errors of the server have [codes of their own](errors.md); the command line adds these. `x/*` stands for\n\
+             every code of that prefix.\n\n| code | exit | meaning |\n| --- | --- | --- |\n",
+        );
+        for row in TABLE {
+            text += &format!("| `{}` | {} | {} |\n", row.code, row.exit.code(), row.title);
+        }
+        text
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_no_code_is_there_twice() {
+        assert!(TABLE.is_sorted_by(|a, b| a.code < b.code));
+    }
+
+    /// Codes that this crate and the client write, outside their tests.
+    fn codes_in(directory: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                codes_in(&path, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            let literals = text.split('"').skip(1).step_by(2);
+            let is_code = |literal: &&str| {
+                let (family, name) = literal.split_once('/').unwrap_or_default();
+                let word = |text: &str| {
+                    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+                };
+                let families = [
+                    "cli", "client", "go", "generate", "recover", "demo", "executor",
+                ];
+                families.contains(&family) && word(name)
+            };
+            found.extend(literals.filter(is_code).map(str::to_owned));
+        }
+    }
+
+    #[test]
+    fn every_code_that_is_written_in_the_source_is_in_the_table() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = Vec::new();
+        codes_in(&here.join("src"), &mut found);
+        codes_in(&here.join("../odin-client/src"), &mut found);
+        assert!(
+            found.len() > 20,
+            "the search finds nothing any more: {found:?}"
+        );
+        let missing: Vec<_> = found
+            .iter()
+            .filter(|code| title_of(code).is_none())
+            .collect();
+        assert_eq!(missing, [] as [&String; 0]);
+    }
+}
