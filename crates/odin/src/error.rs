@@ -1,7 +1,7 @@
 //! Why a command did not succeed: facts, the exit code and the next step. Drawing them is `report`'s business.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 use odin_client::ClientError;
 use odin_wire::{Exit, Mistake, Problem};
@@ -57,6 +57,10 @@ pub(crate) struct TextMistakes {
 impl CliError {
     /// A refusal or failure of the command itself.
     pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(
+            own_codes::exit_of(code).is_none_or(|documented| documented == exit),
+            "the reference page has another exit code for {code}"
+        );
         Self::Plain(Box::new(Plain {
             code,
             message: message.into(),
@@ -71,7 +75,7 @@ impl CliError {
     }
 
     /// A file that cannot be read or written.
-    pub(crate) fn file(path: &std::path::Path, source: &io::Error) -> Self {
+    pub(crate) fn file(path: &Path, source: &io::Error) -> Self {
         Self::refused(
             "cli/file",
             format!("{}: {}", path.display(), plain_words(source)),
@@ -167,7 +171,6 @@ pub(crate) fn plain_words(error: &io::Error) -> String {
 }
 
 /// A path that names nothing the command can use.
-pub(crate) fn not_a_file(path: &std::path::Path, what: &str) -> CliError {
-    let path: PathBuf = path.to_owned();
+pub(crate) fn not_a_file(path: &Path, what: &str) -> CliError {
     CliError::refused("cli/not-a-file", format!("{} is {what}", path.display()))
 }

@@ -163,6 +163,14 @@ pub(crate) fn title_of(code: &str) -> Option<&'static str> {
     TABLE.iter().find(matches).map(|row| row.title)
 }
 
+/// What the reference page says that a command with this code ends with. `None`: the code has no row of its own.
+pub(crate) fn exit_of(code: &str) -> Option<Exit> {
+    TABLE
+        .iter()
+        .find(|row| row.code == code)
+        .map(|row| row.exit)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
