@@ -324,3 +324,80 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
     let log = place.done(&["log", "-i", "talks"]);
     assert_eq!(log.lines().count(), 20_001);
 }
+
+#[test]
+fn a_due_time_has_an_answer_and_json_has_the_documented_names() {
+    let place = Place::new();
+    place.write(
+        "ticks.yml",
+        "job: {name: ticks, command: 'echo tick', schedule: every second}\n",
+    );
+    let job = place.json(&["deploy", "-f", "ticks.yml"]);
+    has_names(
+        &job,
+        "id name description language file schedule timezone owner state version next_due links last_outcome",
+    );
+    let due_at = place.server.wait_for("a run of the schedule", |_| {
+        let list = place.json(&["runs", "-i", "ticks"]);
+        has_names(&list, "runs next");
+        let runs = list["runs"].as_array().unwrap();
+        let over = runs.iter().find(|run| run["outcome"] == "succeeded")?;
+        has_names(
+            over,
+            "id job job_name version cause due_at state outcome exit_code signal reason node attempt queued_at \
+             started_at finished_at",
+        );
+        Some(over["due_at"].as_str().unwrap().to_owned())
+    });
+    let answer = place.json(&["why", "ticks", &due_at]);
+    has_names(&answer, "due_at outcome reason run");
+    assert_eq!(
+        (&answer["due_at"], &answer["outcome"]),
+        (&due_at.as_str().into(), &"started".into())
+    );
+    let words = place.done(&["why", "ticks", &due_at]);
+    assert!(words.contains(": started, on time\n"), "{words}");
+
+    place.done(&["pause", "-i", "ticks"]);
+    let log = place.json(&["log", "-i", "ticks"]);
+    has_names(&log, "runs next");
+    let run = log["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|run| run["outcome"] == "succeeded");
+    assert_eq!(run.unwrap()["output"][0]["text"], "tick\n");
+    has_names(
+        &place.json(&["nodes", "get"])["nodes"][0],
+        "id name pid http raft role state",
+    );
+    has_names(
+        &place.json(&["list"])["jobs"][0],
+        "id name state last_outcome",
+    );
+}
+
+/// Names separated by spaces, each of which the object has.
+fn has_names(object: &serde_json::Value, names: &str) {
+    for name in names.split_whitespace() {
+        assert!(
+            object.get(name).is_some(),
+            "`{name}` is missing in {object}"
+        );
+    }
+}
+
+#[test]
+fn a_job_is_found_by_name_only_where_one_job_has_it() {
+    let place = Place::new();
+    place.deploy("twin", "echo 1\n");
+    // A hidden job of the same name is no second one.
+    place.done(&["execute", "-f", "twin.yml", "--wait"]);
+    place.done(&["run", "-i", "twin", "--wait"]);
+    // A name in the form of an id.
+    place.deploy("a37b187f5930", "echo 2\n");
+    let job = place.json(&["describe", "-i", "a37b187f5930"]);
+    assert_eq!(job["name"], "a37b187f5930");
+    place.refused(&["describe", "-i", "a37b187f593f"], 4);
+    place.refused(&["log", "-i", "r0000000000000"], 4);
+}
