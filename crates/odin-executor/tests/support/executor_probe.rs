@@ -69,48 +69,83 @@ fn main() -> ExitCode {
     }
 }
 
-/// `/bin/true`, `count` times: raw, then through an executor, all armed for one instant.
+/// `/bin/true`, raw and through an executor: many at one instant, one after the other, and spread over time.
 fn bench(count: usize) {
-    let per_second = |elapsed: Duration| count as f64 / elapsed.as_secs_f64();
     let mut best: f64 = 0.0;
     for in_flight in [1, 2, 4] {
-        let rate = per_second(raw::spawn_and_wait(&SystemClock, count, in_flight).expect("raw"));
+        let rate = rate(
+            count,
+            raw::spawn_and_wait(&SystemClock, count, in_flight).expect("raw"),
+        );
         println!("raw, {in_flight} in flight: {rate:.0}/s");
         best = best.max(rate);
     }
-    let temp = tempfile_dir();
-    let dir = DataDir::new(temp.clone());
-    let job = JobId::from_bits(1);
-    std::fs::create_dir_all(dir.version(job, VersionNumber::FIRST)).expect("a directory");
-    let program = ExecutorProgram {
-        path: std::env::current_exe().expect("own path"),
-        args: vec!["__executor".into(), temp.clone().into()],
-    };
-    let (sender, reports) = channel();
-    let client = Client::connect_or_spawn(&program, &dir, move |from| _ = sender.send(from))
-        .expect("an executor");
-    let pid = client.welcome().pid;
-    let settle = || {
-        client.send(&[Request::List]).expect("a list");
-        wait_for(&reports, |report| matches!(report, Report::Attempts(_)));
-        resident_kib(pid)
-    };
-    println!("resident, idle: {} KiB", settle());
-    let launch = |index: usize, at: Boottime| {
+    let mut bench = Bench::start();
+    println!("resident, idle: {} KiB", bench.resident_kib());
+    for _ in 0..3 {
+        bench.many_at_once(count, best);
+    }
+    bench.one_after_the_other(count / 10);
+    bench.spread(200);
+    bench.client.send(&[Request::Drain]).expect("drain");
+    while !matches!(
+        bench.reports.recv(),
+        Ok(FromExecutor::Closed { .. }) | Err(_)
+    ) {}
+    std::fs::remove_dir_all(bench.directory).expect("removed");
+}
+
+fn rate(count: usize, elapsed: Duration) -> f64 {
+    count as f64 / elapsed.as_secs_f64()
+}
+
+struct Bench {
+    directory: PathBuf,
+    client: Client,
+    reports: Receiver<FromExecutor>,
+    next_run: u64,
+}
+
+impl Bench {
+    fn start() -> Self {
+        let name = format!("odin-executor-bench-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let dir = DataDir::new(directory.clone());
+        std::fs::create_dir_all(dir.version(JobId::from_bits(1), VersionNumber::FIRST))
+            .expect("a directory");
+        let program = ExecutorProgram {
+            path: std::env::current_exe().expect("own path"),
+            args: vec!["__executor".into(), directory.clone().into()],
+        };
+        let (sender, reports) = channel();
+        let client = Client::connect_or_spawn(&program, &dir, move |from| _ = sender.send(from));
+        let client = client.expect("an executor");
+        let until = SystemClock.boottime().plus(Duration::from_secs(3600));
+        client.send(&[Request::Lease { until }]).expect("a lease");
+        Self {
+            directory,
+            client,
+            reports,
+            next_run: 1,
+        }
+    }
+
+    fn launch(&mut self, not_before: Boottime) -> Request {
+        self.next_run += 1;
         Request::Arm(Box::new(Launch {
             key: AttemptKey {
-                run: RunId::from_bits(index as u64),
+                run: RunId::from_bits(self.next_run),
                 attempt: AttemptNumber::FIRST,
             },
-            job,
+            job: JobId::from_bits(1),
             job_name: "bench".into(),
             version: VersionNumber::FIRST,
             owner: Owner {
-                user: own_user(),
+                user: std::env::var("USER").unwrap_or_else(|_| "root".into()),
                 uid: rustix::process::getuid().as_raw(),
             },
             due_at: SystemClock.wall(),
-            not_before: at,
+            not_before,
             program: LaunchProgram::Argv(vec!["/bin/true".into()]),
             env: vec![],
             timeout: None,
@@ -118,79 +153,99 @@ fn bench(count: usize) {
             output_bytes_max: 1 << 20,
             node: "bench".into(),
         }))
-    };
-    let until = SystemClock.boottime().plus(Duration::from_secs(3600));
-    client.send(&[Request::Lease { until }]).expect("a lease");
-    for round in 0..3 {
-        let at = SystemClock
-            .boottime()
-            .plus(Duration::from_millis(500 + count as u64 / 20));
-        let requests: Vec<_> = (0..count)
-            .map(|index| launch(round * count + index, at))
-            .collect();
-        client.send(&requests).expect("launches");
-        println!("resident, {count} armed: {} KiB", settle());
-        let (mut started, mut finished, mut last) = (Vec::new(), 0, 0);
-        let wall_at_due = {
-            let (wall, boot) = (SystemClock.wall(), SystemClock.boottime());
-            wall + at.since(boot)
-        };
+    }
+
+    /// Takes events, acknowledged, until `count` runs are over; when each started, in the order of the reports.
+    fn finish(&self, count: usize) -> Vec<Timestamp> {
+        let (mut started, mut finished) = (Vec::new(), 0);
         while finished < count {
-            let Ok(FromExecutor::Report(Report::Events(events))) = reports.recv() else {
+            let Ok(FromExecutor::Report(Report::Events(events))) = self.reports.recv() else {
                 continue;
             };
+            let last = events.last().map_or(0, |event| event.number);
             for event in events {
-                last = event.number;
                 match event.event.kind {
-                    AttemptEventKind::Started { at, .. } => {
-                        started.push(at.duration_since(wall_at_due));
-                    }
+                    AttemptEventKind::Started { at, .. } => started.push(at),
                     AttemptEventKind::Finished(_) => finished += 1,
                 }
             }
-            client
+            self.client
                 .send(&[Request::Ack { up_to: last }])
                 .expect("an ack");
         }
-        let rate = per_second(SystemClock.boottime().since(at));
-        started.sort();
+        started
+    }
+
+    fn many_at_once(&mut self, count: usize, best: f64) {
+        let lead = Duration::from_millis(500 + u64::try_from(count).expect("small") / 20);
+        let at = SystemClock.boottime().plus(lead);
+        let due = SystemClock.wall() + lead;
+        let launches: Vec<_> = (0..count).map(|_| self.launch(at)).collect();
+        self.client.send(&launches).expect("launches");
+        let armed = self.resident_kib();
+        let started = self.finish(count);
+        let rate = rate(count, SystemClock.boottime().since(at));
+        let late = |at: Option<&Timestamp>| at.map(|at| at.duration_since(due).as_millis_f64());
         println!(
-            "executor: {rate:.0}/s, {:.0} % of raw; first start {:?} after due, last {:?}; resident {} KiB",
+            "{count} at one instant: {rate:.0}/s, {:.0} % of raw; starts {:.2?} to {:.2?} ms after due; \
+             resident {armed} KiB armed, {} KiB after",
             100.0 * rate / best,
-            started[0],
-            started[count - 1],
-            resident_kib(pid)
+            late(started.iter().min()).unwrap_or_default(),
+            late(started.iter().max()).unwrap_or_default(),
+            self.resident_kib()
         );
     }
-    client.send(&[Request::Drain]).expect("drain");
-    while !matches!(reports.recv(), Ok(FromExecutor::Closed { .. }) | Err(_)) {}
-    std::fs::remove_dir_all(temp).expect("removed");
+
+    fn one_after_the_other(&mut self, count: usize) {
+        let before = SystemClock.boottime();
+        for _ in 0..count {
+            let launch = self.launch(SystemClock.boottime());
+            self.client.send(&[launch]).expect("a launch");
+            self.finish(1);
+        }
+        let each =
+            SystemClock.boottime().since(before) / u32::try_from(count.max(1)).expect("small");
+        println!("one after the other, from the request to the result: {each:.2?} each");
+    }
+
+    fn spread(&mut self, count: u64) {
+        let (boot, wall) = (SystemClock.boottime(), SystemClock.wall());
+        let offset = |index: u64| Duration::from_millis(200 + 10 * index);
+        let launches: Vec<_> = (0..count)
+            .map(|index| self.launch(boot.plus(offset(index))))
+            .collect();
+        self.client.send(&launches).expect("launches");
+        let started = self.finish(launches.len());
+        let late = started
+            .iter()
+            .zip(0..)
+            .map(|(at, index)| at.duration_since(wall + offset(index)));
+        let mut late: Vec<f64> = late.map(|late| late.as_millis_f64()).collect();
+        late.sort_by(f64::total_cmp);
+        let (half, most) = (late[late.len() / 2], late[late.len() * 99 / 100]);
+        println!("one every 10 ms: p50 {half:.3} ms after due, p99 {most:.3} ms");
+    }
+
+    fn resident_kib(&self) -> u64 {
+        self.client.send(&[Request::List]).expect("a list");
+        wait_for(&self.reports, |report| {
+            matches!(report, Report::Attempts(_))
+        });
+        let status = format!("/proc/{}/status", self.client.welcome().pid);
+        let status = std::fs::read_to_string(status).expect("alive");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("a line");
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|kib| kib.parse().ok())
+            .expect("a number")
+    }
 }
 
 fn wait_for(reports: &Receiver<FromExecutor>, wanted: impl Fn(&Report) -> bool) {
     while !matches!(reports.recv().expect("connected"), FromExecutor::Report(report) if wanted(&report))
     {
     }
-}
-
-fn own_user() -> String {
-    std::env::var("USER").unwrap_or_else(|_| "root".into())
-}
-
-fn tempfile_dir() -> PathBuf {
-    let path = std::env::temp_dir().join(format!("odin-executor-bench-{}", std::process::id()));
-    std::fs::create_dir(&path).expect("a directory");
-    path
-}
-
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("alive");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .expect("a line");
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|kib| kib.parse().ok())
-        .expect("a number")
 }
