@@ -3,6 +3,11 @@
 //! Nothing is shared with the machine's own Odin: each server has its data directory, a port that the kernel picks,
 //! and an environment without `ODIN_*`. Dropping a [`Server`] ends its processes, each by its pid.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "real processes of a real server: a test starts them, and waits for what they do with a bound in time"
+)]
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

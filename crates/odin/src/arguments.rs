@@ -159,7 +159,7 @@ pub(crate) struct ServerArgs {
 pub(crate) const RAFT_DEFAULT: &str = ":12000";
 
 /// `odin demo`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct DemoArgs {
     /// End after this time, with exit code 0 only if every example did its work
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use odin_client::{Client, IdempotencyKey};
+use odin_model::Clock as _;
+use odin_node::clock::SystemClock;
 use serde::Serialize;
 
 use crate::arguments::Everywhere;
@@ -37,7 +39,7 @@ impl Context {
 
     /// This machine's wall clock. Decides nothing: it is what people are shown times against.
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::now()
+        SystemClock.wall()
     }
 
     /// A new key for a creation.

@@ -42,10 +42,9 @@ impl Prepared {
 /// Reads, checks, compiles where needed, and packs. Nothing is written and nobody is asked.
 pub(crate) fn prepare(path: &Path, purpose: Purpose) -> Result<Prepared, CliError> {
     let text = bundle::read_job_file(path).map_err(|error| match error {
-        BundleError::Missing { .. } => {
-            refused(error).with_help("Check the path; `odin generate` makes a job file to fill in.")
-        }
-        error => refused(error),
+        BundleError::Missing { .. } => refused(&error)
+            .with_help("Check the path; `odin generate` makes a job file to fill in."),
+        error => refused(&error),
     })?;
     let origin = path.display().to_string();
     let defaults = Defaults {
@@ -71,8 +70,8 @@ pub(crate) fn prepare(path: &Path, purpose: Purpose) -> Result<Prepared, CliErro
         }
         Program::Interpreted { .. } | Program::Argv(_) | Program::Shell(_) => Vec::new(),
     };
-    let bundle = bundle::collect(path, &file, extra).map_err(refused)?;
-    let packed = bundle.pack().map_err(refused)?;
+    let bundle = bundle::collect(path, &file, extra).map_err(|error| refused(&error))?;
+    let packed = bundle.pack().map_err(|error| refused(&error))?;
     let name = path
         .file_name()
         .and_then(|name| name.to_str())
@@ -90,7 +89,7 @@ pub(crate) fn prepare(path: &Path, purpose: Purpose) -> Result<Prepared, CliErro
     })
 }
 
-fn refused(error: BundleError) -> CliError {
+fn refused(error: &BundleError) -> CliError {
     CliError::refused(error.code(), error.to_string()).with_help(error.help())
 }
 

@@ -22,7 +22,12 @@ pub(crate) fn build(directory: &Path, source: &str, binary: &str) -> Result<Extr
     let place =
         tempfile::tempdir().map_err(|error| CliError::file(&std::env::temp_dir(), &error))?;
     let built = place.path().join("program");
-    let output = Command::new("go")
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the deployer builds, and no executor runs here"
+    )]
+    let mut go = Command::new("go");
+    let output = go
         .args(["build", "-o"])
         .arg(&built)
         .arg("--")

@@ -134,7 +134,7 @@ fn a_generated_job_deploys_runs_and_is_read_by_every_command() {
     let (line, output) = log.split_once('\n').unwrap();
     assert!(line.starts_with("time=\""), "{line}");
     assert!(
-        line.contains(&format!("Z\" level=info msg=exec file=hello.sh gid=")),
+        line.contains("Z\" level=info msg=exec file=hello.sh gid="),
         "{line}"
     );
     assert!(

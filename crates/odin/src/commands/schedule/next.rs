@@ -50,14 +50,11 @@ pub(crate) fn run(args: &NextArgs, context: &Context) -> Result<(), CliError> {
     let count = usize::try_from(args.count.unwrap_or(default)).unwrap_or(usize::MAX);
     let zoned = schedule.in_zone(&zone);
     let occurrences = after(&zoned, from.unwrap_or_else(|| context.now()), until, count);
-    print(
-        Occurrences {
-            timezone,
-            occurrences,
-        },
-        &zone,
-        context,
-    )
+    let occurrences = Occurrences {
+        timezone,
+        occurrences,
+    };
+    print(&occurrences, &zone, context)
 }
 
 /// The occurrences strictly after an instant.
@@ -74,9 +71,9 @@ fn after(
         .collect()
 }
 
-fn print(occurrences: Occurrences, zone: &TimeZone, context: &Context) -> Result<(), CliError> {
+fn print(occurrences: &Occurrences, zone: &TimeZone, context: &Context) -> Result<(), CliError> {
     if context.json() {
-        return context.print_json(&occurrences);
+        return context.print_json(occurrences);
     }
     if occurrences.occurrences.is_empty() {
         return context.print("no occurrence\n");
