@@ -16,6 +16,10 @@ const HEADER: usize = 8;
 /// A record holds at most an environment-free result with 4 KiB of output; anything longer is damage.
 const RECORD_BYTES_MAX: usize = 1 << 20;
 
+/// The file is filled with zeroes this far ahead: a sync of bytes that replace zeroes does not wait for the file
+/// system's own journal, which costs more than the bytes. A length of zero is no record, so zeroes are the end.
+const ZEROED_AHEAD: u64 = 1 << 20;
+
 /// Why the journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
@@ -40,6 +44,8 @@ pub(crate) struct Journal {
     file: Arc<File>,
     /// Up to here the file holds whole records.
     length: u64,
+    /// Up to here the file holds zeroes behind them.
+    zeroed: u64,
     /// Records that are not in the file yet, as bytes.
     pending: Vec<u8>,
     syncer: Syncer,
@@ -91,6 +97,7 @@ impl Journal {
             path,
             file,
             length,
+            zeroed: length,
             pending: Vec::new(),
             syncer,
             failing: None,
@@ -115,12 +122,16 @@ impl Journal {
             self.failing = Some(error.kind());
             // What was written in part must not look like a record to a later reader; a longer write covers it.
             let _ = self.file.set_len(self.length);
+            self.zeroed = self.length;
             return Err(error);
         }
         self.failing = None;
         self.length += to_u64(self.pending.len());
         self.pending.clear();
         self.pending.shrink_to(64 << 10);
+        if self.length >= self.zeroed {
+            self.zeroed = zero_ahead(&self.file, self.length);
+        }
         Ok(())
     }
 
@@ -170,6 +181,7 @@ impl Journal {
             .mode(0o600)
             .open(&new)?;
         file.write_all(&bytes)?;
+        let zeroed = zero_ahead(&file, to_u64(bytes.len()));
         file.sync_all()?;
         std::fs::rename(&new, &self.path)?;
         if let Some(directory) = self.path.parent() {
@@ -177,9 +189,28 @@ impl Journal {
         }
         self.file = Arc::new(file);
         self.length = to_u64(bytes.len());
+        self.zeroed = zeroed;
         self.syncer.replace(Arc::clone(&self.file), self.length);
         Ok(())
     }
+}
+
+/// Fills the file with zeroes from `length` on, as far as there is room; how far.
+fn zero_ahead(file: &File, length: u64) -> u64 {
+    static ZEROES: [u8; 32 << 10] = [0; 32 << 10];
+    let end = (length / ZEROED_AHEAD + 1) * ZEROED_AHEAD;
+    let mut zeroed = length;
+    while zeroed < end {
+        let count = usize::try_from(end - zeroed)
+            .unwrap_or(usize::MAX)
+            .min(ZEROES.len());
+        // A disk without room for it has room for records perhaps, which is tried when there are some.
+        if file.write_all_at(&ZEROES[..count], zeroed).is_err() {
+            break;
+        }
+        zeroed += to_u64(count);
+    }
+    zeroed
 }
 
 fn append_record(out: &mut Vec<u8>, record: &Record) {
@@ -276,8 +307,10 @@ mod tests {
                 ends.push(journal.length);
             }
         }
+        let end = usize::try_from(*ends.last().unwrap()).unwrap();
         let whole = std::fs::read(temp.path().join("journal")).unwrap();
-        for length in 0..=whole.len() {
+        assert!(whole[end..].iter().all(|&byte| byte == 0) && whole.len() > end);
+        for length in 0..=end {
             std::fs::write(temp.path().join("journal"), &whole[..length]).unwrap();
             let kept = ends
                 .iter()
@@ -310,9 +343,10 @@ mod tests {
         let last = usize::try_from(journal.length).unwrap();
         journal.add(&all[5]);
         journal.write().unwrap();
+        let end = usize::try_from(journal.length).unwrap();
         drop(journal);
         let whole = std::fs::read(&path).unwrap();
-        for index in last..whole.len() {
+        for index in last..end {
             let mut bytes = whole.clone();
             bytes[index] ^= 0x10;
             std::fs::write(&path, &bytes).unwrap();

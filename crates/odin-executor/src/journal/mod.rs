@@ -5,7 +5,7 @@
 //! the kernel before it is reported and reaches the disk with the next start, or [`SYNC_WITHIN`] later at most: a
 //! result that a machine's crash takes along is either with the server already, or reads as lost.
 //!
-//! A torn or damaged end is cut off at the last good record. Environment values are never written.
+//! Behind the last record are zeroes. A torn or damaged end is cut off at the last good record. Environment values are never written.
 
 mod file;
 mod record;
