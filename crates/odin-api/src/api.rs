@@ -19,6 +19,10 @@ pub const LEADER_WAIT: Duration = Duration::from_secs(10);
 const OUTCOME_WAIT: Duration = Duration::from_secs(20);
 /// How long a change waits between two tries to reach a leader.
 const LEADER_RETRY: Duration = Duration::from_millis(100);
+/// How long a change waits for the leader to decide what is due already.
+const UNDECIDED_WAIT: Duration = Duration::from_secs(3);
+/// How often it looks.
+const UNDECIDED_RETRY: Duration = Duration::from_millis(20);
 /// Queries that run at once; further ones wait their turn.
 const READS_MAX: usize = 8;
 /// Uploads at once: each holds a bundle's bytes while it is verified.
@@ -154,8 +158,9 @@ impl Api {
         }
     }
 
-    /// The same for changes that carry a due time: when an occurrence is decided in the meantime, `command` makes
-    /// another one. Bounded: a job that is due faster than a change can be made is refused.
+    /// The same for changes of what a job is due by: when an occurrence is decided in the meantime, `command` makes
+    /// another one; while one is due and not decided, it waits. Bounded: a job that is due faster than a change can
+    /// be made is refused, and so is one whose occurrences stay undecided.
     pub(crate) async fn propose_due<F>(
         &self,
         by: &Principal,
@@ -166,14 +171,20 @@ impl Api {
         F: Future<Output = Result<Command, Failure>>,
     {
         const TRIES: usize = 5;
-        for _ in 1..TRIES {
+        let started = tokio::time::Instant::now();
+        let mut tries = 1;
+        loop {
             match self.propose_once(by, key, command().await?).await? {
-                Reply::Refused(Refusal::DueOutOfDate { .. }) => {}
+                Reply::Refused(Refusal::DueOutOfDate { .. }) if tries < TRIES => tries += 1,
+                Reply::Refused(Refusal::DueUndecided { .. })
+                    if started.elapsed() < UNDECIDED_WAIT =>
+                {
+                    tokio::time::sleep(UNDECIDED_RETRY).await;
+                }
                 Reply::Refused(refusal) => return Err(refusal.into()),
                 reply => return Ok(reply),
             }
         }
-        self.propose(by, key, command().await?).await
     }
 
     async fn propose_once(

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use odin_model::command::{Modify, SetJobState};
-use odin_model::{Command, JobId, JobName, JobState, Principal, Refusal, Reply, Revision, RunId};
+use odin_model::{Command, JobId, JobName, JobState, Principal, Reply, RunId};
 use odin_wire as wire;
 use odin_wire::{ModifyJob, Problem};
 
@@ -122,14 +122,16 @@ pub(crate) async fn pause(
 ) -> Result<Response, Failure> {
     let key = RequestKey::of(&parts, &[])?;
     seen::job_to_change(&api, &caller, id).await?;
-    let command = Command::SetJobState(SetJobState {
-        by: caller.clone(),
-        job: id,
-        state: JobState::Paused,
-        due: None,
-        at: api.backend().clock().wall(),
+    let reply = api.propose_due(&caller, key.as_ref(), async || {
+        Ok(Command::SetJobState(SetJobState {
+            by: caller.clone(),
+            job: id,
+            state: JobState::Paused,
+            due: None,
+            at: api.backend().clock().wall(),
+        }))
     });
-    let decided = decided_of(api.propose(&caller, key.as_ref(), command).await?);
+    let decided = decided_of(reply.await?);
     let job = seen::job(&api, &caller, id).await?;
     answer(
         &api,
@@ -192,31 +194,15 @@ pub(crate) async fn remove(
     JobInPath(id): JobInPath,
     IfMatch(expected): IfMatch,
 ) -> Result<StatusCode, Failure> {
-    let job = seen::job_to_change(&api, &caller, id).await?;
-    // Checked here only: the command has no room for a revision.
-    need_revision(id, expected, job.revision)?;
-    let at = api.backend().clock().wall();
-    api.propose(
-        &caller,
-        None,
-        Command::Remove {
+    seen::job_to_change(&api, &caller, id).await?;
+    api.propose_due(&caller, None, async || {
+        Ok(Command::Remove {
             by: caller.clone(),
             job: id,
-            at,
-        },
-    )
+            expected,
+            at: api.backend().clock().wall(),
+        })
+    })
     .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn need_revision(job: JobId, expected: Option<Revision>, found: Revision) -> Result<(), Failure> {
-    match expected {
-        Some(expected) if expected != found => Err(Refusal::RevisionConflict {
-            job,
-            expected,
-            found,
-        }
-        .into()),
-        _ => Ok(()),
-    }
 }

@@ -52,6 +52,8 @@ pub enum Command {
         by: Principal,
         /// Which job.
         job: JobId,
+        /// The revision that the asker saw; another one is a conflict. `None`: whatever it is.
+        expected: Option<Revision>,
         /// The leader's wall clock.
         #[serde(with = "crate::instant")]
         at: Timestamp,
@@ -363,6 +365,13 @@ pub enum Refusal {
         /// The least role that may.
         needed: Role,
     },
+    /// An occurrence is due and has no outcome yet, and the change would take away the schedule it is due by. The
+    /// leader decides it in a moment; the handler tries again.
+    #[error("an occurrence of job {job} is due and not decided yet")]
+    DueUndecided {
+        /// Which job.
+        job: JobId,
+    },
 }
 
 impl Refusal {
@@ -383,6 +392,7 @@ impl Refusal {
             Self::KeyReused => "request/key-reused",
             Self::NodeNameTaken(_) => "node/name-taken",
             Self::RoleNeeded { .. } => "request/role-needed",
+            Self::DueUndecided { .. } => "job/due-undecided",
         }
     }
 }

@@ -122,7 +122,12 @@ impl<'a> Batch<'a> {
             Command::Deploy(deploy) => deploy::apply(self, deploy),
             Command::Modify(modify) => modify::apply(self, modify),
             Command::SetJobState(change) => job_state::set(self, change),
-            Command::Remove { by, job, at } => job_state::remove(self, by, *job, *at),
+            Command::Remove {
+                by,
+                job,
+                expected,
+                at,
+            } => job_state::remove(self, by, *job, *expected, *at),
             Command::Fire(fire) => fire::apply(self, fire),
             Command::RunNow { by, job, node, at } => run_now::apply(self, by, *job, *node, *at),
             Command::Assign { runs, node, epoch } => assign::apply(self, runs, *node, *epoch),

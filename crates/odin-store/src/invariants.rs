@@ -137,6 +137,7 @@ impl Known {
             Step::Remove { job } => Command::Remove {
                 by: ann(),
                 job: self.job(job),
+                expected: None,
                 at,
             },
             Step::Fire { .. } => return self.decision(scenario, step),

@@ -289,7 +289,8 @@ mod tests {
         commands.push(Command::Remove {
             by: ann(),
             job: deploy("b").fresh_id,
-            at: minute(5),
+            expected: None,
+            at: minute(0),
         });
         commands
     }

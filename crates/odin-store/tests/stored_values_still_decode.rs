@@ -176,6 +176,7 @@ fn job_commands() -> Vec<(&'static str, Command)> {
     let remove = Command::Remove {
         by: ann(),
         job: job(),
+        expected: None,
         at: at(4),
     };
     let run_now = Command::RunNow {

@@ -160,6 +160,12 @@ pub const TABLE: &[ErrorCode] = &[
         "Pause it first.",
     ),
     row(
+        "job/due-undecided",
+        409,
+        "The job is due right now, and not decided yet",
+        "Try again in a moment.",
+    ),
+    row(
         "job/id-taken",
         409,
         "The id is taken",
@@ -375,6 +381,7 @@ mod tests {
             R::RoleNeeded {
                 needed: Role::Admin,
             },
+            R::DueUndecided { job },
         ];
         let codes = refusals.iter().map(R::code);
         let ids = [IdError::Job(String::new()), IdError::Run(String::new())];

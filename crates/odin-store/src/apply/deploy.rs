@@ -51,7 +51,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, deploy: &Deploy) -> Result<Reply, Sto
             if visibility == Visibility::Listed {
                 job::need_free_name(batch.conn, &known.owner, &deploy.spec.name, Some(known.id))?;
             }
-            let next_due = job::need_due(&known, &deploy.due)?;
+            let next_due = job::need_due(&known, &deploy.due, deploy.at)?;
             let next_due = next_due.filter(|_| known.state == JobState::Enabled);
             Ok(job::add_version(
                 batch, &known, &version, visibility, next_due,
@@ -111,7 +111,8 @@ mod tests {
         scenario.apply(&Command::Remove {
             by: ann(),
             job: removed,
-            at: minute(1),
+            expected: None,
+            at: minute(0),
         });
         (scenario, nightly, removed)
     }

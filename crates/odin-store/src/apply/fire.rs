@@ -239,7 +239,6 @@ mod tests {
         scenario.fire(id, &[62], 90);
         expect![[r#"
             1..2 2 misfired MissedSkipped None
-            61..62 2 misfired MissedSkipped None
         "#]]
         .assert_eq(&scenario.ledger_lines(id));
     }

@@ -159,13 +159,27 @@ pub(super) fn need_revision(job: &JobRow, expected: Option<Revision>) -> Result<
 
 /// The next due time of an edit, unless an occurrence that it does not know of was decided: that one would be
 /// decided again.
-pub(super) fn need_due(job: &JobRow, due: &DueAfter) -> Result<Option<Timestamp>, Refusal> {
+pub(super) fn need_due(
+    job: &JobRow,
+    due: &DueAfter,
+    at: Timestamp,
+) -> Result<Option<Timestamp>, Refusal> {
+    need_decided(job, at)?;
     let decided_since = job.last_decided.is_some_and(|last| last > due.after);
     let goes_back = due.next_due.is_some_and(|next| next <= due.after);
     if decided_since || goes_back {
         return Err(Refusal::DueOutOfDate { job: job.id });
     }
     Ok(due.next_due)
+}
+
+/// Refuses to take a schedule away from an occurrence that is due and has no outcome: apply evaluates no schedule,
+/// so it could not give it one, and nobody would afterwards.
+pub(super) fn need_decided(job: &JobRow, at: Timestamp) -> Result<(), Refusal> {
+    if job.state == JobState::Enabled && job.next_due.is_some_and(|due| due <= at) {
+        return Err(Refusal::DueUndecided { job: job.id });
+    }
+    Ok(())
 }
 
 /// Refuses a name that another listed job of the owner has.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use odin_model::command::SetJobState;
 use odin_model::owner::Principal;
 use odin_model::run::RunState;
-use odin_model::{JobId, JobState, Refusal, Reply};
+use odin_model::{JobId, JobState, Refusal, Reply, Revision};
 
 use super::{Batch, Stop, job, run};
 use crate::{CancelWhen, StoreError};
@@ -26,15 +26,16 @@ pub(super) fn set(batch: &mut Batch<'_>, change: &SetJobState) -> Result<Reply, 
                 .due
                 .as_ref()
                 .ok_or(Refusal::DueOutOfDate { job: known.id })?;
-            let next_due = job::need_due(&known, due)?;
+            let next_due = job::need_due(&known, due, change.at)?;
             Ok(job::set_state(batch, &known, JobState::Enabled, next_due)?)
         }
         JobState::Paused => {
+            job::need_decided(&known, change.at)?;
             let reason = format!("the job was paused by {}", change.by.user.user);
             cancel_decided(batch, known.id, &reason, change.at)?;
             Ok(job::set_state(batch, &known, JobState::Paused, None)?)
         }
-        JobState::Removed => remove(batch, &change.by, change.job, change.at),
+        JobState::Removed => remove(batch, &change.by, change.job, None, change.at),
     }
 }
 
@@ -43,9 +44,12 @@ pub(super) fn remove(
     batch: &mut Batch<'_>,
     by: &Principal,
     id: JobId,
+    expected: Option<Revision>,
     at: Timestamp,
 ) -> Result<Reply, Stop> {
     let known = job::find_to_change(batch.conn, by, id)?;
+    job::need_revision(&known, expected)?;
+    job::need_decided(&known, at)?;
     let reason = format!("the job was removed by {}", by.user.user);
     cancel_decided(batch, id, &reason, at)?;
     job::set_state(batch, &known, JobState::Removed, None)?;
@@ -75,8 +79,8 @@ fn cancel_decided(
 #[cfg(test)]
 mod tests {
     use odin_model::attempt::Ending;
-    use odin_model::command::{Command, SetJobState};
-    use odin_model::{JobId, JobState, Outcome, Refusal, Reply, RunId};
+    use odin_model::command::{Command, Deploy, SetJobState};
+    use odin_model::{JobId, JobState, Outcome, Refusal, Reply, Revision, RunId};
 
     use crate::scenario::{NODE, Scenario, ann, bob, deploy, due_after, finished, minute, started};
     use crate::{CancelWhen, Effect};
@@ -99,7 +103,8 @@ mod tests {
         Command::Remove {
             by: ann(),
             job: id,
-            at: minute(4),
+            expected: None,
+            at: minute(3),
         }
     }
 
@@ -109,7 +114,7 @@ mod tests {
         let run = scenario.run(queued);
         assert_eq!(run.state.word(), "finished");
         assert_eq!(run.reason.as_deref(), Some(reason));
-        assert_eq!(run.finished_at, Some(minute(4)));
+        assert_eq!(run.finished_at, Some(minute(3)));
         let requests: Vec<_> = scenario
             .effects
             .iter()
@@ -136,7 +141,7 @@ mod tests {
     fn a_pause_cancels_what_has_no_process_and_leaves_the_ledger() {
         let (mut scenario, id, runs) = scenario();
         let ledger = scenario.ledger(id);
-        scenario.set_state(id, JobState::Paused, 4);
+        scenario.set_state(id, JobState::Paused, 3);
         check_decided_runs(&mut scenario, runs, "the job was paused by ann");
         assert_eq!(scenario.ledger(id), ledger);
         assert_eq!(scenario.due_minutes(), Vec::<i64>::new());
@@ -149,7 +154,7 @@ mod tests {
     #[test]
     fn a_process_that_was_faster_than_the_pause_goes_on() {
         let (mut scenario, id, [_, assigned, _]) = scenario();
-        scenario.set_state(id, JobState::Paused, 4);
+        scenario.set_state(id, JobState::Paused, 3);
         scenario.report(vec![started(assigned)]);
         assert_eq!(scenario.run(assigned).cancel_requested, None);
         scenario.report(vec![finished(assigned, Ending::Exited { code: 0 })]);
@@ -173,10 +178,66 @@ mod tests {
     #[test]
     fn resuming_begins_after_now() {
         let (mut scenario, id, _) = scenario();
-        scenario.set_state(id, JobState::Paused, 4);
+        scenario.set_state(id, JobState::Paused, 3);
         scenario.set_state(id, JobState::Enabled, 50);
         assert_eq!(scenario.due_minutes(), [51]);
         assert_eq!(scenario.job(id).last_decided, Some(minute(3)));
+    }
+
+    #[test]
+    fn what_is_due_is_decided_before_its_schedule_goes() {
+        let (mut scenario, id, _) = scenario();
+        let refused = Refusal::DueUndecided { job: id };
+        let at = minute(4);
+        let pause = SetJobState {
+            by: ann(),
+            job: id,
+            state: JobState::Paused,
+            due: None,
+            at,
+        };
+        assert_eq!(scenario.refused(&Command::SetJobState(pause)), refused);
+        let remove = Command::Remove {
+            by: ann(),
+            job: id,
+            expected: None,
+            at,
+        };
+        assert_eq!(scenario.refused(&remove), refused);
+        let again = Deploy {
+            due: due_after(4),
+            at,
+            ..deploy("nightly")
+        };
+        assert_eq!(scenario.refused(&Command::Deploy(Box::new(again))), refused);
+        let mut modify = scenario.modify(id);
+        modify.schedule = Some(("every hour".to_owned(), due_after(4)));
+        modify.at = at;
+        assert_eq!(
+            scenario.refused(&Command::Modify(Box::new(modify))),
+            refused
+        );
+        scenario.run_of(id, 4);
+        assert_eq!(scenario.apply(&remove), Reply::Done);
+    }
+
+    #[test]
+    fn a_removal_that_saw_another_revision_is_a_conflict() {
+        let (mut scenario, id, _) = scenario();
+        let found = scenario.job(id).revision;
+        let expected = Revision(found.0 - 1);
+        let remove = Command::Remove {
+            by: ann(),
+            job: id,
+            expected: Some(expected),
+            at: minute(3),
+        };
+        let conflict = Refusal::RevisionConflict {
+            job: id,
+            expected,
+            found,
+        };
+        assert_eq!(scenario.refused(&remove), conflict);
     }
 
     #[test]
@@ -188,7 +249,7 @@ mod tests {
                 job,
                 state,
                 due,
-                at: minute(4),
+                at: minute(3),
             })
         };
         let unknown = JobId::from_bits(5);
@@ -217,7 +278,7 @@ mod tests {
         ] {
             assert_eq!(scenario.refused(&command), expected);
         }
-        scenario.set_state(id, JobState::Paused, 4);
+        scenario.set_state(id, JobState::Paused, 3);
         let early = set(ann(), id, JobState::Enabled, Some(due_after(2)));
         assert_eq!(scenario.refused(&early), Refusal::DueOutOfDate { job: id });
         let without = set(ann(), id, JobState::Enabled, None);

@@ -17,7 +17,9 @@ pub(super) fn apply(batch: &mut Batch<'_>, modify: &Modify) -> Result<Reply, Sto
         job::need_free_name(batch.conn, &known.owner, name, Some(known.id))?;
     }
     let next_due = match &modify.schedule {
-        Some((_, due)) => job::need_due(&known, due)?.filter(|_| known.state == JobState::Enabled),
+        Some((_, due)) => {
+            job::need_due(&known, due, modify.at)?.filter(|_| known.state == JobState::Enabled)
+        }
         None => known.next_due,
     };
 

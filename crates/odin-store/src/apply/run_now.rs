@@ -92,7 +92,8 @@ mod tests {
         scenario.apply(&Command::Remove {
             by: ann(),
             job: id,
-            at: minute(8),
+            expected: None,
+            at: minute(0),
         });
         let gone = Refusal::NoSuchJob(id);
         assert_eq!(scenario.refused(&run_now(ann(), id)), gone);
