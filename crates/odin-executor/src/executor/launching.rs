@@ -13,9 +13,9 @@ use crate::journal::Record;
 use crate::process::SpawnOrder;
 use crate::protocol::{AttemptKey, CancelScope, Launch, RefusalReason, Report};
 
-/// How long before its instant an attempt's start is written, so that the disk delays nobody. What it costs is that a
-/// crash in this time reads as "may have started".
-const WRITE_AHEAD: Duration = Duration::from_millis(50);
+/// How long before its instant an attempt's start is written, so that the disk delays nobody: one that others write
+/// to takes 90 ms for a sync now and then. What it costs is that a crash in this time reads as "may have started".
+const WRITE_AHEAD: Duration = Duration::from_millis(200);
 /// Attempts held, at most: armed, running, or ending.
 const ATTEMPTS_MAX: usize = 20_000;
 
