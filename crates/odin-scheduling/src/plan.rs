@@ -35,7 +35,12 @@ pub struct DueJob<'a> {
 /// and only those that may be started are listed. What is late within the grace is listed. What is ahead is an item
 /// each, since one may be blocked while the one before it is not.
 #[must_use]
-pub fn plan(job: &DueJob<'_>, now: Timestamp, horizon: Timestamp, items_max: usize) -> Vec<FireItem> {
+pub fn plan(
+    job: &DueJob<'_>,
+    now: Timestamp,
+    horizon: Timestamp,
+    items_max: usize,
+) -> Vec<FireItem> {
     let mut items = Vec::new();
     let mut cursor = Some(job.next_due);
     while let Some(due) = cursor.filter(|&due| due <= horizon && items.len() < items_max) {
@@ -78,11 +83,19 @@ fn missed(job: &DueJob<'_>, due: Timestamp, now: Timestamp) -> FireItem {
         listed.insert(0, due);
         return self::listed(job, listed);
     }
-    let earlier_to = job.schedule.previous_before(listed[0]).filter(|&to| to >= due).unwrap_or(due);
+    let earlier_to = job
+        .schedule
+        .previous_before(listed[0])
+        .filter(|&to| to >= due)
+        .unwrap_or(due);
     let count = job.schedule.count(due, earlier_to).max(1);
     let mut item = self::listed(job, listed);
     item.due = due;
-    item.earlier = Some(Earlier { from: due, to: earlier_to, count });
+    item.earlier = Some(Earlier {
+        from: due,
+        to: earlier_to,
+        count,
+    });
     item
 }
 
@@ -125,13 +138,19 @@ mod tests {
     }
 
     fn planned(schedule: &str, next_due: &str, now: &str, missed: Missed) -> Vec<FireItem> {
-        let schedule = odin_schedule::parse(schedule).unwrap().in_zone(&TimeZone::UTC);
+        let schedule = odin_schedule::parse(schedule)
+            .unwrap()
+            .in_zone(&TimeZone::UTC);
         let job = DueJob {
             id: JobId::from_bits(1),
             revision: Revision(1),
             next_due: at(next_due),
             schedule: &schedule,
-            policy: Policy { grace: Duration::from_secs(60), missed, concurrency: Concurrency::Allow },
+            policy: Policy {
+                grace: Duration::from_secs(60),
+                missed,
+                concurrency: Concurrency::Allow,
+            },
             node: None,
         };
         plan(&job, at(now), at(now) + LOOK_AHEAD, 100)
@@ -140,48 +159,98 @@ mod tests {
     #[track_caller]
     fn check(schedule: &str, next_due: &str, now: &str, missed: Missed, expected: Expect) {
         let time = |at: Timestamp| at.to_string()[11..19].to_owned();
-        let lines = planned(schedule, next_due, now, missed).into_iter().map(|item| {
-            let earlier = item.earlier.map(|e| format!("{}..{} ({}) ", time(e.from), time(e.to), e.count));
-            let listed: Vec<_> = item.listed.iter().map(|&at| time(at)).collect();
-            let next = item.next_due.map_or("never".into(), time);
-            format!("{}{} then {next}", earlier.unwrap_or_default(), listed.join(" "))
-        });
+        let lines = planned(schedule, next_due, now, missed)
+            .into_iter()
+            .map(|item| {
+                let earlier = item
+                    .earlier
+                    .map(|e| format!("{}..{} ({}) ", time(e.from), time(e.to), e.count));
+                let listed: Vec<_> = item.listed.iter().map(|&at| time(at)).collect();
+                let next = item.next_due.map_or("never".into(), time);
+                format!(
+                    "{}{} then {next}",
+                    earlier.unwrap_or_default(),
+                    listed.join(" ")
+                )
+            });
         expected.assert_eq(&lines.collect::<Vec<_>>().join("\n"));
     }
 
     #[test]
     fn what_is_ahead_is_proposed_one_by_one() {
-        check("every second", "01:00:01", "01:00:00", Missed::Once, expect![[r#"
+        check(
+            "every second",
+            "01:00:01",
+            "01:00:00",
+            Missed::Once,
+            expect![[r#"
             01:00:01 then 01:00:02
             01:00:02 then 01:00:03
             01:00:03 then 01:00:04
-            01:00:04 then 01:00:05"#]]);
-        check("every hour", "02:00:00", "01:00:00", Missed::Once, expect![""]);
+            01:00:04 then 01:00:05"#]],
+        );
+        check(
+            "every hour",
+            "02:00:00",
+            "01:00:00",
+            Missed::Once,
+            expect![""],
+        );
     }
 
     #[test]
     fn a_downtime_is_one_decision_with_the_occurrences_within_the_grace_beside_it() {
-        check("every 20 minutes", "00:00:00", "01:00:30", Missed::Once, expect![[r#"
+        check(
+            "every 20 minutes",
+            "00:00:00",
+            "01:00:30",
+            Missed::Once,
+            expect![[r#"
             00:00:00..00:20:00 (2) 00:40:00 then 01:00:00
-            01:00:00 then 01:20:00"#]]);
-        check("every second", "00:00:00", "01:00:00", Missed::Once, expect![[r#"
+            01:00:00 then 01:20:00"#]],
+        );
+        check(
+            "every second",
+            "00:00:00",
+            "01:00:00",
+            Missed::Once,
+            expect![[r#"
             00:00:00..00:58:58 (3539) 00:58:59 then 00:59:00
             00:59:00 00:59:01 00:59:02 00:59:03 00:59:04 00:59:05 00:59:06 00:59:07 00:59:08 00:59:09 00:59:10 00:59:11 00:59:12 00:59:13 00:59:14 00:59:15 00:59:16 00:59:17 00:59:18 00:59:19 00:59:20 00:59:21 00:59:22 00:59:23 00:59:24 00:59:25 00:59:26 00:59:27 00:59:28 00:59:29 00:59:30 00:59:31 00:59:32 00:59:33 00:59:34 00:59:35 00:59:36 00:59:37 00:59:38 00:59:39 00:59:40 00:59:41 00:59:42 00:59:43 00:59:44 00:59:45 00:59:46 00:59:47 00:59:48 00:59:49 00:59:50 00:59:51 00:59:52 00:59:53 00:59:54 00:59:55 00:59:56 00:59:57 00:59:58 00:59:59 01:00:00 then 01:00:01
             01:00:01 then 01:00:02
             01:00:02 then 01:00:03
             01:00:03 then 01:00:04
-            01:00:04 then 01:00:05"#]]);
+            01:00:04 then 01:00:05"#]],
+        );
     }
 
     #[test]
     fn a_single_missed_occurrence_is_listed() {
-        check("every hour", "01:00:00", "01:30:00", Missed::Once, expect!["01:00:00 then 02:00:00"]);
-        check("every hour", "01:00:00", "01:30:00", Missed::Skip, expect!["01:00:00 then 02:00:00"]);
+        check(
+            "every hour",
+            "01:00:00",
+            "01:30:00",
+            Missed::Once,
+            expect!["01:00:00 then 02:00:00"],
+        );
+        check(
+            "every hour",
+            "01:00:00",
+            "01:30:00",
+            Missed::Skip,
+            expect!["01:00:00 then 02:00:00"],
+        );
     }
 
     #[test]
     fn all_lists_as_many_as_may_be_started() {
-        check("every 10 minutes", "00:00:00", "01:05:00", Missed::All { limit: 3 }, expect!["00:00:00..00:30:00 (4) 00:40:00 00:50:00 01:00:00 then 01:10:00"]);
+        check(
+            "every 10 minutes",
+            "00:00:00",
+            "01:05:00",
+            Missed::All { limit: 3 },
+            expect!["00:00:00..00:30:00 (4) 00:40:00 00:50:00 01:00:00 then 01:10:00"],
+        );
     }
 
     #[test]
@@ -190,10 +259,14 @@ mod tests {
             for minutes in 0..59 {
                 let now = format!("01:{minutes:02}:17");
                 let items = planned("every 7 minutes", "00:07:00", &now, missed);
-                let count: u64 =
-                    items.iter().map(|item| item.listed.len() as u64 + item.earlier.map_or(0, |e| e.count)).sum();
+                let count: u64 = items
+                    .iter()
+                    .map(|item| item.listed.len() as u64 + item.earlier.map_or(0, |e| e.count))
+                    .sum();
                 let until = items.last().unwrap().next_due.unwrap();
-                let schedule = odin_schedule::parse("every 7 minutes").unwrap().in_zone(&TimeZone::UTC);
+                let schedule = odin_schedule::parse("every 7 minutes")
+                    .unwrap()
+                    .in_zone(&TimeZone::UTC);
                 let mut expected = 0;
                 let mut cursor = at("00:07:00");
                 while cursor < until {
@@ -201,7 +274,11 @@ mod tests {
                     cursor = schedule.next_after(cursor).unwrap();
                 }
                 assert_eq!(count, expected, "{missed:?} at {now}");
-                assert!(items.windows(2).all(|pair| pair[0].next_due == Some(pair[1].due)));
+                assert!(
+                    items
+                        .windows(2)
+                        .all(|pair| pair[0].next_due == Some(pair[1].due))
+                );
             }
         }
     }
