@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use odin_cluster::{Denied, Grant, LeaseRequest};
+use odin_cluster::{Denied, Grant, LeaseRequest, Log};
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, ListedAttempt, Prepare, RefusalReason, Report, Request, Welcome,
+    AttemptKey, CancelScope, ListedAttempt, NumberedEvent, Prepare, RefusalReason, Report, Request,
+    Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
@@ -24,7 +25,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::executor_link::ExecutorLink;
-use crate::launches::{Launches, Pinned};
+use crate::launches::{Launches, Pinned, PinnedJob};
+use crate::life::Life;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
 use crate::reporter::{Handed, report};
@@ -38,12 +40,15 @@ const LEASE_RETRY: Duration = Duration::from_millis(50);
 const HANDED_MAX: usize = 64;
 /// How many versions the executor is asked to unpack at once: half of what it takes, which keeps it busy.
 const PREPARING_MAX: usize = 32;
+/// How many attempts are armed or running at once: below what an executor holds. The others stay in the state, and
+/// are armed once half of these are over.
+const HELD_MAX: usize = 16_000;
 /// How many unpacked versions are remembered; beyond, the executor is asked again, which costs a look.
 const PREPARED_MAX: usize = 100_000;
 
 /// What the agent works with.
 pub(crate) struct Agent {
-    pub(crate) node: NodeId,
+    pub(crate) life: Life,
     pub(crate) epoch: Epoch,
     pub(crate) proposer: Proposer,
     pub(crate) reader: Reader,
@@ -78,10 +83,19 @@ struct Work {
     handed: mpsc::Sender<Handed>,
     effects: broadcast::Receiver<Effect>,
     stage: Stage,
+    /// Counts the lists that the executor was asked for. An answer to an earlier one says nothing of what was armed
+    /// since.
+    lists: u64,
+    /// How many of them it has not answered.
+    lists_open: usize,
     /// None until the first lease; what it says of the leader's wall clock.
     skew: Option<SignedDuration>,
     /// Versions that are unpacked.
     prepared: HashSet<(JobId, VersionNumber)>,
+    /// What the executor was asked to start and has not reported as over.
+    held: HashSet<AttemptKey>,
+    /// Whether the state has runs for this node that did not fit.
+    behind: bool,
     /// Launches that wait for their version to be unpacked.
     waiting: HashMap<(JobId, VersionNumber), Vec<Pinned>>,
     /// Versions that the executor is yet to be asked to unpack, in the order in which they are needed.
@@ -98,7 +112,7 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
     let (handed, taken) = mpsc::channel(HANDED_MAX);
     let reporter = tokio::spawn(report(
         agent.proposer.clone(),
-        agent.node,
+        agent.life.node,
         taken,
         requests.clone(),
     ));
@@ -109,8 +123,12 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
         handed,
         effects,
         stage: Stage::Unconnected,
+        lists: 0,
+        lists_open: 0,
         skew: None,
         prepared: HashSet::new(),
+        held: HashSet::new(),
+        behind: false,
         waiting: HashMap::new(),
         to_prepare: VecDeque::new(),
         preparing: 0,
@@ -131,13 +149,21 @@ enum Event {
     EffectsMissed,
     Lease(Result<Leased, Denied>),
     Peek(Peek),
-    CaughtUp(Vec<ListedAttempt>),
+    CaughtUp(CaughtUp),
 }
 
 /// A lease with what it says of the clocks.
 struct Leased {
     grant: Grant,
     skew: SignedDuration,
+    epoch: Epoch,
+}
+
+/// Everything that the executor had recorded when it was asked is applied.
+struct CaughtUp {
+    /// Which question that was.
+    list: u64,
+    listed: Vec<ListedAttempt>,
 }
 
 impl Work {
@@ -154,7 +180,7 @@ impl Work {
                 },
                 Some(lease) = leases.recv() => Event::Lease(lease),
                 Some(peek) = self.agent.peeks.recv() => Event::Peek(peek),
-                Some(listed) = catching_up.recv() => Event::CaughtUp(listed),
+                Some(caught_up) = catching_up.recv() => Event::CaughtUp(caught_up),
             };
             let done = match event {
                 Event::Report(report) => self.on_report(report, &caught_up).await,
@@ -163,10 +189,12 @@ impl Work {
                 Event::EffectsMissed => self.read_state(None).await,
                 Event::Lease(lease) => self.on_lease(lease).await,
                 Event::Peek(peek) => self.on_peek(peek).await,
-                Event::CaughtUp(listed) => {
+                Event::CaughtUp(caught_up) if caught_up.list == self.lists => {
                     self.stage = Stage::Ready;
-                    self.read_state(Some(&listed)).await
+                    self.read_state(Some(&caught_up.listed)).await
                 }
+                // A newer list is on its way.
+                Event::CaughtUp(_) => Ok(()),
             };
             if let Err(error) = done {
                 // The next effect or connection reads the state again; a broken disk stops the log as well.
@@ -178,7 +206,7 @@ impl Work {
     async fn on_report(
         &mut self,
         report: Report,
-        caught_up: &mpsc::Sender<Vec<ListedAttempt>>,
+        caught_up: &mpsc::Sender<CaughtUp>,
     ) -> Result<(), StoreError> {
         match report {
             Report::Welcome(Welcome {
@@ -188,27 +216,30 @@ impl Work {
                 ..
             }) => {
                 tracing::info!(executor, pid, ?journal, "the executor is connected");
-                self.stage = Stage::Reading;
                 self.peeks.clear();
-                self.waiting.clear();
                 self.to_prepare.clear();
                 self.preparing = 0;
                 self.prepared.clear();
-                // Answered after every recorded event, so the list comes when all of them have been handed over.
-                self.request(Request::List).await;
+                // What the connection before this one was asked is not answered any more.
+                self.lists_open = 0;
+                self.list().await;
             }
-            Report::Events(events) => self.hand(Handed::Events(events)).await,
-            Report::Attempts(listed) => {
-                let (barrier, applied) = oneshot::channel();
-                self.hand(Handed::Barrier(barrier)).await;
-                let caught_up = caught_up.clone();
-                tokio::spawn(async move {
-                    if applied.await.is_ok() {
-                        // Only the agent's end closes the channel, and then nobody waits.
-                        let _ = caught_up.send(listed).await;
+            Report::Events(events) => {
+                for NumberedEvent { event, .. } in &events {
+                    if let AttemptEventKind::Finished(_) = event.kind {
+                        self.held.remove(&AttemptKey {
+                            run: event.run,
+                            attempt: event.attempt,
+                        });
                     }
-                });
+                }
+                self.hand(Handed::Events(events)).await;
+                if self.behind && self.held.len() <= HELD_MAX / 2 {
+                    self.behind = false;
+                    self.read_state(None).await?;
+                }
             }
+            Report::Attempts(listed) => self.on_attempts(listed, caught_up).await,
             Report::Prepared {
                 job,
                 version,
@@ -220,7 +251,9 @@ impl Work {
                 }
                 self.prepared.insert((job, version));
                 for pinned in self.waiting.remove(&(job, version)).unwrap_or_default() {
-                    self.launch(&pinned).await?;
+                    if let Some(job) = self.agent.launches.job(&self.agent.reader, &pinned)? {
+                        self.arm(&pinned, &job).await;
+                    }
                 }
             }
             Report::Prepared {
@@ -235,6 +268,7 @@ impl Work {
                         "the files of version {version} cannot be unpacked: {}",
                         failure.message
                     );
+                    self.held.remove(&pinned.key);
                     self.give_up(pinned.key, Ending::NotStartable { reason })
                         .await;
                 }
@@ -253,21 +287,63 @@ impl Work {
                 );
             }
             Report::Draining { attempts } => {
-                tracing::info!(attempts, "the executor takes no new runs")
+                tracing::info!(attempts, "the executor takes no new runs");
             }
         }
         Ok(())
     }
 
+    /// Asks what the executor has. Nothing is armed until that is compared with the state: an attempt that was armed
+    /// after the question would be missed in the answer, and be taken for lost.
+    async fn list(&mut self) {
+        self.stage = Stage::Reading;
+        self.held.clear();
+        self.behind = false;
+        self.waiting.clear();
+        self.lists += 1;
+        self.lists_open += 1;
+        // Answered after every recorded event, so the list comes when all of them have been handed over.
+        self.request(Request::List).await;
+    }
+
+    async fn on_attempts(
+        &mut self,
+        listed: Vec<ListedAttempt>,
+        caught_up: &mpsc::Sender<CaughtUp>,
+    ) {
+        // Only the answer to the newest question counts. One without a question was asked before the connection was
+        // lost, and answered after it came back.
+        let open = self.lists_open;
+        self.lists_open = open.saturating_sub(1);
+        if open != 1 {
+            return;
+        }
+        let (barrier, applied) = oneshot::channel();
+        self.hand(Handed::Barrier(barrier)).await;
+        let (caught_up, list) = (caught_up.clone(), self.lists);
+        tokio::spawn(async move {
+            if applied.await.is_ok() {
+                // Only the agent's end closes the channel, and then nobody waits.
+                let _ = caught_up.send(CaughtUp { list, listed }).await;
+            }
+        });
+    }
+
     fn on_refused(&mut self, key: AttemptKey, reason: RefusalReason) {
         match reason {
-            // Its events come, or were applied: nothing is lost.
-            RefusalReason::AlreadyStarted | RefusalReason::AlreadyOver => {
-                tracing::debug!(%key, ?reason, "the executor has had this attempt");
+            // Its events come.
+            RefusalReason::AlreadyStarted => {
+                tracing::debug!(%key, "the executor has this attempt");
             }
-            // The run stays assigned; it is armed again with the next reading of the state.
+            // Its events were applied.
+            RefusalReason::AlreadyOver => {
+                self.held.remove(&key);
+            }
+            // The run stays in the state, and is armed again once others are over.
             RefusalReason::Full | RefusalReason::Draining => {
                 tracing::warn!(%key, ?reason, "the executor takes no more now");
+                self.held.remove(&key);
+                self.behind = true;
             }
         }
     }
@@ -284,7 +360,7 @@ impl Work {
                 due_at,
                 state: RunState::Assigned { attempt, node, .. },
                 ..
-            } if *node == self.agent.node => {
+            } if *node == self.agent.life.node => {
                 let key = AttemptKey {
                     run: *run,
                     attempt: *attempt,
@@ -302,7 +378,7 @@ impl Work {
                 attempt,
                 node,
                 when,
-            } if *node == self.agent.node => {
+            } if *node == self.agent.life.node => {
                 let asked = self.agent.reader.run(*run)?;
                 let reason = asked
                     .and_then(|run| run.cancel_requested)
@@ -336,7 +412,7 @@ impl Work {
         self.effects = self.effects.resubscribe();
         let known: Option<HashSet<_>> =
             listed.map(|listed| listed.iter().map(|attempt| attempt.key).collect());
-        for run in self.agent.reader.open_runs_of_node(self.agent.node)? {
+        for run in self.agent.reader.open_runs_of_node(self.agent.life.node)? {
             let Some((attempt, _, _)) = run.state.attempt() else {
                 continue;
             };
@@ -373,13 +449,21 @@ impl Work {
         Ok(())
     }
 
+    /// Takes a run on: its version is unpacked if it is not yet, then it is armed.
     async fn launch(&mut self, pinned: &Pinned) -> Result<(), StoreError> {
-        let Some(skew) = self.skew else { return Ok(()) };
+        if self.held.contains(&pinned.key) {
+            return Ok(());
+        }
+        if self.held.len() >= HELD_MAX {
+            self.behind = true;
+            return Ok(());
+        }
         let version = (pinned.job, pinned.version);
         let Some(job) = self.agent.launches.job(&self.agent.reader, pinned)? else {
             tracing::error!(key = %pinned.key, "a run's job version is not in the state");
             return Ok(());
         };
+        self.held.insert(pinned.key);
         if !self.prepared.contains(&version) {
             let waiting = self.waiting.entry(version).or_default();
             waiting.push(*pinned);
@@ -402,13 +486,19 @@ impl Work {
             }
             return Ok(());
         }
+        self.arm(pinned, &job).await;
+        Ok(())
+    }
+
+    async fn arm(&self, pinned: &Pinned, job: &PinnedJob) {
         let now = Reading {
             wall: self.agent.clock.wall(),
             boottime: self.agent.clock.boottime(),
         };
-        let launch = self.agent.launches.launch(pinned, &job, now, skew);
+        // A clock that is off by more than it may holds up new launches; this one was taken on before.
+        let skew = self.skew.unwrap_or_default();
+        let launch = self.agent.launches.launch(pinned, job, now, skew);
         self.request(Request::Arm(Box::new(launch))).await;
-        Ok(())
     }
 
     /// The executor has answered for one version: it may have another.
@@ -439,8 +529,10 @@ impl Work {
 
     async fn on_lease(&mut self, lease: Result<Leased, Denied>) -> Result<(), StoreError> {
         match lease {
-            Ok(Leased { grant, skew }) => {
-                let first = self.skew.is_none();
+            Ok(Leased { grant, skew, epoch }) => {
+                // In a new life, what was unreachable is assigned again.
+                let first = self.skew.is_none() || epoch != self.agent.epoch;
+                self.agent.epoch = epoch;
                 if skew.abs() > SKEW_MAX {
                     tracing::error!(%skew, "this node's wall clock differs from the leader's: it starts nothing new");
                     self.skew = None;
@@ -451,8 +543,8 @@ impl Work {
                     until: grant.expires,
                 })
                 .await;
-                if first {
-                    self.request(Request::List).await;
+                if first && self.stage != Stage::Unconnected {
+                    self.list().await;
                 }
             }
             Err(error) => tracing::debug!(%error, "no lease"),
@@ -460,37 +552,28 @@ impl Work {
         Ok(())
     }
 
-    /// Asks for leases from a task of its own, since the answer may take as long as an election.
+    /// Asks for leases from a task of its own, since the answer may take as long as an election. A node that was
+    /// counted as down meanwhile, as one is that slept or was stopped, begins a new life.
     fn ask_for_leases(&self) -> mpsc::Receiver<Result<Leased, Denied>> {
         let (sender, receiver) = mpsc::channel(1);
         let log = self.agent.proposer.log().clone();
+        let proposer = self.agent.proposer.clone();
         let clock = Arc::clone(&self.agent.clock);
-        let request = LeaseRequest {
-            node: self.agent.node,
-            epoch: self.agent.epoch,
-        };
-        let read = move || Reading {
-            wall: clock.wall(),
-            boottime: clock.boottime(),
-        };
+        let life = self.agent.life.clone();
+        let mut epoch = self.agent.epoch;
         tokio::spawn(async move {
             loop {
-                let asked = read();
-                let leased = async {
-                    let grant = log.request_lease(request).await?;
-                    let skew = skew(asked, read(), grant.leader_wall);
-                    // The lease counts only once this node has applied what the leader had committed.
-                    let until = remaining(&grant, read().boottime);
-                    match log.wait_applied(grant.commit_index, until).await {
-                        Ok(()) => Ok(Leased { grant, skew }),
-                        Err(_) => Err(Denied::NotReady),
+                let leased = ask_for_lease(&log, clock.as_ref(), life.node, epoch).await;
+                let wait = match &leased {
+                    Ok(_) => LEASE_EVERY,
+                    Err(Denied::NotAdmitted(reason)) => {
+                        tracing::warn!(%reason, "this node comes back");
+                        if let Some(begun) = life.begin_again(&proposer, clock.as_ref()).await {
+                            epoch = begun;
+                        }
+                        LEASE_RETRY
                     }
-                };
-                let leased = leased.await;
-                let wait = if leased.is_ok() {
-                    LEASE_EVERY
-                } else {
-                    LEASE_RETRY
+                    Err(_) => LEASE_RETRY,
                 };
                 if sender.send(leased).await.is_err() {
                     return;
@@ -527,6 +610,27 @@ impl Work {
     async fn hand(&self, handed: Handed) {
         // The reporter ends only with the agent.
         let _ = self.handed.send(handed).await;
+    }
+}
+
+async fn ask_for_lease(
+    log: &Log,
+    clock: &dyn Clock,
+    node: NodeId,
+    epoch: Epoch,
+) -> Result<Leased, Denied> {
+    let read = || Reading {
+        wall: clock.wall(),
+        boottime: clock.boottime(),
+    };
+    let asked = read();
+    let grant = log.request_lease(LeaseRequest { node, epoch }).await?;
+    let skew = skew(asked, read(), grant.leader_wall);
+    // The lease counts only once this node has applied what the leader had committed.
+    let until = remaining(&grant, read().boottime);
+    match log.wait_applied(grant.commit_index, until).await {
+        Ok(()) => Ok(Leased { grant, skew, epoch }),
+        Err(_) => Err(Denied::NotReady),
     }
 }
 

@@ -23,8 +23,9 @@ use odin_wire::{Health, NodeRole};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::agent::Peek;
-use crate::engine::{Engine, Up};
+use crate::engine::Engine;
 use crate::launches::interpreter;
+use crate::life::Up;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
 use crate::users;

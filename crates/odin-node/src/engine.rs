@@ -3,11 +3,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use odin_cluster::{Environment, Failure, Log, Transport};
 use odin_model::node::NodeFacts;
-use odin_model::{Clock, Command, Epoch, NodeId, Refusal, Reply};
+use odin_model::{Clock, NodeId};
 use odin_store::{Reader, Store, View};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -19,12 +18,11 @@ use crate::executor_link::ExecutorLink;
 use crate::launches::Launches;
 use crate::leader::Leader;
 use crate::lease_book::LeaseBook;
+use crate::life::{Life, Up};
 use crate::machine::{Announcements, StoreMachine};
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
 
-/// How long to wait before a node says again that it is up.
-const UP_RETRY: Duration = Duration::from_millis(100);
 /// How many questions for a running attempt's output may wait.
 const PEEKS_MAX: usize = 64;
 
@@ -55,17 +53,6 @@ pub enum Founding {
     With(Vec<NodeId>),
     /// Another node founds it, and brings this one in.
     ByAnother,
-}
-
-/// Whether the cluster has taken note of this node's life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Up {
-    /// Not yet.
-    Waiting,
-    /// It has, from this epoch on.
-    Since(Epoch),
-    /// It will not have it.
-    Refused(Refusal),
 }
 
 /// A running engine.
@@ -145,11 +132,12 @@ impl Engine {
                 (proposer.clone(), reader.clone(), announcements.clone());
             let (clock, stop) = (parts.clock, stop.clone());
             async move {
-                let up = announce(&proposer, node, parts.facts, clock.as_ref()).await;
-                said.send_replace(up.clone());
-                let Up::Since(epoch) = up else { return };
+                let life = Life::new(node, parts.facts, said);
+                let Up::Since(epoch) = life.begin(&proposer, clock.as_ref()).await else {
+                    return;
+                };
                 let agent = Agent {
-                    node,
+                    life,
                     epoch,
                     proposer,
                     reader,
@@ -197,27 +185,5 @@ impl Engine {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.proposer.log().clone().shutdown().await;
-    }
-}
-
-/// Says that this node is up until the cluster has taken note.
-async fn announce(proposer: &Proposer, node: NodeId, facts: NodeFacts, clock: &dyn Clock) -> Up {
-    loop {
-        let command = Command::NodeUp {
-            node,
-            facts: facts.clone(),
-            at: clock.wall(),
-        };
-        match proposer.propose(&command).await {
-            Ok(Reply::NodeUp { epoch }) => return Up::Since(epoch),
-            Ok(Reply::Refused(refusal)) => return Up::Refused(refusal),
-            Ok(other) => {
-                unreachable!("apply answers NodeUp with an epoch or a refusal, not {other:?}")
-            }
-            Err(error) => {
-                tracing::debug!(%error, "nobody has taken note of this node yet");
-                tokio::time::sleep(UP_RETRY).await;
-            }
-        }
     }
 }

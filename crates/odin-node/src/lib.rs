@@ -23,6 +23,7 @@ mod executor_process;
 mod launches;
 mod leader;
 mod lease_book;
+mod life;
 mod machine;
 mod proposer;
 mod reporter;
@@ -32,8 +33,9 @@ mod users;
 mod wall_offset;
 
 pub use agent::Peek;
-pub use engine::{Engine, EngineParts, Founding, Up};
+pub use engine::{Engine, EngineParts, Founding};
 pub use error::StartError;
+pub use life::Up;
 pub use machine::Announcements;
 pub use proposer::Proposer;
 pub use schedules::{Schedules, UnreadableSchedule};

@@ -24,10 +24,11 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::{Identity, NodeBackend};
 use crate::clock::{SystemClock, boot_id, system_zone};
 use crate::data_dir::DataDir;
-use crate::engine::{Engine, EngineParts, Founding, Up};
+use crate::engine::{Engine, EngineParts, Founding};
 use crate::error::StartError;
 use crate::executor_link::line;
 use crate::executor_process;
+use crate::life::Up;
 use crate::users;
 
 /// The node that founds a cluster. Others get theirs from the log.
@@ -176,7 +177,7 @@ impl Server {
         for listener in [Listener::Unix(unix), Listener::Tcp(tcp)] {
             let stopped = stop.clone();
             serving.spawn(odin_api::serve(api.clone(), listener, async move {
-                stopped.cancelled().await
+                stopped.cancelled().await;
             }));
         }
         let stopped = stop.clone();

@@ -223,6 +223,10 @@ mod tests {
     /// The one place that knows how `judge` is called. Each number of `listed` is minutes before now; the grace is
     /// five minutes.
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an `expect![]` reads as a value"
+    )]
     fn check(
         missed: Missed,
         concurrency: Concurrency,

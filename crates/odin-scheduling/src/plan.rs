@@ -157,6 +157,10 @@ mod tests {
     }
 
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an `expect![]` reads as a value"
+    )]
     fn check(schedule: &str, next_due: &str, now: &str, missed: Missed, expected: Expect) {
         let time = |at: Timestamp| at.to_string()[11..19].to_owned();
         let lines = planned(schedule, next_due, now, missed)

@@ -140,14 +140,12 @@ impl SimulatedExecutor {
         let now = self.clock.boottime();
         let mut held = lock(&self.held);
         let leased = held.lease.is_some_and(|until| now < until);
-        while leased {
-            let Some(entry) = held
+        loop {
+            let due = held
                 .armed
                 .first_entry()
-                .filter(|entry| entry.key().0 <= now)
-            else {
-                break;
-            };
+                .filter(|entry| leased && entry.key().0 <= now);
+            let Some(entry) = due else { break };
             let launch = entry.remove();
             let started_at = self.clock.wall();
             lock(&self.evidence.starts).push(Start {

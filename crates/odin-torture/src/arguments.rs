@@ -68,7 +68,7 @@ impl Arguments {
                 "--seed" => {
                     arguments.seed = value
                         .parse()
-                        .map_err(|_| format!("`{value}` is not a seed\n{USAGE}"))?
+                        .map_err(|_| format!("`{value}` is not a seed\n{USAGE}"))?;
                 }
                 "--only" => arguments.only = Some(value),
                 "--odin" => arguments.odin = value.into(),

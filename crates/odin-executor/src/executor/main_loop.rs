@@ -170,7 +170,8 @@ impl MainLoop {
                 for signal in self.sources.take_signals() {
                     match signal {
                         libc::SIGCHLD => self.orphans.changed(),
-                        _ => self.draining = true,
+                        // A busy one goes on, and takes more: the next server finds it as it was.
+                        _ => self.draining |= self.is_idle(),
                     }
                 }
             }
@@ -254,9 +255,13 @@ impl MainLoop {
         self.idle_since.map(|since| since.plus(self.idle_exit))
     }
 
+    fn is_idle(&self) -> bool {
+        self.slots.is_empty() && self.preparer.is_idle()
+    }
+
     /// Whether it is over. An executor that has attempts never ends by itself.
     fn ends(&mut self) -> Option<ExitReason> {
-        let idle = self.slots.is_empty() && self.preparer.is_idle();
+        let idle = self.is_idle();
         if !idle || self.control.is_connected() {
             self.idle_since = None;
         } else if self.idle_since.is_none() {

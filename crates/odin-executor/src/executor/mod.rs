@@ -56,7 +56,7 @@ impl ExecutorOptions {
 /// Why an executor ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitReason {
-    /// A server asked it to drain, or a signal to end, and nothing is armed or runs.
+    /// A server asked it to drain, or a signal came while nothing was armed or ran.
     Drained,
     /// Nothing to do, and no server for [`ExecutorOptions::idle_exit`].
     Idle,
@@ -110,7 +110,7 @@ impl ExecutorError {
 /// in launches and leases are compared with the kernel's timers.
 ///
 /// Call it on the first thread, in a process that has made no other: it takes over the process's signals, umask,
-/// session and children. SIGTERM and SIGINT let it end once nothing is armed or runs; until then it goes on.
+/// session and children. SIGTERM and SIGINT end it when nothing is armed or runs; else they change nothing.
 ///
 /// # Errors
 /// When it cannot start, or the system refuses what it cannot do without.

@@ -151,7 +151,7 @@ fn an_executor_without_work_and_without_a_server_goes() {
 }
 
 #[test]
-fn a_signal_lets_an_executor_end_only_when_its_work_is_done() {
+fn a_signal_ends_an_idle_executor_and_a_busy_one_takes_more_work() {
     let mut executor = Executor::start();
     let launch = executor.shell("while [ ! -e go ]; do sleep 0.01; done; exit 4");
     let key = executor.arm(launch);
@@ -165,6 +165,14 @@ fn a_signal_lets_an_executor_end_only_when_its_work_is_done() {
         executor.wait_finished(key).ending,
         Ending::Exited { code: 4 }
     );
+    let launch = executor.shell("exit 5");
+    let key = executor.arm(launch);
+    assert_eq!(
+        executor.wait_finished(key).ending,
+        Ending::Exited { code: 5 }
+    );
+    executor.ack(u64::MAX);
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
     while executor.next().is_some() {}
     executor.connect();
 }
