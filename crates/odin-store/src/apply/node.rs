@@ -7,7 +7,7 @@ use odin_model::{Epoch, NodeId, Refusal, Reply, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Batch, Stop, run};
-use crate::{Effect, StoreError, columns};
+use crate::{Effect, StoreError, columns, settings};
 
 /// A node begins a life. What it has stays with it: its executor outlives its server. What was given up as
 /// unreachable is assigned again as the same attempt, which its executor starts only if it had not.
@@ -41,6 +41,7 @@ pub(super) fn up(
     ])?;
     batch.nodes.insert(node, Some(epoch));
     batch.effects.push(Effect::NodeChanged { node });
+    take_first_timezone(batch, facts)?;
     for run in run::open_of_node(batch.conn, node)? {
         let mut run = run.in_life(epoch);
         // Only what is unreachable returns; the others go on as they are.
@@ -48,6 +49,17 @@ pub(super) fn up(
         run::save(batch, &run)?;
     }
     Ok(Reply::NodeUp { epoch })
+}
+
+/// The zone of jobs that name none is at first the zone of the first node. Nobody set it before, so nothing changes
+/// for a job that is there already: each has its zone written into it.
+fn take_first_timezone(batch: &mut Batch<'_>, facts: &NodeFacts) -> Result<(), StoreError> {
+    let is_named = !facts.timezone.is_empty();
+    if is_named && settings::get(batch.conn, settings::TIMEZONE)?.is_none() {
+        settings::set(batch.conn, settings::TIMEZONE, &facts.timezone)?;
+        batch.effects.push(Effect::SettingsChanged);
+    }
+    Ok(())
 }
 
 /// A node is silent. A newer life of it is left alone.
@@ -86,7 +98,7 @@ pub(super) fn life_of(conn: &Connection, node: NodeId) -> Result<Option<Epoch>, 
 mod tests {
     use odin_model::attempt::Ending;
     use odin_model::command::Command;
-    use odin_model::node::NodeState;
+    use odin_model::node::{NodeFacts, NodeState};
     use odin_model::{Epoch, NodeId, Refusal, Reply};
 
     use crate::scenario::{NODE, Scenario, deploy, facts, finished, minute, started};
@@ -130,6 +142,26 @@ mod tests {
             (node.state, node.epoch, node.facts, node.up_since),
             (NodeState::Up, Epoch(1), facts("worker1"), minute(0))
         );
+    }
+
+    #[test]
+    fn the_zone_of_the_first_node_becomes_the_clusters_and_stays() {
+        let zone = |scenario: &Scenario| scenario.store.reader().timezone().unwrap();
+        let mut scenario = Scenario::new();
+        for (node, name, timezone, expected) in [
+            (NodeId(1), "nowhere", "", None),
+            (NodeId(2), "first", "Asia/Tokyo", Some("Asia/Tokyo")),
+            (NodeId(3), "second", "Europe/Berlin", Some("Asia/Tokyo")),
+            (NodeId(2), "first", "Europe/Dublin", Some("Asia/Tokyo")),
+        ] {
+            let facts = NodeFacts {
+                timezone: timezone.to_owned(),
+                ..facts(name)
+            };
+            let at = minute(0);
+            scenario.apply(&Command::NodeUp { node, facts, at });
+            assert_eq!(zone(&scenario).as_deref(), expected, "{name} in {timezone}");
+        }
     }
 
     #[test]
