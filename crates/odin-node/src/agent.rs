@@ -7,17 +7,16 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::SignedDuration;
-use odin_cluster::{Denied, Grant, LeaseRequest, Log};
+use odin_cluster::Denied;
 use odin_executor::protocol::{
     AttemptKey, CancelScope, ListedAttempt, NumberedEvent, Prepare, RefusalReason, Report, Request,
     Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
-use odin_model::{Boottime, Clock, Epoch, JobId, NodeId, RunState, Usage, VersionNumber};
+use odin_model::{Clock, Epoch, JobId, RunState, Usage, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
 use odin_store::{CancelRequest, CancelWhen, Effect, Reader, StoreError};
 use tokio::sync::broadcast::error::RecvError;
@@ -26,16 +25,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::executor_link::ExecutorLink;
 use crate::launches::{Launches, Pinned, PinnedJob};
+use crate::lease_requests::{self, Leased};
 use crate::life::Life;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
 use crate::reporter::{Handed, report};
-use crate::wall_offset::{SKEW_MAX, skew};
+use crate::wall_offset::SKEW_MAX;
 
-/// How often a lease is asked for: five times within one.
-const LEASE_EVERY: Duration = Duration::from_secs(1);
-/// How soon again after a refusal.
-const LEASE_RETRY: Duration = Duration::from_millis(50);
 /// How many batches of events may wait for the log.
 const HANDED_MAX: usize = 64;
 /// How many versions the executor is asked to unpack at once: half of what it takes, which keeps it busy.
@@ -152,13 +148,6 @@ enum Event {
     CaughtUp(CaughtUp),
 }
 
-/// A lease with what it says of the clocks.
-struct Leased {
-    grant: Grant,
-    skew: SignedDuration,
-    epoch: Epoch,
-}
-
 /// Everything that the executor had recorded when it was asked is applied.
 struct CaughtUp {
     /// Which question that was.
@@ -168,7 +157,12 @@ struct CaughtUp {
 
 impl Work {
     async fn run(mut self, mut reports: mpsc::Receiver<Report>) {
-        let mut leases = self.ask_for_leases();
+        let mut leases = lease_requests::ask(
+            self.agent.proposer.clone(),
+            Arc::clone(&self.agent.clock),
+            self.agent.life.clone(),
+            self.agent.epoch,
+        );
         let (caught_up, mut catching_up) = mpsc::channel(1);
         loop {
             let event = tokio::select! {
@@ -552,38 +546,6 @@ impl Work {
         Ok(())
     }
 
-    /// Asks for leases from a task of its own, since the answer may take as long as an election. A node that was
-    /// counted as down meanwhile, as one is that slept or was stopped, begins a new life.
-    fn ask_for_leases(&self) -> mpsc::Receiver<Result<Leased, Denied>> {
-        let (sender, receiver) = mpsc::channel(1);
-        let log = self.agent.proposer.log().clone();
-        let proposer = self.agent.proposer.clone();
-        let clock = Arc::clone(&self.agent.clock);
-        let life = self.agent.life.clone();
-        let mut epoch = self.agent.epoch;
-        tokio::spawn(async move {
-            loop {
-                let leased = ask_for_lease(&log, clock.as_ref(), life.node, epoch).await;
-                let wait = match &leased {
-                    Ok(_) => LEASE_EVERY,
-                    Err(Denied::NotAdmitted(reason)) => {
-                        tracing::warn!(%reason, "this node comes back");
-                        if let Some(begun) = life.begin_again(&proposer, clock.as_ref()).await {
-                            epoch = begun;
-                        }
-                        LEASE_RETRY
-                    }
-                    Err(_) => LEASE_RETRY,
-                };
-                if sender.send(leased).await.is_err() {
-                    return;
-                }
-                tokio::time::sleep(wait).await;
-            }
-        });
-        receiver
-    }
-
     /// Reports an end that no executor will.
     async fn give_up(&self, key: AttemptKey, ending: Ending) {
         let result = AttemptResult {
@@ -611,29 +573,4 @@ impl Work {
         // The reporter ends only with the agent.
         let _ = self.handed.send(handed).await;
     }
-}
-
-async fn ask_for_lease(
-    log: &Log,
-    clock: &dyn Clock,
-    node: NodeId,
-    epoch: Epoch,
-) -> Result<Leased, Denied> {
-    let read = || Reading {
-        wall: clock.wall(),
-        boottime: clock.boottime(),
-    };
-    let asked = read();
-    let grant = log.request_lease(LeaseRequest { node, epoch }).await?;
-    let skew = skew(asked, read(), grant.leader_wall);
-    // The lease counts only once this node has applied what the leader had committed.
-    let until = remaining(&grant, read().boottime);
-    match log.wait_applied(grant.commit_index, until).await {
-        Ok(()) => Ok(Leased { grant, skew, epoch }),
-        Err(_) => Err(Denied::NotReady),
-    }
-}
-
-fn remaining(grant: &Grant, now: Boottime) -> Duration {
-    grant.expires.since(now)
 }

@@ -27,11 +27,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// The IANA name of this machine's time zone; `UTC` where it has none.
+/// The IANA name of this machine's time zone; `UTC` where it has none that a schedule could name.
 #[must_use]
 pub fn system_zone() -> String {
-    jiff::tz::TimeZone::system()
-        .iana_name()
+    let zone = jiff::tz::TimeZone::system();
+    let named = zone.iana_name().filter(|_| !zone.is_unknown());
+    named
+        .filter(|name| odin_schedule::find_zone(name).is_ok())
         .unwrap_or("UTC")
         .to_owned()
 }

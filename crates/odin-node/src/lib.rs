@@ -23,6 +23,7 @@ mod executor_process;
 mod launches;
 mod leader;
 mod lease_book;
+mod lease_requests;
 mod life;
 mod machine;
 mod proposer;
