@@ -5,6 +5,9 @@ use std::ops::Range;
 /// The longest schedule text that is read, in bytes.
 pub const TEXT_BYTES_MAX: usize = 4096;
 
+/// The longest interval, in days: about a hundred years.
+pub(crate) const INTERVAL_DAYS_MAX: u32 = 36_500;
+
 /// Why a schedule was refused, and where in its text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
@@ -60,6 +63,12 @@ pub enum ScheduleErrorKind {
         found: String,
         /// What could have stood here.
         expected: &'static str,
+    },
+    /// Something after `never`.
+    #[error("`{found}` cannot follow `never`, which stands alone")]
+    AfterNever {
+        /// The word as written, cut to a readable length.
+        found: String,
     },
     /// The text ends too early.
     #[error("the schedule ends where {expected} is missing")]
@@ -146,11 +155,8 @@ pub enum ScheduleErrorKind {
     #[error("an interval of zero never ends")]
     ZeroInterval,
     /// An interval beyond what is counted.
-    #[error("`{text}` is too long an interval")]
-    IntervalTooLong {
-        /// The number as written.
-        text: String,
-    },
+    #[error("an interval of more than {INTERVAL_DAYS_MAX} days is too long")]
+    IntervalTooLong,
     /// No time of the interval lies in its window.
     #[error("no time of this interval lies in its window")]
     EmptyWindow,
@@ -216,7 +222,7 @@ impl ScheduleErrorKind {
             Self::Empty => "schedule/empty",
             Self::TooLong { .. } => "schedule/too-long",
             Self::UnknownWord { .. } => "schedule/unknown-word",
-            Self::Unexpected { .. } => "schedule/unexpected-word",
+            Self::Unexpected { .. } | Self::AfterNever { .. } => "schedule/unexpected-word",
             Self::Incomplete { .. } => "schedule/incomplete",
             Self::MissingAt => "schedule/missing-at",
             Self::DanglingSeparator { .. } => "schedule/dangling-separator",
@@ -230,7 +236,7 @@ impl ScheduleErrorKind {
             Self::OrdinalOutOfRange { .. } => "schedule/ordinal-out-of-range",
             Self::WrongSuffix { .. } => "schedule/wrong-suffix",
             Self::ZeroInterval => "schedule/zero-interval",
-            Self::IntervalTooLong { .. } => "schedule/interval-too-long",
+            Self::IntervalTooLong => "schedule/interval-too-long",
             Self::EmptyWindow => "schedule/empty-window",
             Self::IntervalLongerThanWindow => "schedule/interval-longer-than-window",
             Self::UntilBeforeStarting => "schedule/until-before-starting",
@@ -259,6 +265,7 @@ impl ScheduleErrorKind {
             Self::Unexpected { expected, .. } | Self::Incomplete { expected } => {
                 format!("Write {expected} here.")
             }
+            Self::AfterNever { .. } => "Remove what follows `never`, or `never` itself.".into(),
             Self::MissingAt => "Add a time, such as `at 09:00`.".into(),
             Self::DanglingSeparator { separator } => {
                 format!("Remove `{separator}`, or write a clause on both of its sides.")
@@ -288,8 +295,8 @@ impl ScheduleErrorKind {
             Self::ZeroInterval => {
                 "Choose an interval of 1 or more; `never` turns a job off.".into()
             }
-            Self::IntervalTooLong { .. } => {
-                "Choose an interval of at most 36500 days, or name the dates.".into()
+            Self::IntervalTooLong => {
+                format!("Choose at most {INTERVAL_DAYS_MAX} days, or name the dates.")
             }
             Self::EmptyWindow => {
                 "Widen the window: an interval counts from midnight, not from the window.".into()

@@ -45,7 +45,7 @@ pub(crate) fn read(text: &str) -> Result<Parsed, ScheduleError> {
                 rules: Vec::new(),
                 zone: None,
             }),
-            Some(_) => Err(cursor.unexpected("nothing more: `never` stands alone")),
+            Some(_) => Err(cursor.after_never()),
         };
     }
     union(&mut cursor)

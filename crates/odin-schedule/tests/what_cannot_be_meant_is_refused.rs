@@ -64,7 +64,7 @@ fn what_the_original_accepted_or_crashed_on() {
             "never and every minute",
             "schedule/unexpected-word",
             "and",
-            "stands alone",
+            "Remove what follows `never`",
         ),
         (
             "every minute and never",
@@ -501,4 +501,20 @@ fn text_beyond_the_bound_is_refused_before_it_is_read() {
         parse(&longest).unwrap().canonical(),
         "every minute and every hour"
     );
+}
+
+#[test]
+fn a_message_says_nothing_that_was_not_written() {
+    for (text, message) in [
+        (
+            "every 99999999999 minutes",
+            "an interval of more than 36500 days is too long",
+        ),
+        (
+            "never and every minute",
+            "`and` cannot follow `never`, which stands alone",
+        ),
+    ] {
+        assert_eq!(parse(text).unwrap_err().to_string(), message, "{text}");
+    }
 }

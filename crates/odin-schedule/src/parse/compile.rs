@@ -6,15 +6,12 @@ use super::clause::{Clause, Part, Period, Subject};
 use super::day_list::{DayItem, check_day_exists};
 use super::time::At;
 use crate::calendar::DAY_SECONDS;
-use crate::error::{ScheduleError, ScheduleErrorKind};
+use crate::error::{INTERVAL_DAYS_MAX, ScheduleError, ScheduleErrorKind};
 use crate::rule::{
     ALL_MONTHS, ALL_WEEKDAYS, DayPattern, Days, Passes, QUARTER_MONTHS, Rule, Tail, Timing, Window,
 };
 use crate::time_set::TimeSet;
 use crate::words::Unit;
-
-/// The longest interval, about a hundred years.
-const INTERVAL_DAYS_MAX: u32 = 36_500;
 
 /// The rules of a clause: one, or one for each group of months where a list names
 /// days of different months.
@@ -282,8 +279,7 @@ fn interval(clause: &Clause, number: u32, unit: Unit) -> Result<Vec<Rule>, Sched
     }
     let seconds = u64::from(number) * u64::from(unit.seconds());
     if seconds > u64::from(INTERVAL_DAYS_MAX) * DAY_SECONDS as u64 {
-        let text = number.to_string();
-        return error(ScheduleErrorKind::IntervalTooLong { text }, span);
+        return error(ScheduleErrorKind::IntervalTooLong, span);
     }
     let step = seconds as u32;
     let phase = match &clause.at {

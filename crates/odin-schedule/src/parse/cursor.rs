@@ -146,6 +146,15 @@ impl<'t> Cursor<'t> {
         ScheduleError::new(kind, token.span.clone())
     }
 
+    /// The error for the next token, which comes after `never`.
+    pub(super) fn after_never(&self) -> ScheduleError {
+        let (found, span) = self.peek().map_or_else(
+            || (String::new(), self.end()),
+            |token| (quote(token.text), token.span.clone()),
+        );
+        ScheduleError::new(ScheduleErrorKind::AfterNever { found }, span)
+    }
+
     /// The error for something that this version does not have, at the next token.
     pub(super) fn not_supported_yet(
         &self,
