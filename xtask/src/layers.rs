@@ -131,12 +131,17 @@ struct Owned {
     why: &'static str,
 }
 
-const OWNED: [Owned; 21] = [
+const OWNED: [Owned; 22] = [
     owned("openraft", &["odin-cluster"], "one crate knows consensus"),
     owned(
         "raft-log",
         &["odin-cluster"],
         "one crate knows the log's files",
+    ),
+    owned(
+        "openraft-rt",
+        &["odin-cluster"],
+        "one crate knows consensus",
     ),
     owned("codeq", &["odin-cluster"], "it belongs to raft-log"),
     owned("rusqlite", &["odin-store"], "one crate knows SQL"),
