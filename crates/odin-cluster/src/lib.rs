@@ -31,6 +31,7 @@ extern crate self as odin_cluster;
 pub mod lease;
 pub mod memory_transport;
 
+mod alone;
 mod apply;
 mod blocking;
 mod disk_log;

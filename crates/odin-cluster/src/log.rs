@@ -12,6 +12,7 @@ use openraft::{Config, SnapshotPolicy};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
+use crate::alone::rest_while_alone;
 use crate::apply::Applier;
 use crate::blocking::blocking;
 use crate::disk_log::DiskLog;
@@ -168,6 +169,7 @@ impl Log {
             // Nobody else can lead: waiting for an election timeout would only delay the start.
             raft.trigger().elect(false).await.map_err(recovery)?;
         }
+        rest_while_alone(raft.clone());
         Ok(Parts {
             node: options.node,
             leadership: watch_leadership(&raft),

@@ -13,6 +13,9 @@ use odin_cluster::{
 use odin_model::{Epoch, NodeId};
 use support::cluster::{Cluster, NODES, bytes, others};
 
+/// Many election timeouts.
+const IDLE: Duration = Duration::from_secs(30);
+
 #[tokio::test(start_paused = true)]
 async fn a_command_proposed_on_any_node_is_applied_on_all() {
     let (cluster, _) = Cluster::start(Retention::default()).await;
@@ -252,4 +255,40 @@ async fn a_proposal_without_a_majority_says_that_nothing_was_proposed() {
         .unwrap();
     let error = cluster.log(NODES[0]).propose(bytes("a")).await.unwrap_err();
     assert!(matches!(error, ProposeError::NoLeader { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_alone_for_long_leads_others_on_in_its_term_and_is_then_replaced() {
+    let mut cluster = Cluster::empty(0, Retention::default());
+    let [first, ..] = NODES;
+    cluster.add(first).await;
+    cluster.log(first).bootstrap().await.unwrap();
+    cluster.leader_among(&[first]).await;
+    let term = cluster.term(first);
+    tokio::time::sleep(IDLE).await;
+    for node in others(first) {
+        cluster.add(node).await;
+        cluster.log(first).add_learner(node).await.unwrap();
+    }
+    cluster.agreed().await;
+    let log = cluster.log(first);
+    log.set_voters(&NODES, Removed::Leave).await.unwrap();
+    // Without a proposal, only heartbeats keep the term.
+    tokio::time::sleep(IDLE).await;
+    log.propose_fenced(term, bytes("before")).await.unwrap();
+    assert_eq!(cluster.agreed().await, ["before"]);
+    cluster.stop(first).await;
+    let next = cluster.leader_among(&others(first)).await;
+    assert!(cluster.term(next) > term);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_member_left_goes_on_alone() {
+    let (cluster, leader) = Cluster::start(Retention::default()).await;
+    cluster.agreed().await;
+    let (log, term) = (cluster.log(leader), cluster.term(leader));
+    log.set_voters(&[leader], Removed::Leave).await.unwrap();
+    tokio::time::sleep(IDLE).await;
+    log.propose_fenced(term, bytes("alone")).await.unwrap();
+    assert_eq!(cluster.commands(leader), ["alone"]);
 }

@@ -39,15 +39,20 @@ impl Cluster {
         Self::start_from(0, retention).await
     }
 
-    pub async fn start_from(seed: u64, retention: Retention) -> (Self, NodeId) {
+    /// No nodes yet.
+    pub fn empty(seed: u64, retention: Retention) -> Self {
         let (network, register) = (MemoryNetwork::new(), Arc::default());
-        let mut cluster = Self {
+        Self {
             network,
             register,
             retention,
             seed,
             nodes: BTreeMap::new(),
-        };
+        }
+    }
+
+    pub async fn start_from(seed: u64, retention: Retention) -> (Self, NodeId) {
+        let mut cluster = Self::empty(seed, retention);
         for node in NODES {
             cluster.add(node).await;
         }
