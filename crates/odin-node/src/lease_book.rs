@@ -18,7 +18,7 @@ pub(crate) struct LeaseBook {
 struct Pages {
     /// The nodes in force, as this replica has applied them.
     nodes: HashMap<NodeId, (Epoch, NodeState)>,
-    /// When this leader last admitted each life of a node, on its own boottime.
+    /// When this leader last admitted each life of a node, or first saw it, on its own boottime.
     admitted: HashMap<(NodeId, Epoch), Boottime>,
     /// Lives whose end is proposed.
     going_down: HashSet<(NodeId, Epoch)>,
@@ -73,7 +73,11 @@ impl LeaseBook {
             .iter()
             .filter(|(_, (_, state))| *state == NodeState::Up)
             .map(|(&node, &(epoch, _))| (node, epoch))
-            .filter(|life| terms.down_at(admitted.get(life).copied(), leading_since) < now)
+            .filter(|&life| {
+                // A life that began after this term did has not been silent since the term began.
+                let heard = *admitted.entry(life).or_insert(now);
+                terms.down_at(Some(heard), leading_since) < now
+            })
             .collect();
         silent.sort_unstable();
         going_down.extend(&silent);
@@ -149,6 +153,18 @@ mod tests {
             [(NodeId(1), Epoch(5))]
         );
         assert_eq!(book.admit(LIFE, at(18)), Err(NotAdmitted::Down));
+    }
+
+    #[test]
+    fn a_life_that_begins_late_in_a_term_has_its_time_to_ask() {
+        let book = book(5);
+        let terms = LeaseTerms::default();
+        assert_eq!(book.declare_silent(&terms, at(0), at(100)), []);
+        assert_eq!(book.declare_silent(&terms, at(0), at(106)), []);
+        assert_eq!(
+            book.declare_silent(&terms, at(0), at(107)),
+            [(NodeId(1), Epoch(5))]
+        );
     }
 
     #[test]
