@@ -25,6 +25,7 @@ pub struct Server {
     binary: PathBuf,
     data_dir: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
     /// `address:port` of its HTTP.
     pub http: String,
@@ -50,12 +51,32 @@ impl Server {
     /// # Panics
     /// When it neither ends nor is ready within a minute.
     pub fn try_start(binary: &Path, data_dir: &Path, arguments: &[&str]) -> Result<Self, NotReady> {
+        Self::try_start_in(binary, data_dir, arguments, &[])
+    }
+
+    /// The same with more in its environment, which wins over the sealed one.
+    ///
+    /// # Errors
+    /// When it ends before it is ready.
+    ///
+    /// # Panics
+    /// When it neither ends nor is ready within a minute.
+    pub fn try_start_in(
+        binary: &Path,
+        data_dir: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, NotReady> {
         let mut server = Self {
             binary: binary.to_owned(),
             data_dir: data_dir.to_owned(),
             arguments: arguments
                 .iter()
                 .map(|&argument| argument.to_owned())
+                .collect(),
+            environment: environment
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
             child: None,
             http: String::new(),
@@ -84,6 +105,7 @@ impl Server {
             .arg(&self.data_dir)
             .args(["--http", "127.0.0.1:0"])
             .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)
