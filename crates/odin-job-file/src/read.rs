@@ -1,5 +1,6 @@
 //! From the text of a job file to a job, or to all its mistakes.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use odin_model::job::JobNameError;
@@ -7,6 +8,7 @@ use odin_model::output::OUTPUT_BYTES_MAX_DEFAULT;
 use odin_model::{Concurrency, JobId, JobName, JobSpec, Missed, Program};
 use odin_schedule::Schedule;
 
+use crate::bundle::BundleError;
 use crate::bundle::path::BundlePath;
 use crate::document::{self, Entry, Node, Value};
 use crate::duration::{self, DurationFault};
@@ -93,9 +95,26 @@ pub struct JobFile {
     pub output_bytes_max: u64,
     /// What the deployer should know.
     pub warnings: Vec<Mistake>,
+    /// Where the text names the code file and each of `files`.
+    pub(crate) places: Vec<(BundlePath, Range<usize>)>,
 }
 
 impl JobFile {
+    /// Where the text names a file that cannot be in the bundle, or the directory that holds it. `None`: it names
+    /// neither, or the error is about no file of the job's.
+    #[must_use]
+    pub fn place_of(&self, error: &BundleError) -> Option<Range<usize>> {
+        let path = error.path()?;
+        let holds = |named: &BundlePath| {
+            // Paths in errors are quoted for terminals.
+            let named = quoted(named.as_str());
+            path.strip_prefix(&named)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let (_, place) = self.places.iter().find(|(named, _)| holds(named))?;
+        Some(place.clone())
+    }
+
     /// The job as a version stores it; `timezone` counts when the file names none.
     #[must_use]
     pub fn spec(&self, timezone: &str) -> JobSpec {
@@ -234,7 +253,10 @@ fn read_fields(
         schedule::read_timezone(job, schedule.as_ref().map(|(_, schedule)| schedule), notes);
     let args = job.texts("args");
     text::check_all("args", &args, notes);
-    let files = read_files(job, notes);
+    let mut places = read_files(job, notes);
+    let mut files: Vec<_> = places.iter().map(|(path, _)| path.clone()).collect();
+    files.sort();
+    files.dedup();
     let env = environment::read(job, notes);
     let timeout = read_duration(job, "timeout", notes);
     if timeout == Some(Duration::ZERO)
@@ -250,12 +272,19 @@ fn read_fields(
     let missed = choice::read_missed(job, notes);
     let concurrency = choice::read_concurrency(job, notes);
     let (schedule_text, schedule) = schedule?;
+    let program = program?;
+    if let Program::Interpreted { file, .. } | Program::Compiled { file, .. } = &program
+        && let Some((_, entry)) = job.text("file")
+        && let Ok(path) = BundlePath::parse(file)
+    {
+        places.push((path, entry.place()));
+    }
     let file = JobFile {
         text: text.to_owned(),
         id,
         name: name?,
         description,
-        program: program?,
+        program,
         args: args.into_iter().map(|(text, _)| text.to_owned()).collect(),
         files,
         env,
@@ -269,6 +298,7 @@ fn read_fields(
         kill_grace: defaults.kill_grace,
         output_bytes_max: defaults.output_bytes_max,
         warnings: Vec::new(),
+        places,
     };
     check_size(&file, notes);
     Some(file)
@@ -345,7 +375,8 @@ fn read_description(job: &Fields<'_>, notes: &mut Notes) -> String {
     }
 }
 
-fn read_files(job: &Fields<'_>, notes: &mut Notes) -> Vec<BundlePath> {
+/// The paths of `files` in the order of the text, with their places.
+fn read_files(job: &Fields<'_>, notes: &mut Notes) -> Vec<(BundlePath, Range<usize>)> {
     let written = job.texts("files");
     if let Some((_, span)) = written.get(text::ENTRIES_MAX) {
         let fault = Fault::TooMany {
@@ -359,7 +390,7 @@ fn read_files(job: &Fields<'_>, notes: &mut Notes) -> Vec<BundlePath> {
     let mut files = Vec::with_capacity(written.len());
     for (text, span) in written {
         match BundlePath::from_written(text) {
-            Ok(path) => files.push(path),
+            Ok(path) => files.push((path, span)),
             Err(fault) => notes.refuse(
                 &Fault::Path {
                     path: quoted(text),
@@ -369,8 +400,6 @@ fn read_files(job: &Fields<'_>, notes: &mut Notes) -> Vec<BundlePath> {
             ),
         }
     }
-    files.sort();
-    files.dedup();
     files
 }
 

@@ -711,3 +711,34 @@ fn a_bundle_over_the_packed_limit_is_refused_on_both_sides() {
         "bundle/too-large-packed"
     );
 }
+
+#[test]
+fn what_cannot_be_in_the_bundle_is_found_in_the_job_files_text() {
+    let directory = directory();
+    std::fs::create_dir(directory.path().join("library")).unwrap();
+    let fifo = directory.path().join("library/fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, fifo, rustix::fs::Mode::RUSR).unwrap();
+    let path = directory.path().join("job.yml");
+    for (job, code, named) in [
+        ("file: ./gone.sh", "bundle/missing-file", "./gone.sh"),
+        ("file: library", "bundle/not-a-file", "library"),
+        // Not `lib`, with whose name it begins.
+        (
+            "file: lib/tool, files: [lib, library/]",
+            "bundle/not-a-file",
+            "library/",
+        ),
+        (
+            "file: lib/tool, files: ['gone']",
+            "bundle/missing-file",
+            "'gone'",
+        ),
+    ] {
+        let text = format!("job: {{name: a, schedule: never, language: sh, {job}}}\n");
+        std::fs::write(&path, &text).unwrap();
+        let file = read(&text, &Defaults::default()).unwrap();
+        let error = collect(&path, &file, Vec::new()).unwrap_err();
+        let place = file.place_of(&error).map(|place| &text[place]);
+        assert_eq!((error.code(), place), (code, Some(named)), "{job}: {error}");
+    }
+}

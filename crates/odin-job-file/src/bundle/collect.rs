@@ -54,6 +54,28 @@ impl Bundle {
         self.items.iter()
     }
 
+    /// Adds a file that is not in the job file's directory.
+    ///
+    /// # Errors
+    /// When it is beyond the limits, or something of its name is there.
+    pub fn add_extra(&mut self, extra: Extra) -> Result<(), BundleError> {
+        self.check_size(&extra.path, extra.content.len() as u64)?;
+        self.add_file(&extra.path, extra.mode, extra.content)
+    }
+
+    /// What is left of the limit, when this fits.
+    fn check_size(&self, path: &BundlePath, bytes: u64) -> Result<u64, BundleError> {
+        let bytes_max = UNPACKED_BYTES_MAX - self.bytes;
+        if bytes > bytes_max {
+            return Err(BundleError::FileTooLarge {
+                path: quoted(path.as_str()),
+                bytes,
+                bytes_max,
+            });
+        }
+        Ok(bytes_max)
+    }
+
     /// Adds a file, and the directories above it.
     fn add_file(
         &mut self,
@@ -120,7 +142,13 @@ pub fn read_job_file(path: &Path) -> Result<String, BundleError> {
     expect_file(shown(), FileType::from_raw_mode(stat.st_mode))?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = openat(CWD, path, flags, Permissions::empty()).map_err(refused)?;
-    let content = read_regular(file, &stat, FILE_BYTES_MAX as u64, shown())?;
+    let content = read_regular(file, &stat, FILE_BYTES_MAX as u64, shown());
+    let content = content.map_err(|error| match error {
+        BundleError::FileTooLarge { path, bytes, .. } => {
+            BundleError::JobFileTooLarge { path, bytes }
+        }
+        error => error,
+    })?;
     String::from_utf8(content).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
         BundleError::NotText {
@@ -167,16 +195,11 @@ pub fn collect(job_file: &Path, file: &JobFile, extra: Vec<Extra>) -> Result<Bun
     for path in &file.files {
         collector.path(path, &mut Vec::new())?;
     }
-    for Extra {
-        path,
-        mode,
-        content,
-    } in extra
-    {
-        collector.check_size(&path, content.len() as u64)?;
-        collector.bundle.add_file(&path, mode, content)?;
-    }
-    Ok(collector.bundle)
+    let mut bundle = collector.bundle;
+    extra
+        .into_iter()
+        .try_for_each(|extra| bundle.add_extra(extra))?;
+    Ok(bundle)
 }
 
 /// The job file's name in its bundle.
@@ -235,7 +258,7 @@ impl Collector {
         let shown = quoted(path.as_str());
         expect_file(shown.clone(), found.kind)?;
         let bytes = u64::try_from(found.stat.st_size).unwrap_or(u64::MAX);
-        let left = self.check_size(path, bytes)?;
+        let left = self.bundle.check_size(path, bytes)?;
         let file = self.root.open(path, OFlags::empty())?;
         let content = read_regular(file, &found.stat, left, shown)?;
         let owner_may_execute = found.stat.st_mode & 0o100 != 0;
@@ -245,18 +268,5 @@ impl Collector {
             Mode::Plain
         };
         self.bundle.add_file(path, mode, content)
-    }
-
-    /// What is left of the limit, when this fits.
-    fn check_size(&self, path: &BundlePath, bytes: u64) -> Result<u64, BundleError> {
-        let bytes_max = UNPACKED_BYTES_MAX - self.bundle.bytes;
-        if bytes > bytes_max {
-            return Err(BundleError::FileTooLarge {
-                path: quoted(path.as_str()),
-                bytes,
-                bytes_max,
-            });
-        }
-        Ok(bytes_max)
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::bundle::path::PathFault;
 use crate::bundle::{ENTRIES_MAX, PACKED_BYTES_MAX, UNPACKED_BYTES_MAX};
+use crate::fault::FILE_BYTES_MAX;
 
 /// Why files cannot become a bundle, or why a bundle is refused. Paths are shortened and safe to print.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,14 @@ pub enum BundleError {
         bytes: u64,
         /// What is left of the limit at this file.
         bytes_max: u64,
+    },
+    /// The job file itself is too large.
+    #[error("`{path}` has {bytes} bytes; a job file has at most {FILE_BYTES_MAX}")]
+    JobFileTooLarge {
+        /// Its name.
+        path: String,
+        /// Its size.
+        bytes: u64,
     },
     /// The archive is too large once it is packed.
     #[error("the bundle has more than {PACKED_BYTES_MAX} bytes packed")]
@@ -130,6 +139,30 @@ pub enum BundleError {
 }
 
 impl BundleError {
+    /// The file that it is about, shortened and safe to print. `None`: it is about the bundle as a whole.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Missing { path }
+            | Self::Denied { path }
+            | Self::NotAFile { path, .. }
+            | Self::LeavesDirectory { path }
+            | Self::LinkLoop { path }
+            | Self::FileTooLarge { path, .. }
+            | Self::JobFileTooLarge { path, .. }
+            | Self::BadName { path, .. }
+            | Self::NameNotText { path }
+            | Self::DuplicateName { path }
+            | Self::Changed { path }
+            | Self::NotText { path, .. }
+            | Self::NoJobFile { path }
+            | Self::Incomplete { path }
+            | Self::NotCanonical { path, .. }
+            | Self::Read { path, .. } => Some(path),
+            Self::PackedTooLarge | Self::TooManyEntries | Self::Corrupt { .. } => None,
+        }
+    }
+
     /// Stable across releases.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -139,7 +172,7 @@ impl BundleError {
             Self::NotAFile { .. } => "bundle/not-a-file",
             Self::LeavesDirectory { .. } => "bundle/leaves-directory",
             Self::LinkLoop { .. } => "bundle/link-loop",
-            Self::FileTooLarge { .. } => "bundle/too-large",
+            Self::FileTooLarge { .. } | Self::JobFileTooLarge { .. } => "bundle/too-large",
             Self::PackedTooLarge => "bundle/too-large-packed",
             Self::TooManyEntries => "bundle/too-many-files",
             Self::BadName { .. } | Self::NameNotText { .. } => "bundle/bad-name",
@@ -169,6 +202,9 @@ impl BundleError {
                 "A bundle's files may come to {} MiB; let the job fetch larger data itself.",
                 UNPACKED_BYTES_MAX / 1024 / 1024
             ),
+            Self::JobFileTooLarge { .. } => {
+                "Is this the job file? Data belongs into files of its own, named under `files`.".into()
+            }
             Self::PackedTooLarge => format!(
                 "At most {} MiB are stored; let the job fetch larger data itself.",
                 PACKED_BYTES_MAX / 1024 / 1024
