@@ -28,10 +28,8 @@ use crate::launches::interpreter;
 use crate::life::Up;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
-use crate::users;
+use crate::{room, users};
 
-/// Below this much free space in the data directory's file system new work is refused.
-const FREE_BYTES_MIN: u64 = 64 << 20;
 /// How long the executor may take to say what a run has printed.
 const PEEK_WAIT: Duration = Duration::from_secs(5);
 
@@ -69,13 +67,6 @@ impl NodeBackend {
             clock,
             identity,
         }
-    }
-
-    fn has_room(&self) -> bool {
-        // A file system that does not say is not held against the request: the log refuses what it cannot write.
-        rustix::fs::statvfs(&self.identity.data_dir).map_or(true, |space| {
-            space.f_bavail.saturating_mul(space.f_frsize) >= FREE_BYTES_MIN
-        })
     }
 
     /// What the executor has in memory of a running attempt. `None`: it is in its file, or the attempt is over.
@@ -165,7 +156,7 @@ fn is_new_work(command: &Command) -> bool {
 impl Backend for NodeBackend {
     fn propose(&self, command: Command) -> BoxFuture<'_, Result<Reply, ProposeError>> {
         Box::pin(async move {
-            if is_new_work(&command) && !self.has_room() {
+            if is_new_work(&command) && !room::has_room(&self.identity.data_dir) {
                 return Err(ProposeError::Full);
             }
             use odin_cluster::ProposeError as E;

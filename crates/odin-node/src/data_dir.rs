@@ -31,15 +31,15 @@ impl DataDir {
             source,
         };
         let made = !root.exists();
+        if !made && !root.is_dir() {
+            return Err(failed(ErrorKind::NotADirectory.into()));
+        }
         DirBuilder::new()
             .recursive(true)
             .mode(0o711)
             .create(root)
             .map_err(failed)?;
         let metadata = std::fs::metadata(root).map_err(failed)?;
-        if !metadata.is_dir() {
-            return Err(failed(ErrorKind::NotADirectory.into()));
-        }
         let me = rustix::process::geteuid().as_raw();
         if metadata.uid() != me {
             return Err(StartError::DataDirOwner {
@@ -67,6 +67,20 @@ impl DataDir {
         }
         let root = root.canonicalize().map_err(failed)?;
         Ok(Self { root, _lock: lock })
+    }
+
+    /// Says when another server holds `root`, without touching it.
+    ///
+    /// # Errors
+    /// When one does. That the directory cannot be looked into is not its question.
+    pub fn refuse_held(root: &Path) -> Result<(), StartError> {
+        let Ok(lock) = File::open(root.join("LOCK")) else {
+            return Ok(());
+        };
+        match flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(held(root, lock)),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// The directory itself.
@@ -135,6 +149,16 @@ impl DataDir {
     }
 }
 
+/// Who holds it is told only for the message.
+fn held(root: &Path, mut lock: File) -> StartError {
+    let mut pid = String::new();
+    let _ = lock.read_to_string(&mut pid);
+    StartError::InUse {
+        path: root.to_owned(),
+        pid: pid.trim().parse().ok(),
+    }
+}
+
 fn take_lock(root: &Path) -> Result<File, StartError> {
     let path = root.join("LOCK");
     let failed = |source| StartError::DataDir {
@@ -152,13 +176,7 @@ fn take_lock(root: &Path) -> Result<File, StartError> {
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut pid = String::new();
-            // Who holds it is told only for the message.
-            let _ = lock.read_to_string(&mut pid);
-            return Err(StartError::InUse {
-                path: root.to_owned(),
-                pid: pid.trim().parse().ok(),
-            });
+            return Err(held(root, lock));
         }
         Err(error) => return Err(failed(error.into())),
     }
@@ -195,15 +213,16 @@ mod tests {
     fn a_second_server_on_the_same_directory_is_refused_and_told_who_has_it() {
         let temp = tempfile::tempdir().unwrap();
         let first = DataDir::open(temp.path()).unwrap();
-        let refused = DataDir::open(temp.path()).unwrap_err();
-        assert_eq!(refused.code(), "server/data-dir-in-use");
-        assert!(
-            refused
-                .to_string()
-                .contains(&std::process::id().to_string()),
-            "{refused}"
-        );
+        for refused in [
+            DataDir::open(temp.path()).unwrap_err(),
+            DataDir::refuse_held(temp.path()).unwrap_err(),
+        ] {
+            assert_eq!(refused.code(), "server/data-dir-in-use");
+            let pid = std::process::id().to_string();
+            assert!(refused.to_string().contains(&pid), "{refused}");
+        }
         drop(first);
+        DataDir::refuse_held(temp.path()).unwrap();
         DataDir::open(temp.path()).unwrap();
     }
 

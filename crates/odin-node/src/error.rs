@@ -3,6 +3,50 @@
 use std::io;
 use std::path::PathBuf;
 
+const DISK_FULL: &str = "server/disk-full";
+const DISK_FULL_HELP: &str = "Everything that was acknowledged is on the disk: free at least 64 MiB there, then start again.";
+
+/// Why a running server ended by itself. What it serves was in doubt, and only a new start can tell.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// There is no space left.
+    #[error("the server stops: there is no space left in the file system of {path}: {reason}", path = path.display())]
+    Full {
+        /// The data directory.
+        path: PathBuf,
+        /// What failed for want of it.
+        reason: String,
+    },
+    /// The log or the state failed.
+    #[error("the server stops: {reason}")]
+    Log {
+        /// What failed.
+        reason: String,
+    },
+}
+
+impl Broken {
+    /// Stable across releases.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Full { .. } => DISK_FULL,
+            Self::Log { .. } => "server/broken",
+        }
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Full { .. } => DISK_FULL_HELP,
+            Self::Log { .. } => {
+                "Everything that was acknowledged is on the disk: mend the disk, then start again."
+            }
+        }
+    }
+}
+
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -61,6 +105,14 @@ pub enum StartError {
         /// What was wrong.
         detail: String,
     },
+    /// There is no space left.
+    #[error("there is no space left in the file system of {path}: {detail}", path = path.display())]
+    Full {
+        /// The data directory.
+        path: PathBuf,
+        /// What failed for want of it.
+        detail: String,
+    },
     /// The executor cannot be started.
     #[error("the executor cannot be started: {0}")]
     Executor(String),
@@ -84,6 +136,7 @@ impl StartError {
             Self::Listen { .. } => "server/listen",
             Self::NotLoopback { .. } => "server/not-loopback",
             Self::Storage { .. } => "server/storage",
+            Self::Full { .. } => DISK_FULL,
             Self::Executor(_) => "server/executor",
             Self::Name(_) => "server/name",
         }
@@ -113,6 +166,7 @@ impl StartError {
             Self::Storage { .. } => {
                 "Look at the disk; if it is sound, restore the data directory from a backup."
             }
+            Self::Full { .. } => DISK_FULL_HELP,
             Self::Executor(_) => "Look at executor/log in the data directory.",
             Self::Name(_) => "Choose another name with --name.",
         }

@@ -25,11 +25,11 @@ use crate::backend::{Identity, NodeBackend};
 use crate::clock::{SystemClock, boot_id, system_zone};
 use crate::data_dir::DataDir;
 use crate::engine::{Engine, EngineParts, Founding};
-use crate::error::StartError;
+use crate::error::{Broken, StartError};
 use crate::executor_link::line;
 use crate::executor_process;
 use crate::life::Up;
-use crate::users;
+use crate::{room, users};
 
 /// The node that founds a cluster. Others get theirs from the log.
 const FOUNDER: NodeId = NodeId(1);
@@ -68,14 +68,6 @@ pub struct Ready {
     pub data_dir: PathBuf,
 }
 
-/// Why a running server ended by itself.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the server stops: {reason}")]
-pub struct Broken {
-    /// What failed.
-    pub reason: String,
-}
-
 /// A running server. Holds the data directory until it is stopped.
 pub struct Server {
     ready: Ready,
@@ -92,20 +84,42 @@ impl Server {
     /// # Errors
     /// When something that it needs is taken, missing, damaged or of a newer version; nothing is changed then.
     pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
+        let path = options.data_dir.clone();
+        Self::start_on(options).await.map_err(|error| match error {
+            StartError::DataDir { .. } | StartError::Storage { .. } | StartError::Listen { .. }
+                if room::is_exhausted(&path) =>
+            {
+                let detail = error.to_string();
+                StartError::Full { path, detail }
+            }
+            error => error,
+        })
+    }
+
+    async fn start_on(options: ServerOptions) -> Result<Self, StartError> {
         if !options.http.ip().is_loopback() {
             return Err(StartError::NotLoopback {
                 address: options.http.to_string(),
             });
         }
-        let data_dir = DataDir::open(&options.data_dir)?;
         let listen = |source| StartError::Listen {
             address: options.http.to_string(),
             source,
         };
-        let tcp = TcpListener::bind(options.http).await.map_err(listen)?;
+        // Before anything is made on the disk; that another server has the directory is the better answer, since
+        // its port is taken then too.
+        let tcp = match TcpListener::bind(options.http).await {
+            Ok(tcp) => tcp,
+            Err(error) => {
+                DataDir::refuse_held(&options.data_dir)?;
+                return Err(listen(error));
+            }
+        };
+        let data_dir = DataDir::open(&options.data_dir)?;
         let http = tcp.local_addr().map_err(listen)?;
         let store =
             Store::open(&data_dir.state_db()).map_err(|error| of_store(&error, &data_dir))?;
+        log_is_there(&store, &data_dir)?;
         let name = name_of(&options, &store).map_err(|error| of_store(&error, &data_dir))?;
         // What an upload that was cut off by the end of an earlier server left.
         odin_api::remove_unfinished_uploads(&data_dir.bundles()).map_err(|source| {
@@ -230,12 +244,16 @@ impl Server {
         while self.executor.join_next().await.is_some() {}
         // Whoever finds no socket knows at once that no server is there.
         let _ = std::fs::remove_file(&self.ready.socket);
-        match failure {
-            None => Ok(()),
-            Some(failure) => Err(Broken {
-                reason: failure.reason,
-            }),
-        }
+        let Some(failure) = failure else {
+            return Ok(());
+        };
+        let (path, reason) = (self.ready.data_dir, failure.reason);
+        // The log's own words are about a channel that closed.
+        Err(if room::is_exhausted(&path) {
+            Broken::Full { path, reason }
+        } else {
+            Broken::Log { reason }
+        })
     }
 }
 
@@ -250,6 +268,24 @@ fn of_store(error: &StoreError, data_dir: &DataDir) -> StartError {
             detail: error.to_string(),
         },
     }
+}
+
+/// Refuses a state without any log before a new one is begun beside it: the lost one may yet be put back.
+fn log_is_there(store: &Store, data_dir: &DataDir) -> Result<(), StartError> {
+    let entries = data_dir.log().join("entries");
+    let begun = std::fs::read_dir(&entries)
+        .is_ok_and(|files| files.flatten().any(|file| file.file_name() != "LOCK"));
+    let mark = store.mark().map_err(|error| of_store(&error, data_dir))?;
+    if begun || mark.is_none() {
+        return Ok(());
+    }
+    Err(StartError::Storage {
+        what: "the log",
+        detail: format!(
+            "the state holds entries, but there are none in {}: the log was lost",
+            entries.display()
+        ),
+    })
 }
 
 fn name_of(options: &ServerOptions, store: &Store) -> Result<String, StoreError> {
