@@ -104,7 +104,7 @@ async fn show(
     introduce(&context, ready)?;
     let deployed = deploy_all(directory, services, &client, &context).await?;
     context
-        .print_line("\nRuns, as they happen (Ctrl-C ends the demo and leaves nothing behind):\n")?;
+        .print("\nRuns, as they happen (Ctrl-C ends the demo and leaves nothing behind):\n\n")?;
 
     let end = async {
         match duration {
