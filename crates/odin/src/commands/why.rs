@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use odin_client::{Client, ClientError};
 use odin_model::LedgerOutcome;
 use odin_wire::{Exit, Job, LedgerEntry};
@@ -65,7 +65,28 @@ async fn look_up(
     let at = times::in_zone(instant, zone);
     let message = format!("{} ({}) was not due at {at}", job.name, job.id);
     let error = CliError::new(Exit::NotFound, "ledger/not-due", message);
-    Err(error.with_help(nearest(job, instant, zone)))
+    Err(error.with_help(why_not(job, instant, zone)))
+}
+
+/// Why there was nothing due then, as far as the job itself tells: else the due times around it.
+fn why_not(job: &Job, instant: Timestamp, zone: &TimeZone) -> String {
+    if instant < job.created_at {
+        let deployed = times::to_the_second(job.created_at, zone);
+        return format!("It was first deployed at {deployed}.");
+    }
+    let next = odin_schedule::parse(&job.schedule)
+        .ok()
+        .and_then(|schedule| {
+            let just_before = instant.checked_sub(SignedDuration::from_nanos(1)).ok()?;
+            schedule.in_zone(zone).next_after(just_before)
+        });
+    if next == Some(instant) {
+        return format!(
+            "Its present schedule, `{}`, has that time: the job was paused then, or had another schedule.",
+            job.schedule
+        );
+    }
+    nearest(job, instant, zone)
 }
 
 /// The due times of the job's present schedule around an instant.
@@ -132,6 +153,20 @@ mod tests {
               decided:  2026-11-21 14:59:56 GMT
         "#]]
         .assert_eq(&text(&samples::job(), &entry, &zone));
+    }
+
+    #[test]
+    fn a_time_of_the_present_schedule_that_has_no_outcome_is_told_apart() {
+        let zone = times::zone("Europe/Dublin");
+        let job = samples::job();
+        let hour = SignedDuration::from_hours(1);
+        let on_the_hour = job.created_at.round(jiff::Unit::Hour).unwrap();
+        expect!["It was first deployed at 2026-11-01 08:00:00 GMT."].assert_eq(&why_not(
+            &job,
+            on_the_hour - hour,
+            &zone,
+        ));
+        expect!["Its present schedule, `every hour`, has that time: the job was paused then, or had another schedule."].assert_eq(&why_not(&job, on_the_hour + hour, &zone));
     }
 
     #[test]
