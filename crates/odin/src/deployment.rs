@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use odin_job_file::bundle::{self, BundleError};
-use odin_job_file::{Defaults, JobFile, Purpose};
+use odin_job_file::{Defaults, JobFile, Purpose, Severity};
 use odin_model::{BundleHash, Program};
 use odin_wire::Mistake;
 
@@ -63,14 +63,19 @@ pub(crate) fn prepare(path: &Path, purpose: Purpose) -> Result<Prepared, CliErro
             text: text.clone(),
         }))
     })?;
-    let extra = match &file.program {
-        Program::Compiled { file, binary, .. } => {
-            let directory = path.parent().unwrap_or(Path::new("."));
-            vec![go_build::build(directory, file, binary)?]
-        }
-        Program::Interpreted { .. } | Program::Argv(_) | Program::Shell(_) => Vec::new(),
-    };
-    let bundle = bundle::collect(path, &file, extra).map_err(|error| refused(&error))?;
+    // Everything is looked at before a compiler is: it would wait for ever at a FIFO.
+    let mut bundle = bundle::collect(path, &file, Vec::new())
+        .map_err(|error| refused_at(&error, &file, &origin))?;
+    if let Program::Compiled {
+        file: source,
+        binary,
+        ..
+    } = &file.program
+    {
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let built = go_build::build(directory, source, binary)?;
+        bundle.add_extra(built).map_err(|error| refused(&error))?;
+    }
     let packed = bundle.pack().map_err(|error| refused(&error))?;
     let name = path
         .file_name()
@@ -91,6 +96,26 @@ pub(crate) fn prepare(path: &Path, purpose: Purpose) -> Result<Prepared, CliErro
 
 fn refused(error: &BundleError) -> CliError {
     CliError::refused(error.code(), error.to_string()).with_help(error.help())
+}
+
+/// The same, shown where the job file names what cannot be in the bundle.
+fn refused_at(error: &BundleError, file: &JobFile, origin: &str) -> CliError {
+    let Some(span) = file.place_of(error) else {
+        return refused(error);
+    };
+    let mistake = odin_job_file::Mistake {
+        code: error.code(),
+        message: error.to_string(),
+        help: error.help(),
+        severity: Severity::Error,
+        span,
+    };
+    CliError::Text(Box::new(TextMistakes {
+        origin: origin.to_owned(),
+        mistakes: vec![to_wire(&mistake, &file.text)],
+        omitted: 0,
+        text: file.text.clone(),
+    }))
 }
 
 fn to_wire(mistake: &odin_job_file::Mistake, text: &str) -> Mistake {

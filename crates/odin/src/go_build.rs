@@ -11,6 +11,9 @@ use crate::error::CliError;
 /// How much of the compiler's output is shown.
 const OUTPUT_BYTES_MAX: usize = 16 << 10;
 
+/// What every program for Linux begins with.
+const ELF_MAGIC: &[u8] = b"\x7fELF";
+
 /// Builds `source`, which lies in `directory`, into the file that a bundle holds as `binary`.
 pub(crate) fn build(directory: &Path, source: &str, binary: &str) -> Result<Extra, CliError> {
     let path = BundlePath::parse(binary).map_err(|fault| {
@@ -62,6 +65,14 @@ pub(crate) fn build(directory: &Path, source: &str, binary: &str) -> Result<Extr
         std::fs::read(&built)
     });
     let content = content.map_err(|error| CliError::file(Path::new(source), &error))?;
+    // Of a package that is no program the compiler makes an archive, and says that all went well.
+    if !content.starts_with(ELF_MAGIC) {
+        return Err(CliError::refused(
+            "go/not-a-program",
+            format!("`{source}` is not a program: its package is not `main`"),
+        )
+        .with_help("Begin the file with `package main`, and give it a `func main()`."));
+    }
     Ok(Extra {
         path,
         mode: Mode::Executable,

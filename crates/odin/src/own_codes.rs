@@ -58,6 +58,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
         "`modify` without a change",
     ),
     row("cli/output", Exit::Failed, "The output cannot be written"),
+    row(
+        "cli/same-job",
+        Exit::Refused,
+        "Two files of a directory are one job",
+    ),
     row("cli/usage", Exit::Refused, "The arguments are refused"),
     row(
         "client/answer-too-large",
@@ -132,6 +137,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
     ),
     row("go/build-failed", Exit::Refused, "`go build` failed"),
     row(
+        "go/not-a-program",
+        Exit::Refused,
+        "The Go file's package is not `main`",
+    ),
+    row(
         "go/not-installed",
         Exit::Refused,
         "`go` is not installed here",
@@ -151,7 +161,91 @@ pub(crate) const TABLE: &[OwnCode] = &[
         Exit::Refused,
         "A file is there already, and nothing is overwritten",
     ),
-    row("server/*", Exit::Failed, "The server cannot start or go on"),
+    row(
+        "server/bad-address",
+        Exit::Refused,
+        "Not an address to listen on",
+    ),
+    row(
+        "server/broken",
+        Exit::Failed,
+        "The log or the state failed while the server ran",
+    ),
+    row(
+        "server/data-dir",
+        Exit::Failed,
+        "The data directory cannot be made or written",
+    ),
+    row(
+        "server/data-dir-in-use",
+        Exit::Failed,
+        "Another server uses the data directory",
+    ),
+    row(
+        "server/data-dir-newer",
+        Exit::Failed,
+        "A newer Odin wrote the data directory",
+    ),
+    row(
+        "server/data-dir-owner",
+        Exit::Failed,
+        "The data directory belongs to another user",
+    ),
+    row(
+        "server/disk-full",
+        Exit::Failed,
+        "There is no space left for the data",
+    ),
+    row(
+        "server/executor",
+        Exit::Failed,
+        "The executor cannot be started",
+    ),
+    row(
+        "server/listen",
+        Exit::Failed,
+        "An address cannot be listened on",
+    ),
+    row(
+        "server/name",
+        Exit::Refused,
+        "Not a node's name, or one that another node has",
+    ),
+    row(
+        "server/no-data-dir",
+        Exit::Refused,
+        "Nothing says where the data should be",
+    ),
+    row(
+        "server/not-loopback",
+        Exit::Failed,
+        "An address beyond loopback, and there is no TLS yet",
+    ),
+    row(
+        "server/port-in-use",
+        Exit::Failed,
+        "Another program listens on the port",
+    ),
+    row(
+        "server/program",
+        Exit::Failed,
+        "The server cannot tell where its program is",
+    ),
+    row(
+        "server/runtime",
+        Exit::Failed,
+        "The server cannot start threads",
+    ),
+    row(
+        "server/signals",
+        Exit::Failed,
+        "The server cannot listen for signals",
+    ),
+    row(
+        "server/storage",
+        Exit::Failed,
+        "The state or the log cannot be opened",
+    ),
 ];
 
 /// The title of a code, of its own or of its family.
@@ -211,7 +305,7 @@ pub(crate) mod tests {
                     !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
                 };
                 let families = [
-                    "cli", "client", "go", "generate", "recover", "demo", "executor",
+                    "cli", "client", "go", "generate", "recover", "demo", "executor", "server",
                 ];
                 families.contains(&family) && word(name)
             };
@@ -225,6 +319,7 @@ pub(crate) mod tests {
         let mut found = Vec::new();
         codes_in(&here.join("src"), &mut found);
         codes_in(&here.join("../odin-client/src"), &mut found);
+        codes_in(&here.join("../odin-node/src"), &mut found);
         assert!(
             found.len() > 20,
             "the search finds nothing any more: {found:?}"

@@ -591,16 +591,26 @@ fn a_go_job_is_built_by_the_deployer_and_the_compilers_words_are_shown() {
 
     // Arguments: build -o OUT -- ./main.go
     let works =
-        r#"[ "$1 $2 $4 $5 $CGO_ENABLED" = "build -o -- ./main.go 0" ] && echo binary > "$3""#;
+        r#"[ "$1 $2 $4 $5 $CGO_ENABLED" = "build -o -- ./main.go 0" ] && printf '\177ELF' > "$3""#;
     expect![[r#"
         job.yml would be deployed as a job (no server was asked)
           name:      x
           language:  go
           schedule:  never (UTC)
-          files:     job.yml main main.go (219 bytes packed)
+          files:     job.yml main main.go (221 bytes packed)
           due:       never
     "#]]
     .assert_eq(&seen(&with_go(directory.path(), works, &dry_run)));
+
+    // Of another package than `main` the compiler makes an archive.
+    let library = r#"printf '!<arch>' > "$3""#;
+    expect![[r#"
+        --- stderr
+        error[go/not-a-program]: `main.go` is not a program: its package is not `main`
+        help: Begin the file with `package main`, and give it a `func main()`.
+        --- exit 2
+    "#]]
+    .assert_eq(&seen(&with_go(directory.path(), library, &dry_run)));
 
     let output = odin_testbed::sealed(Path::new(ODIN))
         .args(dry_run)
@@ -615,4 +625,122 @@ fn a_go_job_is_built_by_the_deployer_and_the_compilers_words_are_shown() {
         --- exit 2
     "#]]
     .assert_eq(&seen(&output));
+}
+
+#[test]
+fn what_cannot_be_in_a_bundle_is_shown_where_the_job_file_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("x.sh"), "true\n").unwrap();
+    std::fs::create_dir(path("lib")).unwrap();
+    let mode = rustix::fs::Mode::RUSR;
+    for fifo in ["lib/fifo", "main.go"] {
+        rustix::fs::mkfifoat(rustix::fs::CWD, path(fifo), mode).unwrap();
+    }
+    let head = "job:\n  name: x\n  schedule: never\n";
+    let shell = "  language: sh\n  file: x.sh\n";
+    let mut said = String::new();
+    for (name, job) in [
+        (
+            "missing",
+            "  language: sh\n  file: ./nowhere.sh\n".to_owned(),
+        ),
+        (
+            "missing-more",
+            format!("{shell}  files: [x.sh, data.csv]\n"),
+        ),
+        ("inside", format!("{shell}  files: [./lib/]\n")),
+        // A compiler would wait for somebody who writes.
+        ("fifo", "  language: go\n  file: main.go\n".to_owned()),
+        (
+            "large",
+            format!("{shell}  description: {}\n", "x".repeat(256 << 10)),
+        ),
+    ] {
+        let name = format!("{name}.yml");
+        std::fs::write(path(&name), format!("{head}{job}")).unwrap();
+        said += &seen(&with_go(
+            directory.path(),
+            "cat \"$5\"",
+            &["deploy", "-f", &name],
+        ));
+    }
+    expect![[r#"
+        --- stderr
+        error[bundle/missing-file]: `nowhere.sh` is not there
+         --> missing.yml:5:9
+          |
+        5 |   file: ./nowhere.sh
+          |         ^^^^^^^^^^^^
+          |
+          = help: Paths are relative to the job file's directory: check the spelling, or add the file.
+        --- exit 2
+        --- stderr
+        error[bundle/missing-file]: `data.csv` is not there
+         --> missing-more.yml:6:17
+          |
+        6 |   files: [x.sh, data.csv]
+          |                 ^^^^^^^^
+          |
+          = help: Paths are relative to the job file's directory: check the spelling, or add the file.
+        --- exit 2
+        --- stderr
+        error[bundle/not-a-file]: `lib/fifo` is a FIFO, not a file
+         --> inside.yml:6:11
+          |
+        6 |   files: [./lib/]
+          |           ^^^^^^
+          |
+          = help: A bundle holds regular files and directories only.
+        --- exit 2
+        --- stderr
+        error[bundle/not-a-file]: `main.go` is a FIFO, not a file
+         --> fifo.yml:5:9
+          |
+        5 |   file: main.go
+          |         ^^^^^^^
+          |
+          = help: A bundle holds regular files and directories only.
+        --- exit 2
+        --- stderr
+        error[bundle/too-large]: `large.yml` has 262221 bytes; a job file has at most 262144
+        help: Is this the job file? Data belongs into files of its own, named under `files`.
+        --- exit 2
+    "#]].assert_eq(&said);
+}
+
+#[test]
+fn two_files_of_one_job_in_a_directory_are_not_deployed_over_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, job) in [
+        ("a", "name: x"),
+        ("b", "name: y, id: a37b187f5930"),
+        ("c", "name: x"),
+        ("d", "name: z, id: a37b187f5930"),
+    ] {
+        let file = format!("job: {{{job}, command: ls, schedule: never, timezone: UTC}}\n");
+        std::fs::write(directory.path().join(name).with_extension("yml"), file).unwrap();
+    }
+    let arguments = ["deploy", "-f", ".", "--dry-run"];
+    expect![[r#"
+        ./a.yml would be deployed as a job (no server was asked)
+          name:      x
+          language:  command
+          schedule:  never (UTC)
+          files:     a.yml (132 bytes packed)
+          due:       never
+        ./b.yml would be deployed as a job (no server was asked)
+          name:      y
+          language:  command
+          schedule:  never (UTC)
+          files:     b.yml (140 bytes packed)
+          due:       never
+        --- stderr
+        error[cli/same-job]: ./c.yml is the same job as ./a.yml
+        help: Give one of them another name and no id, or move it away.
+        error[cli/same-job]: ./d.yml is the same job as ./b.yml
+        help: Give one of them another name and no id, or move it away.
+        --- exit 2
+    "#]]
+    .assert_eq(&seen(&with_go(directory.path(), "", &arguments)));
 }

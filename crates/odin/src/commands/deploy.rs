@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use odin_client::{Client, ClientError};
 use odin_job_file::Purpose;
+use odin_model::{JobId, JobName};
 use odin_wire::{DeployQuery, Exit, Job, JobList, Mistake};
 use serde::Serialize;
 
@@ -65,13 +66,16 @@ pub(crate) async fn run(args: &DeployArgs, context: &Context) -> Result<(), CliE
     let mut jobs = Vec::new();
     let mut rehearsals = Vec::new();
     let mut worst = None;
+    let mut before = Vec::new();
     for path in &paths {
-        let result = if args.dry_run {
-            rehearse(path, context)
+        let prepared =
+            deployment::prepare(path, Purpose::Deploy).and_then(|it| refuse_twin(it, &mut before));
+        let result = match prepared {
+            Err(error) => Err(error),
+            Ok(prepared) if args.dry_run => rehearse(prepared, context)
                 .await
-                .map(|rehearsal| rehearsals.push(rehearsal))
-        } else {
-            deploy(path, context).await.map(|job| jobs.push(job))
+                .map(|rehearsal| rehearsals.push(rehearsal)),
+            Ok(prepared) => deploy(&prepared, context).await.map(|job| jobs.push(job)),
         };
         match result {
             Ok(()) => {}
@@ -163,10 +167,26 @@ fn looks_like_a_job(text: &str) -> bool {
         .any(|line| keys.iter().any(|key| line.starts_with(key)))
 }
 
-async fn deploy(path: &Path, context: &Context) -> Result<Job, CliError> {
-    let prepared = deployment::prepare(path, Purpose::Deploy)?;
+/// What tells a job file's job from others: its name and its id, and the path to show.
+type Deployed = (JobName, Option<JobId>, String);
+
+/// Of two files of one job in a directory only one could count: the second is refused.
+fn refuse_twin(prepared: Prepared, before: &mut Vec<Deployed>) -> Result<Prepared, CliError> {
+    let file = &prepared.file;
+    let is_twin =
+        |(name, id, _): &&Deployed| *name == file.name || (id.is_some() && *id == file.id);
+    if let Some((_, _, other)) = before.iter().find(is_twin) {
+        let message = format!("{} is the same job as {other}", prepared.origin);
+        return Err(CliError::refused("cli/same-job", message)
+            .with_help("Give one of them another name and no id, or move it away."));
+    }
+    before.push((file.name.clone(), file.id, prepared.origin.clone()));
+    Ok(prepared)
+}
+
+async fn deploy(prepared: &Prepared, context: &Context) -> Result<Job, CliError> {
     let client = context.client().await?;
-    let job = send(&client, &prepared, Sending::Deploy, context).await?;
+    let job = send(&client, prepared, Sending::Deploy, context).await?;
     // The server reads the same file, so its warnings hold the local ones.
     let warnings = if job.warnings.is_empty() {
         prepared.warnings()
@@ -174,7 +194,7 @@ async fn deploy(path: &Path, context: &Context) -> Result<Job, CliError> {
         job.warnings.clone()
     };
     if !context.json() {
-        report::warn(&warnings, Some(source(&prepared)));
+        report::warn(&warnings, Some(source(prepared)));
         report::decided(&job.decided);
         context.print(&format!("Job: {} deployed successfully\n", job.id))?;
         let zone = times::zone(&job.timezone);
@@ -227,8 +247,7 @@ pub(crate) fn source(prepared: &Prepared) -> Source<'_> {
     }
 }
 
-async fn rehearse(path: &Path, context: &Context) -> Result<DryRun, CliError> {
-    let prepared = deployment::prepare(path, Purpose::Deploy)?;
+async fn rehearse(prepared: Prepared, context: &Context) -> Result<DryRun, CliError> {
     let job = match context.client().await {
         Ok(client) => Some(send(&client, &prepared, Sending::DryRun, context).await?),
         Err(CliError::Client(ClientError::NotRunning { .. })) => None,
