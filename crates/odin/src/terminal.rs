@@ -19,6 +19,13 @@ pub(crate) fn stdout_width() -> Option<usize> {
     })
 }
 
+/// Whether colours on stderr reach a person who wants them (<https://no-color.org>).
+pub(crate) fn stderr_has_colour() -> bool {
+    let is_off = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !is_off && !is_dumb
+}
+
 /// Text for a terminal, on one line: control characters and invisible ones are spelled out.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {

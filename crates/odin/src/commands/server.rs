@@ -10,16 +10,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{RAFT_DEFAULT, ServerArgs};
 use crate::error::CliError;
+use crate::own_codes;
 use crate::server_choice;
+use crate::terminal;
 
 /// Runs a node until it is told to end.
 pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
-    if args.join.is_some() || args.raft != RAFT_DEFAULT {
+    if args.join.is_some() {
         return Err(CliError::refused(
             "cli/not-supported-yet",
-            "joining nodes is not supported yet: `--join` and another `--raft` cannot be given",
+            "joining a cluster is not supported yet: `--join` cannot be given",
         ));
     }
+    parse_listen(&args.raft)?;
     if let Some(name) = args.name.as_deref().filter(|name| !is_node_name(name)) {
         return Err(
             CliError::refused("server/name", format!("{name:?} cannot be a node's name"))
@@ -33,6 +36,12 @@ pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
         program: own_program()?,
     };
     begin_logging();
+    if args.raft != RAFT_DEFAULT {
+        tracing::warn!(
+            raft = args.raft,
+            "nothing listens there yet: nodes cannot join so far"
+        );
+    }
     let runtime = runtime()?;
     runtime.block_on(async {
         // Before anything starts: a signal that comes meanwhile ends the server as soon as it is up.
@@ -75,6 +84,7 @@ fn own_data_dir() -> Result<PathBuf, CliError> {
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     // Files of the server are its user's alone, whatever the shell says.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    odin_node::heaps::keep_few();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -124,7 +134,8 @@ pub(crate) fn told_to_end() -> Result<impl Future<Output = ()>, CliError> {
 
 /// A server that did not start, for the person who started it.
 pub(crate) fn not_started(error: &StartError) -> CliError {
-    CliError::new(Exit::Failed, error.code(), error.to_string()).with_help(error.help())
+    let exit = own_codes::exit_of(error.code()).unwrap_or(Exit::Failed);
+    CliError::new(exit, error.code(), error.to_string()).with_help(error.help())
 }
 
 /// To stderr, from `info` up unless `ODIN_LOG` says otherwise.
@@ -133,6 +144,8 @@ fn begin_logging() {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,openraft=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Files and journals are read by programs too.
+        .with_ansi(terminal::stderr_has_colour())
         .with_writer(std::io::stderr)
         .with_target(false)
         .init();
