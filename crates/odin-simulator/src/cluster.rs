@@ -33,6 +33,7 @@ pub struct Cluster {
     clock: SimulatedClock,
     network: MemoryNetwork,
     evidence: Evidence,
+    seed: u64,
     nodes: BTreeMap<NodeId, Machine>,
 }
 
@@ -46,8 +47,14 @@ struct Machine {
 }
 
 impl Cluster {
-    /// A cluster of `size` voters with their state below `directory`, all started. The wall clock shows `wall`.
+    /// [`start_seeded`](Self::start_seeded) for tests to which the elections' draws do not matter.
     pub async fn start(directory: &Path, size: u64, wall: Timestamp) -> Self {
+        Self::start_seeded(directory, size, wall, 1).await
+    }
+
+    /// A cluster of `size` voters with their state below `directory`, all started. The wall clock shows `wall`.
+    /// Elections are drawn from `seed`.
+    pub async fn start_seeded(directory: &Path, size: u64, wall: Timestamp, seed: u64) -> Self {
         let clock = SimulatedClock::starting_at(wall);
         let evidence = Evidence::default();
         let voters: Vec<_> = (1..=size).map(NodeId).collect();
@@ -57,6 +64,7 @@ impl Cluster {
             clock,
             network: MemoryNetwork::new(),
             evidence: evidence.clone(),
+            seed,
             nodes: BTreeMap::new(),
         };
         for &node in &voters {
@@ -140,11 +148,15 @@ impl Cluster {
                 timezone: "UTC".to_owned(),
             },
             store,
-            log: Options::in_memory(
-                node,
-                machine.log.clone(),
-                self.directory.join(format!("{node}.snapshots")),
-            ),
+            log: Options {
+                // Nodes with one seed would stand for election together for ever.
+                seed: self.seed.wrapping_mul(16).wrapping_add(node.0),
+                ..Options::in_memory(
+                    node,
+                    machine.log.clone(),
+                    self.directory.join(format!("{node}.snapshots")),
+                )
+            },
             founding: if node == self.voters[0] {
                 Founding::With(self.voters.clone())
             } else {

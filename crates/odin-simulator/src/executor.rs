@@ -247,6 +247,8 @@ impl SimulatedExecutor {
                 key: launch.key,
                 reason: RefusalReason::AlreadyStarted,
             }),
+            // Asking again is harmless, also when the instant was converted with another reading of the clocks.
+            Request::Arm(launch) if held.armed.keys().any(|(_, key)| *key == launch.key) => None,
             Request::Arm(launch) => {
                 held.armed.insert((launch.not_before, launch.key), *launch);
                 None

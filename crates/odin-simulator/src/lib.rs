@@ -4,7 +4,7 @@
 //! (tokio's paused clock, from which both of Odin's clocks are derived), the network, the log's disk and the
 //! executor, which makes no processes but writes down what it would have started: the evidence that checks trust.
 //!
-//! Elections draw their timeouts from openraft's own randomness, so a run is not yet repeatable by a seed.
+//! Elections draw their timeouts from a seed, so a seed and a commit repeat a run.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -12,8 +12,10 @@ mod clock;
 mod cluster;
 mod executor;
 mod ledger_check;
+mod search;
 
 pub use clock::SimulatedClock;
 pub use cluster::{Cluster, deploy_of};
 pub use executor::{Evidence, SimulatedExecutor, Start};
 pub use ledger_check::{Finding, check_ledger};
+pub use search::{JOBS, Searched, deploy_all, findings, schedule, search};

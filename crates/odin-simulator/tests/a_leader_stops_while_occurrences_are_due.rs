@@ -4,66 +4,11 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use odin_model::{Clock, Concurrency, JobId, JobName, JobSpec, LedgerOutcome, NodeId, Program};
-use odin_schedule::ZonedSchedule;
-use odin_simulator::{Cluster, Finding, check_ledger};
-use odin_store::{Reader, Store};
+use odin_model::{Clock, JobId, LedgerOutcome};
+use odin_simulator::{Cluster, deploy_all, findings, search};
+use odin_store::Store;
 use tokio::time::sleep;
-
-const SCHEDULES: [(&str, Concurrency); 5] = [
-    ("every second", Concurrency::Allow),
-    ("every second", Concurrency::Forbid),
-    ("every 5 seconds", Concurrency::Allow),
-    ("every 7 seconds", Concurrency::Forbid),
-    ("every minute", Concurrency::Allow),
-];
-
-fn spec(number: usize) -> JobSpec {
-    let (schedule, concurrency) = SCHEDULES[number];
-    let name = JobName::parse(&format!("job {number}")).unwrap();
-    JobSpec {
-        concurrency,
-        ..JobSpec::new(name, Program::Shell("true".into()), schedule, "UTC")
-    }
-}
-
-fn zoned(number: usize) -> ZonedSchedule {
-    odin_schedule::parse(SCHEDULES[number].0)
-        .unwrap()
-        .in_zone(&TimeZone::UTC)
-}
-
-/// Deploys all schedules through `node`; the ids, in order.
-async fn deploy_all(cluster: &Cluster, node: NodeId) -> Vec<JobId> {
-    let mut jobs = Vec::new();
-    for number in 0..SCHEDULES.len() {
-        jobs.push(cluster.deploy(node, number as u64 + 1, spec(number)).await);
-    }
-    jobs
-}
-
-/// Everything wrong with the ledger that `reader` shows, for what was due after `from` and is decided by now.
-fn findings(cluster: &Cluster, reader: &Reader, jobs: &[JobId], from: Timestamp) -> Vec<Finding> {
-    let starts = cluster.evidence().starts();
-    let mut findings = Vec::new();
-    for (number, &job) in jobs.iter().enumerate() {
-        let schedule = zoned(number);
-        let rows = reader
-            .ledger(job, Timestamp::MIN, Timestamp::MAX, 100_000)
-            .unwrap();
-        let first = schedule.next_after(from).unwrap();
-        findings.extend(check_ledger(
-            job,
-            &schedule,
-            (first, cluster.clock().wall()),
-            &rows,
-            &starts,
-        ));
-    }
-    findings
-}
 
 fn paused() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
@@ -203,4 +148,15 @@ fn a_server_that_is_killed_and_comes_back_goes_on_where_it_was() {
             .sum();
         assert!((100..200).contains(&coalesced), "{coalesced}");
     });
+}
+
+/// A few seeds of what `cargo xtask simulate` searches by the thousand.
+#[test]
+fn servers_killed_and_nodes_cut_off_lose_and_double_nothing() {
+    for seed in 1..=2 {
+        let directory = tempfile::tempdir().unwrap();
+        let searched = paused().block_on(search(directory.path(), seed));
+        let searched = searched.unwrap_or_else(|found| panic!("seed {seed}: {found:?}"));
+        assert!(searched.starts > 100, "seed {seed}: {searched:?}");
+    }
 }

@@ -1,0 +1,156 @@
+//! A search for what must not be: a cluster under faults drawn from a seed, and its ledger checked against the
+//! schedules and the evidence.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use odin_model::{Clock, Concurrency, JobId, JobName, JobSpec, NodeId, Program};
+use odin_schedule::ZonedSchedule;
+use odin_store::Reader;
+use tokio::time::sleep;
+
+use crate::cluster::Cluster;
+use crate::ledger_check::{Finding, check_ledger};
+
+/// The jobs of every search and test: what is due how often, and whether runs may overlap.
+pub const JOBS: [(&str, Concurrency); 5] = [
+    ("every second", Concurrency::Allow),
+    ("every second", Concurrency::Forbid),
+    ("every 5 seconds", Concurrency::Allow),
+    ("every 7 seconds", Concurrency::Forbid),
+    ("every minute", Concurrency::Allow),
+];
+
+/// How many faults a search has.
+const FAULTS: usize = 10;
+/// The longest time between two faults, and how long one lasts at most: longer than a lease and its margin.
+const BETWEEN: Duration = Duration::from_secs(6);
+const LASTS: Duration = Duration::from_secs(12);
+/// After the last fault, until everything due is decided and reported.
+const SETTLES: Duration = Duration::from_secs(20);
+
+/// What a search went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Searched {
+    /// Processes that were started.
+    pub starts: usize,
+    /// Servers killed and nodes cut off.
+    pub faults: usize,
+}
+
+/// The schedule of [`JOBS`] at that place.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn schedule(place: usize) -> ZonedSchedule {
+    let parsed = odin_schedule::parse(JOBS[place].0);
+    parsed.expect("a schedule").in_zone(&TimeZone::UTC)
+}
+
+/// Deploys all of [`JOBS`] through a node; their ids, in order.
+pub async fn deploy_all(cluster: &Cluster, through: NodeId) -> Vec<JobId> {
+    let mut ids = Vec::new();
+    for (number, (schedule, concurrency)) in (1..).zip(JOBS) {
+        let name = JobName::parse(&format!("job {number}")).expect("a name");
+        let program = Program::Shell("true".to_owned());
+        let spec = JobSpec {
+            concurrency,
+            ..JobSpec::new(name, program, schedule, "UTC")
+        };
+        ids.push(cluster.deploy(through, number, spec).await);
+    }
+    ids
+}
+
+/// Everything wrong with the ledger that `reader` shows of [`JOBS`], for what was due after `from` and until now.
+///
+/// # Panics
+/// When the state cannot be read.
+#[must_use]
+pub fn findings(
+    cluster: &Cluster,
+    reader: &Reader,
+    jobs: &[JobId],
+    from: Timestamp,
+) -> Vec<Finding> {
+    let starts = cluster.evidence().starts();
+    let now = cluster.clock().wall();
+    let mut findings = Vec::new();
+    for (place, &job) in jobs.iter().enumerate() {
+        let schedule = schedule(place);
+        let rows = reader.ledger(job, Timestamp::MIN, Timestamp::MAX, 100_000);
+        let first = schedule.next_after(from).expect("these never end");
+        let rows = rows.expect("the state can be read");
+        findings.extend(check_ledger(job, &schedule, (first, now), &rows, &starts));
+    }
+    findings
+}
+
+/// Three nodes under faults drawn from `seed`, with their state below `directory`.
+///
+/// Must run on a single-threaded runtime whose time is paused.
+///
+/// # Errors
+/// What was found on any node, with the node.
+pub async fn search(directory: &Path, seed: u64) -> Result<Searched, Vec<(NodeId, Finding)>> {
+    let wall = "2026-11-21T10:00:00.2Z".parse().expect("an instant");
+    let mut draw = Draw(seed);
+    let mut cluster = Cluster::start_seeded(directory, 3, wall, seed).await;
+    let leader = cluster.leader().await;
+    let from = cluster.clock().wall();
+    let jobs = deploy_all(&cluster, leader).await;
+    for _ in 0..FAULTS {
+        sleep(draw.below(BETWEEN)).await;
+        // One at a time: a cluster of three lives with that.
+        let node = NodeId(1 + draw.next() % 3);
+        let lasts = draw.below(LASTS);
+        if draw.next().is_multiple_of(2) {
+            cluster.kill_server(node).await;
+            sleep(lasts).await;
+            cluster.start_server(node).await;
+        } else {
+            cluster.network().isolate(node);
+            sleep(lasts).await;
+            cluster.network().heal();
+        }
+    }
+    cluster.leader().await;
+    sleep(SETTLES).await;
+    let mut found = Vec::new();
+    for node in cluster.running() {
+        let reader = &cluster.engine(node).reader;
+        let findings = findings(&cluster, reader, &jobs, from);
+        found.extend(findings.into_iter().map(|finding| (node, finding)));
+    }
+    let starts = cluster.evidence().starts().len();
+    if found.is_empty() {
+        Ok(Searched {
+            starts,
+            faults: FAULTS,
+        })
+    } else {
+        Err(found)
+    }
+}
+
+/// Numbers that a seed repeats: SplitMix64.
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    /// A time below `most`, in whole milliseconds.
+    fn below(&mut self, most: Duration) -> Duration {
+        let most = u64::try_from(most.as_millis()).expect("seconds");
+        Duration::from_millis(self.next() % most)
+    }
+}
