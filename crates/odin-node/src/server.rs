@@ -15,9 +15,10 @@ use odin_cluster::{Transport, TransportError};
 use odin_executor::{DataDir as ExecutorDir, ExecutorProgram};
 use odin_model::node::NodeFacts;
 use odin_model::{NodeId, Owner};
-use odin_store::{Store, StoreError};
+use odin_store::{Checkpointer, Store, StoreError};
 use rustix::fs::{Mode, OFlags};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +40,7 @@ const FOUNDER_NAME: &str = "master-node";
 const UP_WAIT: Duration = Duration::from_secs(10);
 /// What a unix socket's address holds.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-/// How often the state's write-ahead log is folded into its file.
+/// How often the state's write-ahead log is folded into its file at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
 /// What a server is started with.
@@ -131,7 +132,7 @@ impl Server {
         let local_token = data_dir.local_token(&mut |bits| {
             getrandom::fill(bits).expect("the kernel has random numbers");
         })?;
-        let mut checkpointer = store
+        let checkpointer = store
             .checkpointer()
             .map_err(|error| of_store(&error, &data_dir))?;
 
@@ -195,15 +196,11 @@ impl Server {
             }));
         }
         let stopped = stop.clone();
+        let applied = engine.announcements.applied();
         serving.spawn(async move {
-            loop {
-                tokio::select! {
-                    () = stopped.cancelled() => return,
-                    () = tokio::time::sleep(CHECKPOINT_EVERY) => {}
-                }
-                if let Err(error) = tokio::task::block_in_place(|| checkpointer.run()) {
-                    tracing::warn!(%error, "the state's write-ahead log grows");
-                }
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = checkpoint(checkpointer, applied) => {}
             }
         });
         let ready = Ready {
@@ -254,6 +251,25 @@ impl Server {
         } else {
             Broken::Log { reason }
         })
+    }
+}
+
+/// Keeps the state's write-ahead log short, as long as anything is `applied`: an idle server is not woken for it.
+async fn checkpoint(mut checkpointer: Checkpointer, mut applied: watch::Receiver<u64>) {
+    loop {
+        tokio::time::sleep(CHECKPOINT_EVERY).await;
+        applied.mark_unchanged();
+        let whole = match tokio::task::block_in_place(|| checkpointer.run()) {
+            Ok(done) => done.moved_pages == done.log_pages,
+            Err(error) => {
+                tracing::warn!(%error, "the state's write-ahead log grows");
+                false
+            }
+        };
+        // What a reader or an error kept back is tried again without waiting for more.
+        if whole && applied.changed().await.is_err() {
+            return;
+        }
     }
 }
 
