@@ -20,6 +20,7 @@ mod engine;
 mod error;
 pub mod executor_link;
 mod executor_process;
+pub mod heaps;
 mod launches;
 mod leader;
 mod lease_book;
