@@ -18,6 +18,7 @@ pub mod protocol;
 pub mod raw;
 mod socket;
 pub mod unpack;
+mod values;
 
 pub use client::{Client, ClientError, ExecutorProgram, FromExecutor};
 pub use data_dir::DataDir;

@@ -10,6 +10,7 @@ use odin_model::{Boottime, Usage};
 
 use crate::output::Capture;
 use crate::protocol::{AttemptKey, Launch};
+use crate::values::Access;
 
 pub(super) struct Attempt {
     pub(super) key: AttemptKey,
@@ -44,6 +45,8 @@ pub(super) struct Running {
     pub(super) stop: Option<Stop>,
     /// `None` until something is told to end.
     pub(super) ending: Option<Kill>,
+    /// Its processes' way into the values socket, which ends with the attempt.
+    pub(super) _access: Access,
     /// Orphans of this attempt's tree, by pid and start time. Empty until somebody looked for them.
     pub(super) orphans: HashSet<(u32, u64)>,
 }

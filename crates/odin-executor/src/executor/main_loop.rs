@@ -7,6 +7,7 @@ use std::time::Duration;
 use odin_model::{Boottime, Clock};
 
 use super::control::Control;
+use super::descriptors::Shares;
 use super::events::Events;
 use super::orphans::Orphans;
 use super::prepare::Preparer;
@@ -17,14 +18,12 @@ use super::{ExecutorError, ExecutorOptions, ExitReason, recovery};
 use crate::data_dir::DataDir;
 use crate::journal::{Journal, Opened, Record, SYNC_WITHIN};
 use crate::output::FRAME_BYTES_MAX;
-use crate::process::Spawners;
 use crate::process::tree::Snapshot;
+use crate::process::{Spawners, Surroundings};
 use crate::protocol::AttemptKey;
+use crate::socket;
+use crate::values::{self, Accesses};
 
-/// Descriptors that an attempt takes while it runs: two pipes and the process, and both pipes' other ends meanwhile.
-const DESCRIPTORS_EACH: u64 = 5;
-/// Attempts that run at once, at most, however many descriptors there are.
-const RUNNING_MAX: u64 = 8192;
 /// How long a disk that refused is left alone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -93,7 +92,16 @@ impl MainLoop {
             boot_id: boot_id.clone(),
         });
         let now = clock.boottime();
-        let spawners = Spawners::start(&dir, &clock, open_files, protected, sources.waker())
+        let shares = Shares::of_the_limit();
+        let accesses = Accesses::new().map_err(ExecutorError::system("make an eventfd"))?;
+        let surroundings = Surroundings {
+            dir: &dir,
+            clock: &clock,
+            accesses: &accesses,
+            open_files,
+            reset_oom: protected,
+        };
+        let spawners = Spawners::start(&surroundings, sources.waker())
             .map_err(ExecutorError::system("start the spawner threads"))?;
         let preparer = Preparer::start(&dir, &clock, sources.waker())
             .map_err(ExecutorError::system("start a thread"))?;
@@ -115,7 +123,7 @@ impl MainLoop {
             spawners,
             preparer,
             running: 0,
-            running_max: running_max(),
+            running_max: shares.running_max,
             by_pid: HashMap::new(),
             orphans: Orphans::default(),
             timers: Timers::default(),
@@ -132,6 +140,10 @@ impl MainLoop {
         }
         // Last: who can connect is answered.
         this.sources.listen(&this.dir)?;
+        let values = socket::listen(&this.dir.values_socket(), 0o666)
+            .map_err(ExecutorError::system("listen on values.sock"))?;
+        values::open(values, accesses, Arc::clone(&this.clock), shares.values)
+            .map_err(ExecutorError::system("serve values.sock"))?;
         Ok(this)
     }
 
@@ -163,7 +175,6 @@ impl MainLoop {
                     self.take_connection(connection);
                 }
             }
-            Source::Values => self.sources.refuse_values(),
             Source::Wake => self.sources.clear_wakes(),
             Source::Timer => self.sources.clear_timer(),
             Source::Signals => {
@@ -291,14 +302,6 @@ fn announce() {
     // Whoever is not there to hear it does not need it.
     let _ = rustix::io::write(stdout, b"ready\n");
     let _ = rustix::stdio::dup2_stdout(stderr);
-}
-
-fn running_max() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
-        .current
-        .unwrap_or(u64::MAX);
-    let running = (limit.saturating_sub(64) / DESCRIPTORS_EACH).clamp(1, RUNNING_MAX);
-    usize::try_from(running).expect("at most RUNNING_MAX")
 }
 
 fn draw_id() -> std::io::Result<u64> {

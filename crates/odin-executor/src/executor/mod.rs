@@ -3,6 +3,7 @@
 mod attempt;
 mod compaction;
 mod control;
+mod descriptors;
 mod ending;
 mod events;
 mod launching;
@@ -14,7 +15,6 @@ mod running;
 mod slots;
 mod sources;
 mod timers;
-mod values;
 mod wake;
 
 use std::io;
@@ -29,6 +29,7 @@ use crate::process::reset_inherited_signals;
 use crate::{journal, socket};
 
 pub(crate) use slots::Slot;
+pub(crate) use wake::Wake;
 
 /// What an executor is started with.
 #[derive(Debug, Clone)]

@@ -57,6 +57,7 @@ impl MainLoop {
             exit: None,
             stop: None,
             ending: None,
+            _access: made.access,
             orphans: HashSet::new(),
         };
         attempt.state = State::Running(Box::new(running));

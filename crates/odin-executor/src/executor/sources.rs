@@ -9,7 +9,6 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 
 use super::ExecutorError;
 use super::slots::Slot;
-use super::values;
 use super::wake::Wake;
 use crate::data_dir::DataDir;
 use crate::socket;
@@ -21,7 +20,6 @@ const EVENTS_AT_ONCE: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Listener,
-    Values,
     Wake,
     Timer,
     Signals,
@@ -42,7 +40,6 @@ impl Source {
             Self::Stdout(slot) => (5, Some(slot)),
             Self::Stderr(slot) => (6, Some(slot)),
             Self::Exit(slot) => (7, Some(slot)),
-            Self::Values => (8, None),
         };
         let slot = slot.unwrap_or(Slot {
             index: 0,
@@ -70,7 +67,6 @@ impl Source {
             4 => Self::Control,
             5 => Self::Stdout(slot),
             6 => Self::Stderr(slot),
-            8 => Self::Values,
             _ => Self::Exit(slot),
         }
     }
@@ -85,7 +81,6 @@ pub(super) struct Sources {
     wake: Wake,
     /// `None` until [`listen`](Self::listen).
     listener: Option<OwnedFd>,
-    values: Option<OwnedFd>,
 }
 
 impl Sources {
@@ -104,7 +99,6 @@ impl Sources {
             signals,
             wake,
             listener: None,
-            values: None,
         };
         for (descriptor, source) in [
             (this.wake.as_fd(), Source::Wake),
@@ -117,16 +111,13 @@ impl Sources {
         Ok(this)
     }
 
-    /// Binds both sockets.
+    /// Binds the control socket.
     pub(super) fn listen(&mut self, dir: &DataDir) -> Result<(), ExecutorError> {
         let listener = socket::listen(&dir.control_socket(), 0o600)
             .map_err(ExecutorError::system("listen on executor.sock"))?;
-        let values = socket::listen(&dir.values_socket(), 0o666)
-            .map_err(ExecutorError::system("listen on values.sock"))?;
         self.watch(&listener, Source::Listener, EventFlags::IN)
-            .and_then(|()| self.watch(&values, Source::Values, EventFlags::IN))
             .map_err(ExecutorError::system("watch a socket"))?;
-        (self.listener, self.values) = (Some(listener), Some(values));
+        self.listener = Some(listener);
         Ok(())
     }
 
@@ -201,12 +192,6 @@ impl Sources {
     /// The next connection of a server.
     pub(super) fn accept(&self) -> Option<OwnedFd> {
         socket::accept(self.listener.as_ref()?).ok().flatten()
-    }
-
-    pub(super) fn refuse_values(&self) {
-        if let Some(values) = &self.values {
-            values::refuse_waiting(values);
-        }
     }
 
     pub(super) fn watch(

@@ -1,4 +1,4 @@
-//! How other threads wake the main loop.
+//! How threads wake a loop that waits for descriptors.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,23 +8,23 @@ use rustix::event::EventfdFlags;
 
 /// An eventfd: any number of wakes before the loop looks are one.
 #[derive(Clone)]
-pub(super) struct Wake(Arc<OwnedFd>);
+pub(crate) struct Wake(Arc<OwnedFd>);
 
 impl Wake {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(Arc::new(rustix::event::eventfd(
             0,
             EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
         )?)))
     }
 
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // Fails only when 2^64 wakes are pending, and then the loop wakes anyway.
         let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
     }
 
     /// Forgets the wakes so far.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let _ = rustix::io::read(&*self.0, &mut [0u8; 8]);
     }
 }

@@ -8,22 +8,7 @@ use super::DEFAULT_PATH;
 use super::identity::Account;
 use super::program::{NullByte, c_string};
 use crate::protocol::Launch;
-
-/// What a run proves itself with on the values socket: 128 random bits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct RunToken(pub(crate) [u8; 16]);
-
-impl RunToken {
-    pub(crate) fn text(self) -> String {
-        hex(&self.0)
-    }
-}
-
-impl std::fmt::Debug for RunToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RunToken(..)")
-    }
-}
+use crate::values::RunToken;
 
 /// What is drawn for each attempt.
 pub(crate) struct Drawn {

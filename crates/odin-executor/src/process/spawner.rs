@@ -13,13 +13,14 @@ use odin_model::{Boottime, Clock};
 use rustix::pipe::PipeFlags;
 
 use super::clone::{self, Plan, Stack};
-use super::environment::{Drawn, RunToken, environment};
+use super::environment::{Drawn, environment};
 use super::identity::Identities;
 use super::low_descriptors::LowDescriptors;
 use super::program::{Resolved, c_string};
 use crate::data_dir::DataDir;
 use crate::executor::Slot;
 use crate::protocol::Launch;
+use crate::values::{Access, Accesses, RunToken};
 
 /// How many children are in the making at once, at most.
 const THREADS: usize = 2;
@@ -55,6 +56,8 @@ pub(crate) struct Made {
     pub(crate) made: Boottime,
     /// The same instant on the wall clock.
     pub(crate) started_at: Timestamp,
+    /// Its processes' way into the values socket.
+    pub(crate) access: Access,
     pub(crate) launch: Box<Launch>,
 }
 
@@ -71,11 +74,24 @@ struct Orders {
     closed: bool,
 }
 
+/// What spawners need of the executor.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) dir: &'a DataDir,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    /// Where a process's token is made known before the process exists.
+    pub(crate) accesses: &'a Accesses,
+    /// The open files limit of jobs; `None` for the executor's own.
+    pub(crate) open_files: Option<libc::rlimit>,
+    /// Whether the executor lowered its own chance of being ended for memory.
+    pub(crate) reset_oom: bool,
+}
+
 /// What a spawner thread makes processes with.
 struct Maker {
     dir: DataDir,
     values_socket: PathBuf,
     clock: Arc<dyn Clock>,
+    accesses: Accesses,
     open_files: Option<libc::rlimit>,
     reset_oom: bool,
     identities: Identities,
@@ -93,10 +109,7 @@ const NEVER_POISONED: &str = "no code that holds this lock panics";
 impl Spawners {
     /// Starts the threads. `wake` is called when something was spawned after the last [`take`](Self::take).
     pub(crate) fn start(
-        dir: &DataDir,
-        clock: &Arc<dyn Clock>,
-        open_files: Option<libc::rlimit>,
-        reset_oom: bool,
+        surroundings: &Surroundings<'_>,
         wake: impl Fn() + Clone + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -107,11 +120,12 @@ impl Spawners {
         });
         for index in 0..THREADS {
             let mut maker = Maker {
-                dir: dir.clone(),
-                values_socket: dir.values_socket(),
-                clock: Arc::clone(clock),
-                open_files,
-                reset_oom,
+                dir: surroundings.dir.clone(),
+                values_socket: surroundings.dir.values_socket(),
+                clock: Arc::clone(surroundings.clock),
+                accesses: surroundings.accesses.clone(),
+                open_files: surroundings.open_files,
+                reset_oom: surroundings.reset_oom,
                 identities: Identities::new(),
                 stack: Stack::new()?,
                 low: LowDescriptors::reserve()?,
@@ -198,6 +212,7 @@ struct Parts {
     stderr: OwnedFd,
     made: Boottime,
     started_at: Timestamp,
+    access: Access,
 }
 
 impl Maker {
@@ -211,6 +226,7 @@ impl Maker {
                     stderr,
                     made,
                     started_at,
+                    access,
                 } = parts;
                 SpawnOutcome::Made(Made {
                     pid,
@@ -219,6 +235,7 @@ impl Maker {
                     stderr,
                     made,
                     started_at,
+                    access,
                     launch,
                 })
             }
@@ -273,6 +290,9 @@ impl Maker {
             open_files: self.open_files,
             reset_oom: self.reset_oom,
         };
+        let access = self
+            .accesses
+            .grant(launch.key, launch.owner.uid, drawn.token);
         let (made, started_at) = (self.clock.boottime(), self.clock.wall());
         // The last look before the process exists: nothing slow may come between this and the next line.
         let spawned = (lease() > made).then(|| clone::spawn(&plan, &mut self.stack));
@@ -286,6 +306,7 @@ impl Maker {
                 stderr,
                 made,
                 started_at,
+                access,
             })),
             Some(Err(failure)) => Err(program.explain(failure, launch)),
         }

@@ -15,3 +15,4 @@ mod protocol;
 mod surroundings;
 mod trees;
 mod unpacking;
+mod values;

@@ -149,15 +149,3 @@ fn an_interpreter_is_found_in_the_settings_then_in_the_jobs_path() {
         assert_eq!(executor.stdout_of(launch), expected);
     }
 }
-
-#[test]
-fn the_values_socket_says_that_it_takes_none_yet() {
-    use std::io::{Read, Write};
-    let executor = Executor::start();
-    let mut socket = std::os::unix::net::UnixStream::connect(executor.dir.values_socket()).unwrap();
-    // It may be closed before this arrives.
-    let _ = socket.write_all(b"{\"hello\":1,\"token\":\"x\"}\n");
-    let mut answer = String::new();
-    let _ = socket.read_to_string(&mut answer);
-    assert_eq!(answer, "{\"error\":\"values are not supported yet\"}\n");
-}

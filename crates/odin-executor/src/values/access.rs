@@ -1,0 +1,161 @@
+//! Which attempts run, as the values socket needs to know it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::token::RunToken;
+use crate::executor::Wake;
+use crate::protocol::AttemptKey;
+
+const NEVER_POISONED: &str = "no code that holds this lock panics";
+
+/// The running attempts and their tokens, shared by the threads that start them, end them and let their processes in.
+#[derive(Clone)]
+pub(crate) struct Accesses(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Wake,
+}
+
+#[derive(Default)]
+struct State {
+    /// By the owner's uid, so that one user's attempts do not make another's hello slower.
+    running: HashMap<u32, HashMap<AttemptKey, Running>>,
+    /// Attempts that are over and had somebody let in, since the last [`Accesses::take_over`].
+    over: Vec<AttemptKey>,
+}
+
+struct Running {
+    token: RunToken,
+    /// Whether its token was shown.
+    was_let_in: bool,
+}
+
+/// One attempt's: its processes may speak on the values socket until this is dropped.
+pub(crate) struct Access {
+    accesses: Accesses,
+    uid: u32,
+    key: AttemptKey,
+}
+
+impl Accesses {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Self(Arc::new(Shared {
+            state: Mutex::default(),
+            wake: Wake::new()?,
+        })))
+    }
+
+    /// Lets processes of `uid` that show this token speak for the attempt, which must have no access yet.
+    pub(crate) fn grant(&self, key: AttemptKey, uid: u32, token: RunToken) -> Access {
+        let running = Running {
+            token,
+            was_let_in: false,
+        };
+        let mut state = self.0.state.lock().expect(NEVER_POISONED);
+        let before = state.running.entry(uid).or_default().insert(key, running);
+        debug_assert!(before.is_none(), "attempt {key} has two processes");
+        Access {
+            accesses: self.clone(),
+            uid,
+            key,
+        }
+    }
+
+    /// Whether any attempt of the user runs.
+    pub(super) fn has_running(&self, uid: u32) -> bool {
+        let state = self.0.state.lock().expect(NEVER_POISONED);
+        state.running.contains_key(&uid)
+    }
+
+    /// The running attempt of this user that has this token. All of the user's are compared, so that the time says
+    /// nothing of any.
+    pub(super) fn let_in(&self, uid: u32, token: RunToken) -> Option<AttemptKey> {
+        let mut state = self.0.state.lock().expect(NEVER_POISONED);
+        let mut found = None;
+        for (key, running) in state.running.get_mut(&uid)? {
+            if running.token.is(token) {
+                running.was_let_in = true;
+                found = Some(*key);
+            }
+        }
+        found
+    }
+
+    /// The attempts that had somebody let in and are over, each once. [`wake`](Self::wake) tells when there are any.
+    pub(super) fn take_over(&self) -> Vec<AttemptKey> {
+        self.0.wake.clear();
+        std::mem::take(&mut self.0.state.lock().expect(NEVER_POISONED).over)
+    }
+
+    pub(super) fn wake(&self) -> &Wake {
+        &self.0.wake
+    }
+}
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        let shared = &self.accesses.0;
+        let mut state = shared.state.lock().expect(NEVER_POISONED);
+        let Some(of_user) = state.running.get_mut(&self.uid) else {
+            return;
+        };
+        let removed = of_user.remove(&self.key);
+        if of_user.is_empty() {
+            state.running.remove(&self.uid);
+        }
+        if removed.is_some_and(|running| running.was_let_in) {
+            state.over.push(self.key);
+            drop(state);
+            shared.wake.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use odin_model::{AttemptNumber, RunId};
+
+    use super::*;
+
+    fn key(run: u64) -> AttemptKey {
+        AttemptKey {
+            run: RunId::from_bits(run),
+            attempt: AttemptNumber::FIRST,
+        }
+    }
+
+    #[test]
+    fn a_token_lets_in_its_own_user_for_as_long_as_its_attempt_runs() {
+        let accesses = Accesses::new().unwrap();
+        let (one, other) = (RunToken([1; 16]), RunToken([2; 16]));
+        let first = accesses.grant(key(1), 1000, one);
+        let _second = accesses.grant(key(2), 1000, other);
+        let _root = accesses.grant(key(3), 0, RunToken([3; 16]));
+        for (uid, token, expected) in [
+            (1000, one, Some(key(1))),
+            (1000, other, Some(key(2))),
+            (1000, RunToken([3; 16]), None),
+            (0, one, None),
+            (1001, one, None),
+        ] {
+            assert_eq!(accesses.let_in(uid, token), expected, "{uid}");
+        }
+        drop(first);
+        assert_eq!(accesses.let_in(1000, one), None);
+        assert!(accesses.has_running(1000) && !accesses.has_running(1001));
+    }
+
+    #[test]
+    fn only_attempts_that_somebody_spoke_for_are_told_to_be_over() {
+        let accesses = Accesses::new().unwrap();
+        let silent = accesses.grant(key(1), 1000, RunToken([1; 16]));
+        let speaking = accesses.grant(key(2), 1000, RunToken([2; 16]));
+        assert_eq!(accesses.let_in(1000, RunToken([2; 16])), Some(key(2)));
+        drop((silent, speaking));
+        assert_eq!(accesses.take_over(), [key(2)]);
+        assert_eq!(accesses.take_over(), []);
+        assert!(!accesses.has_running(1000));
+    }
+}
