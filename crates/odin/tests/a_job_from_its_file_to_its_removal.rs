@@ -162,7 +162,9 @@ fn a_generated_job_deploys_runs_and_is_read_by_every_command() {
         not_due.contains("was not due at 2026-06-01 12:00:00"),
         "{not_due}"
     );
-    assert!(not_due.contains("2027-01-01 09:00:00"), "{not_due}");
+    assert!(not_due.contains("It was first deployed at "), "{not_due}");
+    let not_due = place.refused(&["why", "hello", "2998-06-01 12:00"], 4);
+    assert!(not_due.contains("2999-01-01 09:00:00"), "{not_due}");
 }
 
 #[test]
@@ -202,10 +204,17 @@ fn a_job_is_changed_paused_resumed_recovered_and_removed() {
     let original = place.read("tidy.sh");
     std::fs::remove_file(place.directory.path().join("jobs/tidy.sh")).unwrap();
     std::fs::remove_file(place.directory.path().join("jobs/tidy.yml")).unwrap();
-    let recovered = place.done(&["recover", "-i", "tidy_up"]);
+    let recovered = place.odin(&["recover", "-i", "tidy_up"]);
     assert_eq!(
-        recovered,
+        String::from_utf8(recovered.stdout).unwrap(),
         "File: tidy.sh recovered!\nFile: tidy.yml recovered!\n"
+    );
+    // The files are those that were deployed: deploying them again would take the changes back.
+    assert_eq!(
+        String::from_utf8(recovered.stderr).unwrap(),
+        "note: the job's name was modified after tidy.yml was deployed, and is now \"tidy_up\"\n\
+         note: the job's description was modified after tidy.yml was deployed, and is now \"Tidies, up\"\n\
+         note: the job's schedule was modified after tidy.yml was deployed, and is now \"every hour\"\n"
     );
     assert_eq!(place.read("tidy.sh"), original);
 

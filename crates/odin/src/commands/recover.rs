@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use odin_job_file::{Defaults, Purpose, bundle};
 use odin_model::BundleHash;
-use odin_wire::Exit;
+use odin_wire::{Exit, Job};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use crate::arguments::JobArg;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::report;
 use crate::selection;
 
 /// What `--json` prints.
@@ -28,6 +30,7 @@ pub(crate) async fn run(args: &JobArg, context: &Context) -> Result<(), CliError
     let damaged = |message: String| CliError::new(Exit::Failed, "bundle/corrupt", message);
     let settings = job
         .settings
+        .as_ref()
         .ok_or_else(|| damaged("the server told no bundle's hash".into()))?;
     let hash: BundleHash = settings
         .bundle
@@ -55,9 +58,47 @@ pub(crate) async fn run(args: &JobArg, context: &Context) -> Result<(), CliError
     if context.json() {
         return context.print_json(&Recovered { files });
     }
-    files
-        .iter()
-        .try_for_each(|file| context.print_line(&format!("File: {file} recovered!")))
+    for file in &files {
+        context.print_line(&format!("File: {file} recovered!"))?;
+    }
+    for changed in modified_since(&job, &found.files) {
+        report::note(&changed);
+    }
+    Ok(())
+}
+
+/// What `odin modify` has changed since the files were deployed: a deploy of them would take it back.
+fn modified_since(job: &Job, files: &[PathBuf]) -> Vec<String> {
+    let is_job_file = |file: &PathBuf| {
+        let at_top = file.parent() == Some(Path::new(""));
+        let ending = file.extension().and_then(|ending| ending.to_str());
+        at_top && matches!(ending, Some("yml" | "yaml"))
+    };
+    let defaults = Defaults {
+        // The most lenient: files of executed jobs are recovered too.
+        purpose: Purpose::Execute,
+        ..Defaults::default()
+    };
+    let read = |path: &Path| {
+        let text = bundle::read_job_file(path).ok()?;
+        odin_job_file::read(&text, &defaults).ok()
+    };
+    let mut at_top = files.iter().filter(|file| is_job_file(file));
+    let Some((path, file)) = at_top.find_map(|path| Some((path, read(path)?))) else {
+        return Vec::new();
+    };
+    let keys = [
+        ("name", file.name.as_str(), &job.name),
+        ("description", &file.description, &job.description),
+        ("schedule", &file.schedule_text, &job.schedule),
+    ];
+    let modified = keys.iter().filter(|(_, written, now)| written != now);
+    let path = path.display();
+    modified
+        .map(|(key, _, now)| {
+            format!("the job's {key} was modified after {path} was deployed, and is now {now:?}")
+        })
+        .collect()
 }
 
 /// What was unpacked, relative to where it was.

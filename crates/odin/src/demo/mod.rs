@@ -195,7 +195,7 @@ async fn narrate(client: &Client, context: &Context) -> Result<(), CliError> {
             continue;
         }
         let said = stdout_of(client, run.id).await.unwrap_or_default();
-        let last = said.lines().last().unwrap_or_default();
+        let last = said.lines().last().or(run.reason.as_deref());
         let at = run.finished_at.map_or_else(String::new, |at| {
             at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
         });
@@ -203,7 +203,7 @@ async fn narrate(client: &Client, context: &Context) -> Result<(), CliError> {
             "  {at}  {:<18} {:<10} {}",
             run.job_name,
             words(&run),
-            last
+            last.unwrap_or_default()
         ))?;
     }
     Ok(())
@@ -255,6 +255,11 @@ async fn settle(client: &Client, context: &Context, deployed: &[Deployed]) -> Re
     Ok(())
 }
 
+/// Whether it was decided ahead and then cancelled by the end of the demo. One that could not start is another matter.
+fn was_called_off(run: &Run) -> bool {
+    run.started_at.is_none() && run.outcome == Some(Outcome::Cancelled)
+}
+
 /// Says of each example whether it did its work. An error unless all did.
 async fn prove(client: &Client, context: &Context, deployed: &[Deployed]) -> Result<(), CliError> {
     context.print("\nWhat they did:\n\n")?;
@@ -265,8 +270,7 @@ async fn prove(client: &Client, context: &Context, deployed: &[Deployed]) -> Res
             after: None,
         };
         let mut runs = client.runs(*job, &query).await?.runs;
-        // What was decided ahead and cancelled by the end of the demo never ran.
-        runs.retain(|run| run.started_at.is_some());
+        runs.retain(|run| !was_called_off(run));
         let good: Vec<_> = runs
             .iter()
             .filter(|run| run.outcome == Some(Outcome::Succeeded))
@@ -287,7 +291,10 @@ async fn prove(client: &Client, context: &Context, deployed: &[Deployed]) -> Res
             example.name,
             runs.len()
         ))?;
-        for fact in &missing {
+        // Newest first: why it did not, as far as a run knows.
+        let reason = runs.iter().find_map(|run| run.reason.as_ref());
+        let reason = reason.filter(|_| !missing.is_empty());
+        for fact in reason.into_iter().chain(&missing) {
             context.print_line(&format!("      {fact}"))?;
         }
         all &= missing.is_empty();
