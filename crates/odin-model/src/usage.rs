@@ -11,6 +11,7 @@ pub struct Usage {
     pub cpu_user: Duration,
     /// CPU time in the kernel.
     pub cpu_system: Duration,
-    /// The largest resident set of any one process, in bytes.
+    /// The largest resident set of any one process, in bytes. 0 when it is not known: a process smaller than the
+    /// executor that made it cannot be told from it.
     pub memory_max_bytes: u64,
 }

@@ -62,8 +62,9 @@ pub struct Run {
     pub cpu_user_ms: u64,
     /// CPU time in the kernel, in milliseconds.
     pub cpu_system_ms: u64,
-    /// The largest resident set of any one of its processes.
-    pub memory_max_bytes: u64,
+    /// The largest resident set of any one of its processes. `null` while it goes on, and when it is not known: what
+    /// is less than the node's executor needs for itself, a few MiB, cannot be told from that.
+    pub memory_max_bytes: Option<u64>,
     /// What it printed on stdout; 0 while it goes on.
     pub stdout_bytes: u64,
     /// What it printed on stderr; 0 while it goes on.
@@ -114,7 +115,8 @@ impl Run {
             finished_at: run.finished_at,
             cpu_user_ms: milliseconds(run.usage.cpu_user),
             cpu_system_ms: milliseconds(run.usage.cpu_system),
-            memory_max_bytes: run.usage.memory_max_bytes,
+            memory_max_bytes: (run.usage.memory_max_bytes > 0)
+                .then_some(run.usage.memory_max_bytes),
             stdout_bytes,
             stderr_bytes,
             dropped_bytes,
@@ -318,6 +320,38 @@ mod tests {
             RunState::Finished,
         ] {
             assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        }
+    }
+
+    #[test]
+    fn memory_that_is_not_known_is_null() {
+        for (bytes, expected) in [(0, None), (9 << 20, Some(9 << 20))] {
+            let run = model::Run {
+                id: RunId::from_bits(1),
+                job: JobId::from_bits(1),
+                version: odin_model::VersionNumber::FIRST,
+                cause: model::Cause::Schedule,
+                due_at: None,
+                state: model::RunState::Finished(model::Outcome::Succeeded),
+                attempt: None,
+                node: None,
+                queued_at: Timestamp::UNIX_EPOCH,
+                started_at: None,
+                finished_at: None,
+                exit_code: None,
+                signal: None,
+                reason: None,
+                cancel_requested: None,
+                usage: odin_model::Usage {
+                    memory_max_bytes: bytes,
+                    ..odin_model::Usage::default()
+                },
+                output: OutputSummary::default(),
+            };
+            let run = Run::new(&run, "a job", None);
+            assert_eq!(run.memory_max_bytes, expected);
+            let json = serde_json::to_value(run).unwrap();
+            assert_eq!(json["memory_max_bytes"], serde_json::json!(expected));
         }
     }
 }

@@ -171,7 +171,7 @@ mod tests {
             finished_at: None,
             cpu_user_ms: 0,
             cpu_system_ms: 0,
-            memory_max_bytes: 0,
+            memory_max_bytes: None,
             stdout_bytes: 0,
             stderr_bytes: 0,
             dropped_bytes: 0,

@@ -51,7 +51,7 @@ async fn a_finished_run_is_shown_in_full() {
           "id": "r0000000006000",
           "job": "a37b187f7b52",
           "job_name": "greet",
-          "memory_max_bytes": 0,
+          "memory_max_bytes": null,
           "node": "master-node",
           "outcome": "failed",
           "queued_at": "2026-11-21T08:00:00Z",

@@ -10,6 +10,7 @@ use super::control::Control;
 use super::descriptors::Shares;
 use super::events::Events;
 use super::orphans::Orphans;
+use super::own_memory::OwnMemory;
 use super::prepare::Preparer;
 use super::slots::{Slot, Slots};
 use super::sources::{Source, Sources};
@@ -54,6 +55,7 @@ pub(super) struct MainLoop {
     /// The first process of each running attempt, waited for or not: it names the session and the group.
     pub(super) by_pid: HashMap<u32, Slot>,
     pub(super) orphans: Orphans,
+    pub(super) own_memory: OwnMemory,
     pub(super) timers: Timers,
     /// What `/proc` showed in this turn of the loop, if somebody looked.
     pub(super) snapshot: Option<Snapshot>,
@@ -93,6 +95,8 @@ impl MainLoop {
         });
         let now = clock.boottime();
         let shares = Shares::of_the_limit();
+        let own_memory =
+            OwnMemory::open().map_err(ExecutorError::system("open /proc/self/status"))?;
         let accesses = Accesses::new().map_err(ExecutorError::system("make an eventfd"))?;
         let surroundings = Surroundings {
             dir: &dir,
@@ -126,6 +130,7 @@ impl MainLoop {
             running_max: shares.running_max,
             by_pid: HashMap::new(),
             orphans: Orphans::default(),
+            own_memory,
             timers: Timers::default(),
             snapshot: None,
             buffer: vec![0; FRAME_BYTES_MAX].into(),

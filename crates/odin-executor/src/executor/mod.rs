@@ -9,6 +9,7 @@ mod events;
 mod launching;
 mod main_loop;
 mod orphans;
+mod own_memory;
 mod prepare;
 mod recovery;
 mod running;

@@ -154,10 +154,23 @@ impl MainLoop {
     /// The first process has ended.
     pub(super) fn take_exit(&mut self, slot: Slot) {
         let (now, at) = (self.now, self.clock.wall());
-        let Some(running) = self.running_mut(slot) else {
+        let Some(Waited {
+            how,
+            cpu_user,
+            cpu_system,
+            maxrss_kib,
+        }) = self
+            .running_mut(slot)
+            .and_then(|running| wait_for(running.pid))
+        else {
             return;
         };
-        let Some((how, usage)) = wait_for(running.pid) else {
+        let usage = Usage {
+            cpu_user,
+            cpu_system,
+            memory_max_bytes: self.own_memory.told_from(maxrss_kib),
+        };
+        let Some(running) = self.running_mut(slot) else {
             return;
         };
         let pidfd = running.pidfd.take();
@@ -241,8 +254,17 @@ impl MainLoop {
     }
 }
 
+/// What `wait4` tells of an ended child.
+struct Waited {
+    how: How,
+    cpu_user: Duration,
+    cpu_system: Duration,
+    /// The largest resident set of any one process of the tree, or the executor's.
+    maxrss_kib: u64,
+}
+
 /// Waits for an ended child; `None` when it has not ended.
-fn wait_for(pid: u32) -> Option<(How, Usage)> {
+fn wait_for(pid: u32) -> Option<Waited> {
     let pid = libc::pid_t::try_from(pid).ok()?;
     let mut status = 0;
     // SAFETY: an all-zero rusage is a valid value.
@@ -265,16 +287,10 @@ fn wait_for(pid: u32) -> Option<(How, Usage)> {
         Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
             + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
     };
-    let memory_max_bytes = u64::try_from(usage.ru_maxrss)
-        .unwrap_or(0)
-        .saturating_mul(1024);
-    let (cpu_user, cpu_system) = (duration(usage.ru_utime), duration(usage.ru_stime));
-    Some((
+    Some(Waited {
         how,
-        Usage {
-            cpu_user,
-            cpu_system,
-            memory_max_bytes,
-        },
-    ))
+        cpu_user: duration(usage.ru_utime),
+        cpu_system: duration(usage.ru_stime),
+        maxrss_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0),
+    })
 }

@@ -29,8 +29,24 @@ fn usage_and_times_are_recorded() {
     let launch = executor.shell("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done");
     let result = executor.run(launch);
     assert!(!(result.usage.cpu_user + result.usage.cpu_system).is_zero());
-    assert!(result.usage.memory_max_bytes > 100 << 10);
     assert!(result.started_at.unwrap() < result.finished_at);
+}
+
+#[test]
+fn memory_is_the_jobs_own_or_not_known() {
+    let mut executor = Executor::start();
+    // The executor is larger than this shell, and its figure must not be told as the job's.
+    let launch = executor.shell("exit 0");
+    assert_eq!(executor.run(launch).usage.memory_max_bytes, 0);
+    let fill = "python3 -c 'x = bytearray(100 << 20)'";
+    // That of any process of the tree that its parent waited for counts.
+    for line in [format!("exec {fill}"), format!("{fill}; true")] {
+        let launch = executor.shell(&line);
+        let used = executor.run(launch).usage.memory_max_bytes >> 20;
+        assert!((100..200).contains(&used), "{line}: {used} MiB");
+    }
+    let launch = executor.shell("exit 0");
+    assert_eq!(executor.run(launch).usage.memory_max_bytes, 0);
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub(crate) fn run() -> Run {
         finished_at: Some("2026-11-21T15:00:01.342Z".parse().unwrap()),
         cpu_user_ms: 20,
         cpu_system_ms: 5,
-        memory_max_bytes: 9 << 20,
+        memory_max_bytes: Some(9 << 20),
         stdout_bytes: 12,
         stderr_bytes: 0,
         dropped_bytes: 0,
