@@ -1,0 +1,166 @@
+//! A file system that fills up: new work is refused first, nothing acknowledged is lost, and it goes on with room.
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use faults::{ODIN, Place, wait_for};
+use odin_testbed::{NotReady, Server};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+/// A small file system in memory. Unmounted when it is dropped.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: PathBuf, mebibytes: u32) -> Self {
+        std::fs::create_dir(&at).unwrap();
+        let options = std::ffi::CString::new(format!("size={mebibytes}m,mode=0755")).unwrap();
+        mount(
+            "tmpfs",
+            &at,
+            "tmpfs",
+            MountFlags::empty(),
+            options.as_c_str(),
+        )
+        .unwrap_or_else(|error| {
+            panic!(
+                "this test needs to mount a tmpfs, as root in continuous integration may: {error}"
+            )
+        });
+        Self(at)
+    }
+
+    fn free_bytes(&self) -> u64 {
+        let space = rustix::fs::statvfs(&self.0).unwrap();
+        space.f_bavail * space.f_frsize
+    }
+
+    /// Takes room until `left` bytes are free.
+    fn fill(&self, name: &str, left: u64) {
+        let mut file = std::fs::File::create(self.0.join(name)).unwrap();
+        while self.free_bytes() > left {
+            let chunk = (self.free_bytes() - left).min(1 << 20);
+            if file
+                .write_all(&vec![1; usize::try_from(chunk).unwrap()])
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        assert!(!self.0.as_os_str().as_bytes().is_empty());
+        // Even with somebody in it: the test's own processes end in a moment.
+        let _ = unmount(&self.0, UnmountFlags::DETACH);
+    }
+}
+
+/// A server on a small file system; what jobs write is elsewhere.
+fn on_a_small_disk(mebibytes: u32) -> (Place, Small) {
+    let directory = tempfile::tempdir().unwrap();
+    let small = Small::mount(directory.path().join("small"), mebibytes);
+    let server = Server::start(Path::new(ODIN), &small.0);
+    (Place { server, directory }, small)
+}
+
+#[test]
+fn below_64_mib_new_work_is_refused_and_what_runs_is_reported() {
+    let (place, small) = on_a_small_disk(80);
+    let code = "echo $$ > $HERE/pid; until [ -e $HERE/go ]; do sleep 0.02; done; echo done\n";
+    place.deploy("waits", "never", "", code);
+    let run = place.run("waits");
+    place.wait_for_evidence("pid");
+    small.fill("filled", 40 << 20);
+
+    let file = place.write_job("late", "never", "", "echo late\n");
+    for refused in [
+        vec!["deploy", "-f", file.to_str().unwrap()],
+        vec!["run", "-i", "waits"],
+        vec!["modify", "-i", "waits", "-d", "new"],
+    ] {
+        let output = place.server.odin(&refused);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{refused:?}: {stderr}");
+        assert!(stderr.contains("storage/full"), "{refused:?}: {stderr}");
+    }
+    std::fs::write(place.path("go"), "").unwrap();
+    assert_eq!(place.ended("waits", &run)["outcome"], "succeeded");
+    assert_eq!(place.output(&run), b"done\n");
+    // What ends work is no new work.
+    place.server.json(["pause", "-i", "waits"]);
+    std::fs::remove_file(small.0.join("filled")).unwrap();
+    place.server.json(["resume", "-i", "waits"]);
+    let again = place.run("waits");
+    assert_eq!(place.ended("waits", &again)["outcome"], "succeeded");
+}
+
+#[test]
+fn a_disk_without_any_space_stops_the_server_with_the_reason_and_loses_nothing() {
+    /// More than there is room for.
+    const JOBS: usize = 60;
+    let (mut place, small) = on_a_small_disk(80);
+    let code = "echo $ODIN_DUE_AT >> $HERE/starts\n";
+    place.deploy("ticks", "every second", "", code);
+    place.deploy("kept", "never", "", "echo kept\n");
+    let kept = place.run("kept");
+    place.ended("kept", &kept);
+    for job in 0..JOBS {
+        place.deploy(&format!("j{job}"), "never", "", "true\n");
+    }
+    small.fill("filled", 64 << 10);
+
+    // Each job is paused once; only of the last, which was not acknowledged, nobody knows.
+    let mut acknowledged = 0;
+    wait_for("the end of the room", || {
+        assert!(acknowledged < JOBS, "the disk is not full");
+        let output = place
+            .server
+            .odin(["pause", "-i", &format!("j{acknowledged}")]);
+        acknowledged += usize::from(output.status.success());
+        (!output.status.success()).then_some(())
+    });
+    wait_for("the server's end", || {
+        (!place.server.socket.exists()).then_some(())
+    });
+    let said = wait_for("its last word", || {
+        let said = place.evidence("small.stderr");
+        said.contains("help: ").then_some(said)
+    });
+    assert!(said.contains("no space left"), "{said}");
+    place.server.kill();
+
+    // Started on the full disk, it is refused or stops, with the reason.
+    if let Err(refused) = Server::try_start(Path::new(ODIN), &small.0, &[]) {
+        let NotReady::Ended(status, said) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains("no space left"), "{said}");
+    }
+
+    std::fs::remove_file(small.0.join("filled")).unwrap();
+    place.server.restart();
+    assert!(acknowledged > 0, "nothing was acknowledged");
+    for job in (0..JOBS).filter(|&job| job != acknowledged) {
+        let shown = place.server.json(["describe", "-i", &format!("j{job}")]);
+        let expected = if job < acknowledged {
+            "paused"
+        } else {
+            "enabled"
+        };
+        assert_eq!(shown["state"], expected, "of {acknowledged}: {shown}");
+    }
+    assert_eq!(place.ended("kept", &kept)["outcome"], "succeeded");
+    assert_eq!(place.output(&kept), b"kept\n");
+    let before = place.evidence("starts").lines().count();
+    wait_for("further occurrences", || {
+        (place.evidence("starts").lines().count() >= before + 2).then_some(())
+    });
+    faults::assert_no_line_twice(&place.evidence("starts"));
+}
