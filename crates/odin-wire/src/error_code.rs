@@ -426,6 +426,7 @@ mod tests {
             "# Error codes\n\n\
              Every refused or failed request answers `application/problem+json` with one of these codes; the command\n\
              line ends with the exit code. `x/*` stands for every code of that prefix without a row of its own.\n\
+             The command line has [more of its own](cli.md#error-codes), those of a server that does not start among them.\n\
              This page is made from the table in `odin-wire`.\n\n\
              | code | HTTP | exit | meaning | next step |\n| --- | --- | --- | --- | --- |\n",
         );
