@@ -1,7 +1,7 @@
 //! Runs.
 
 use jiff::Timestamp;
-use odin_model::output::OutputSummary;
+use odin_model::output::{OutputKept, OutputSummary};
 use odin_model::owner::Owner;
 use odin_model::run::{Run, RunState};
 use odin_model::{AttemptNumber, JobId, NodeId, RunId, Usage, VersionNumber, codec};
@@ -28,7 +28,7 @@ pub enum RunsOf<'a> {
 /// A page of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunsPage {
-    /// The runs, newest first, without their output. May be fewer than asked for, and even none, while there is a
+    /// The runs, newest first, with the counts of their output and without its bytes. May be fewer than asked for, and even none, while there is a
     /// next page.
     pub runs: Vec<Run>,
     /// The next page is of runs before this one. `None`: this was the last.
@@ -104,27 +104,34 @@ impl Reader {
         limit: usize,
     ) -> Result<RunsPage, StoreError> {
         let before = before.map_or(i64::MAX, columns::run_id);
-        self.pool.ask(|conn| match of {
-            RunsOf::Job(job) => {
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM runs r INDEXED BY runs_by_job \
-                     WHERE r.job = ?1 AND r.id < ?2 ORDER BY r.id DESC LIMIT ?3"
-                );
-                let runs = runs_of(
-                    conn,
-                    &sql,
-                    params![columns::job_id(job), before, columns::limit(limit)],
-                )?;
-                Ok(full_page(runs, limit))
+        self.pool.ask(|conn| {
+            let mut page = match of {
+                RunsOf::Job(job) => {
+                    let sql = format!(
+                        "SELECT {COLUMNS} FROM runs r INDEXED BY runs_by_job \
+                         WHERE r.job = ?1 AND r.id < ?2 ORDER BY r.id DESC LIMIT ?3"
+                    );
+                    let of_job = params![columns::job_id(job), before, columns::limit(limit)];
+                    full_page(runs_of(conn, &sql, of_job)?, limit)
+                }
+                RunsOf::All => {
+                    let sql = format!(
+                        "SELECT {COLUMNS} FROM runs r WHERE r.id < ?1 ORDER BY r.id DESC LIMIT ?2"
+                    );
+                    full_page(
+                        runs_of(conn, &sql, params![before, columns::limit(limit)])?,
+                        limit,
+                    )
+                }
+                RunsOf::Owner(owner) => runs_of_owner(conn, owner, before, limit)?,
+            };
+            for run in &mut page.runs {
+                run.output = OutputSummary {
+                    kept: OutputKept::default(),
+                    ..output_of(conn, run.id)?
+                };
             }
-            RunsOf::All => {
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM runs r WHERE r.id < ?1 ORDER BY r.id DESC LIMIT ?2"
-                );
-                let runs = runs_of(conn, &sql, params![before, columns::limit(limit)])?;
-                Ok(full_page(runs, limit))
-            }
-            RunsOf::Owner(owner) => runs_of_owner(conn, owner, before, limit),
+            Ok(page)
         })
     }
 
