@@ -1,0 +1,56 @@
+//! Output of every shape comes back from `odin log` as it was printed, or with a mark where it was not kept.
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+
+use faults::Place;
+
+/// What a job printed.
+#[track_caller]
+fn printed(code: &str) -> (Place, serde_json::Value, Vec<u8>) {
+    let place = Place::new();
+    place.deploy("prints", "never", "", code);
+    let run = place.run("prints");
+    let ended = place.ended("prints", &run);
+    assert_eq!(ended["outcome"], "succeeded", "{ended}");
+    let output = place.output(&run);
+    (place, ended, output)
+}
+
+#[test]
+fn a_million_lines_all_come_back() {
+    let (_place, ended, output) = printed("seq 1000000\n");
+    let expected: String = (1..=1_000_000).map(|line| format!("{line}\n")).collect();
+    assert_eq!(ended["stdout_bytes"], expected.len());
+    assert_eq!(ended["dropped_bytes"], 0);
+    assert!(output == expected.as_bytes(), "{} bytes", output.len());
+}
+
+#[test]
+fn bytes_that_are_no_text_come_back_as_they_are() {
+    let (_place, _, output) = printed("printf '\\0\\377\\200a\\033\\r\\n\\303'\n");
+    assert!(output.starts_with(b"\0\xff\x80a\x1b\r\n\xc3"), "{output:?}");
+}
+
+#[test]
+fn a_last_line_without_its_end_is_kept() {
+    let (_place, ended, output) = printed("printf 'no end'\n");
+    assert_eq!(ended["stdout_bytes"], 6);
+    assert!(output.starts_with(b"no end"), "{output:?}");
+}
+
+#[test]
+fn output_over_the_cap_ends_with_a_mark() {
+    const PRINTED: usize = 12 << 20;
+    const KEPT: usize = 10 << 20;
+    let (_place, ended, output) =
+        printed("head -c 12582912 /dev/zero | tr '\\0' x | fold -w 127\n");
+    let dropped = ended["dropped_bytes"].as_u64().unwrap();
+    let all = ended["stdout_bytes"].as_u64().unwrap();
+    // One line end for each 127 bytes.
+    assert_eq!(all, (PRINTED + (PRINTED - 1) / 127) as u64);
+    assert!(dropped >= all - KEPT as u64, "{ended}");
+    assert!(output.len() <= KEPT + 4096, "{}", output.len());
+    let last = String::from_utf8_lossy(&output[output.len() - 300..]).into_owned();
+    assert!(last.contains("is not kept]"), "no mark: {last}");
+}
