@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use odin_node::{Server, ServerOptions, StartError};
+use odin_node::{Broken, Server, ServerOptions, StartError};
 use odin_wire::Exit;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,11 +60,10 @@ pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
             .write_all(line.as_bytes())
             .and_then(|()| stdout.flush())
             .map_err(|error| CliError::output(&error))?;
-        server.run(shutdown).await.map_err(|broken| {
-            CliError::new(Exit::Failed, "server/broken", broken.to_string()).with_help(
-                "Everything that was acknowledged is on the disk: mend the disk, then start again.",
-            )
-        })
+        server
+            .run(shutdown)
+            .await
+            .map_err(|broken| stopped(&broken))
     })
 }
 
@@ -136,6 +135,11 @@ pub(crate) fn told_to_end() -> Result<impl Future<Output = ()>, CliError> {
 pub(crate) fn not_started(error: &StartError) -> CliError {
     let exit = own_codes::exit_of(error.code()).unwrap_or(Exit::Failed);
     CliError::new(exit, error.code(), error.to_string()).with_help(error.help())
+}
+
+/// A server that stopped by itself, for the person who started it.
+pub(crate) fn stopped(broken: &Broken) -> CliError {
+    CliError::new(Exit::Failed, broken.code(), broken.to_string()).with_help(broken.help())
 }
 
 /// To stderr, from `info` up unless `ODIN_LOG` says otherwise.

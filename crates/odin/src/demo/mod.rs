@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::arguments::Everywhere;
 use crate::commands::deploy::{self, Sending};
-use crate::commands::server::not_started;
+use crate::commands::server::{not_started, stopped};
 use crate::context::Context;
 use crate::deployment;
 use crate::error::CliError;
@@ -83,7 +83,7 @@ pub(crate) async fn run(
     let served = serving.await.expect("the server does not panic");
     directory.close().map_err(failed)?;
     shown?;
-    served.map_err(|broken| CliError::new(Exit::Failed, "server/broken", broken.to_string()))
+    served.map_err(|broken| stopped(&broken))
 }
 
 async fn show(
