@@ -228,6 +228,28 @@ fn month(lower: &str) -> Option<Lexeme> {
     }))
 }
 
+/// What people write that no slip of the finger explains, with what a schedule says for it.
+const OTHER_WORDS: [(&str, &str); 18] = [
+    ("s", "seconds"),
+    ("sec", "seconds"),
+    ("secs", "seconds"),
+    ("m", "minutes"),
+    ("min", "minutes"),
+    ("mins", "minutes"),
+    ("h", "hours"),
+    ("hr", "hours"),
+    ("hrs", "hours"),
+    ("minutely", "every minute"),
+    ("hourly", "every hour"),
+    ("daily", "every day at 00:00"),
+    ("nightly", "every day at 00:00"),
+    ("weekly", "every Monday at 00:00"),
+    ("monthly", "every 1st at 00:00"),
+    ("quarterly", "every quarter at 00:00"),
+    ("two", "2"),
+    ("three", "3"),
+];
+
 /// The known word that a misspelt one was most likely meant to be.
 pub(crate) fn suggestion(word: &str) -> Option<&'static str> {
     // A word much longer than any known one is not a slip of the finger.
@@ -235,6 +257,9 @@ pub(crate) fn suggestion(word: &str) -> Option<&'static str> {
         return None;
     }
     let lower = word.to_lowercase();
+    if let Some((_, known)) = OTHER_WORDS.iter().find(|(other, _)| *other == lower) {
+        return Some(known);
+    }
     let slips_max = if lower.chars().count() <= 4 { 1 } else { 2 };
     SUGGESTED
         .into_iter()

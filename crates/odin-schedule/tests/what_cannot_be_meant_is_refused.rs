@@ -504,6 +504,21 @@ fn text_beyond_the_bound_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn words_of_other_schedulers_and_of_speech_have_a_translation() {
+    for (text, word, translation) in [
+        ("every 5 mins", "mins", "`minutes`"),
+        ("every 30 Secs", "Secs", "`seconds`"),
+        ("every 2 hrs", "hrs", "`hours`"),
+        ("every two hours", "two", "`2`"),
+        ("hourly", "hourly", "`every hour`"),
+        ("daily at 9am", "daily", "`every day at"),
+        ("monthly", "monthly", "`every 1st at"),
+    ] {
+        check(text, "schedule/unknown-word", word, translation);
+    }
+}
+
+#[test]
 fn a_message_says_nothing_that_was_not_written() {
     for (text, message) in [
         (
