@@ -52,7 +52,11 @@ fn text(job: &Job) -> String {
     if let (Some(outcome), Some(run)) = (job.last_outcome, job.last_run) {
         lines.push(("last outcome", format!("{} ({run})", outcome.word())));
     }
-    let mut text = format!("{} - {}\n", visible(&job.name), visible(&job.description));
+    let mut text = visible(&job.name).into_owned();
+    if !job.description.is_empty() {
+        text = text + " - " + &visible(&job.description);
+    }
+    text.push('\n');
     for (name, value) in lines {
         let _ = writeln!(text, "  {:<16}{}", format!("{name}:"), visible(&value));
     }
@@ -118,6 +122,15 @@ mod tests {
     use super::*;
     use crate::commands::samples;
     use expect_test::expect;
+
+    #[test]
+    fn a_job_without_a_description_is_its_name() {
+        let job = Job {
+            description: String::new(),
+            ..samples::job()
+        };
+        assert_eq!(text(&job).lines().next(), Some("check_stocks"));
+    }
 
     #[test]
     fn a_job_is_described_by_its_documented_line_and_all_its_settings() {
