@@ -86,7 +86,7 @@ fn bench(count: usize) {
         bench.many_at_once(count, best);
     }
     bench.one_after_the_other(count / 10);
-    bench.spread(200);
+    bench.spread(500);
     bench.client.send(&[Request::Drain]).expect("drain");
     while !matches!(
         bench.reports.recv(),
@@ -208,6 +208,7 @@ impl Bench {
         println!("one after the other, from the request to the result: {each:.2?} each");
     }
 
+    /// Beside it, what a thread that only sleeps until the same instants gets: the machine's own part.
     fn spread(&mut self, count: u64) {
         let (boot, wall) = (SystemClock.boottime(), SystemClock.wall());
         let offset = |index: u64| Duration::from_millis(200 + 10 * index);
@@ -215,15 +216,31 @@ impl Bench {
             .map(|index| self.launch(boot.plus(offset(index))))
             .collect();
         self.client.send(&launches).expect("launches");
+        let sleeper = std::thread::spawn(move || {
+            let wakes = (0..count).map(|index| {
+                let at = boot.plus(offset(index)).0;
+                let at = rustix::time::Timespec::try_from(at).expect("an instant");
+                let clock = rustix::thread::ClockId::Boottime;
+                rustix::thread::clock_nanosleep_absolute(clock, &at).expect("slept");
+                SystemClock.wall().duration_since(wall + offset(index))
+            });
+            wakes.map(|late| late.as_millis_f64()).collect()
+        });
         let started = self.finish(launches.len());
         let late = started
             .iter()
             .zip(0..)
             .map(|(at, index)| at.duration_since(wall + offset(index)));
-        let mut late: Vec<f64> = late.map(|late| late.as_millis_f64()).collect();
-        late.sort_by(f64::total_cmp);
-        let (half, most) = (late[late.len() / 2], late[late.len() * 99 / 100]);
-        println!("one every 10 ms: p50 {half:.3} ms after due, p99 {most:.3} ms");
+        let late = late.map(|late| late.as_millis_f64()).collect();
+        for (who, late) in [
+            ("one every 10 ms", late),
+            (
+                "a thread that sleeps, meanwhile",
+                sleeper.join().expect("slept"),
+            ),
+        ] {
+            println!("{who}: {} ms after due", quantiles(late));
+        }
     }
 
     fn resident_kib(&self) -> u64 {
@@ -242,6 +259,12 @@ impl Bench {
             .and_then(|kib| kib.parse().ok())
             .expect("a number")
     }
+}
+
+fn quantiles(mut values: Vec<f64>) -> String {
+    values.sort_by(f64::total_cmp);
+    let at = |percent: usize| values[(values.len() - 1) * percent / 100];
+    format!("p50 {:.3}, p99 {:.3}, max {:.3}", at(50), at(99), at(100))
 }
 
 fn wait_for(reports: &Receiver<FromExecutor>, wanted: impl Fn(&Report) -> bool) {
