@@ -71,9 +71,9 @@ impl Place {
     }
 
     pub(crate) fn one_run(&self, job: &str, run: &str) -> Value {
-        let runs = self.runs(job).into_iter();
-        runs.filter(|listed| listed["id"] == run)
-            .next_back()
+        self.runs(job)
+            .into_iter()
+            .find(|listed| listed["id"] == run)
             .unwrap_or_else(|| panic!("{run} is not among the runs of {job}"))
     }
 
