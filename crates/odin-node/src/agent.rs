@@ -5,22 +5,25 @@
 //! missed effects, the agent first waits until everything its executor has recorded is applied, then reads its open
 //! runs.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use odin_cluster::Denied;
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, ListedAttempt, NumberedEvent, Prepare, RefusalReason, Report, Request,
-    Welcome,
+    AttemptKey, CancelScope, ListedAttempt, NumberedEvent, PrepareFailure, RefusalReason, Report,
+    Request, Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
 use odin_model::{Clock, Epoch, JobId, RunState, Usage, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
-use odin_store::{CancelRequest, CancelWhen, Effect, Reader, StoreError};
+use odin_scheduling::placement;
+use odin_store::{CancelRequest, CancelWhen, Effect, Reader, StoreError, View};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::executor_link::ExecutorLink;
@@ -28,19 +31,20 @@ use crate::launches::{Launches, Pinned, PinnedJob};
 use crate::lease_requests::{self, Leased};
 use crate::life::Life;
 use crate::machine::Announcements;
+use crate::preparations::Preparations;
 use crate::proposer::Proposer;
 use crate::reporter::{Handed, report};
 use crate::wall_offset::SKEW_MAX;
 
 /// How many batches of events may wait for the log.
 const HANDED_MAX: usize = 64;
-/// How many versions the executor is asked to unpack at once: half of what it takes, which keeps it busy.
-const PREPARING_MAX: usize = 32;
 /// How many attempts are armed or running at once: below what an executor holds. The others stay in the state, and
 /// are armed once half of these are over.
 const HELD_MAX: usize = 16_000;
-/// How many unpacked versions are remembered; beyond, the executor is asked again, which costs a look.
-const PREPARED_MAX: usize = 100_000;
+/// How far ahead files are unpacked, how often that is looked at, and how many jobs at once.
+const AHEAD: SignedDuration = SignedDuration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const AHEAD_MAX: usize = 4_000;
 
 /// What the agent works with.
 pub(crate) struct Agent {
@@ -48,6 +52,7 @@ pub(crate) struct Agent {
     pub(crate) epoch: Epoch,
     pub(crate) proposer: Proposer,
     pub(crate) reader: Reader,
+    pub(crate) view: Arc<View>,
     pub(crate) announcements: Announcements,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) launches: Launches,
@@ -86,18 +91,12 @@ struct Work {
     lists_open: usize,
     /// None until the first lease; what it says of the leader's wall clock.
     skew: Option<SignedDuration>,
-    /// Versions that are unpacked.
-    prepared: HashSet<(JobId, VersionNumber)>,
+    /// Which versions are unpacked, and who waits for that.
+    preparations: Preparations,
     /// What the executor was asked to start and has not reported as over.
     held: HashSet<AttemptKey>,
     /// Whether the state has runs for this node that did not fit.
     behind: bool,
-    /// Launches that wait for their version to be unpacked.
-    waiting: HashMap<(JobId, VersionNumber), Vec<Pinned>>,
-    /// Versions that the executor is yet to be asked to unpack, in the order in which they are needed.
-    to_prepare: VecDeque<Prepare>,
-    /// How many it has been asked for and has not answered.
-    preparing: usize,
     /// Who waits for what a running attempt has printed.
     peeks: HashMap<AttemptKey, Vec<oneshot::Sender<odin_executor::protocol::PeekedOutput>>>,
 }
@@ -122,12 +121,9 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
         lists: 0,
         lists_open: 0,
         skew: None,
-        prepared: HashSet::new(),
+        preparations: Preparations::default(),
         held: HashSet::new(),
         behind: false,
-        waiting: HashMap::new(),
-        to_prepare: VecDeque::new(),
-        preparing: 0,
         peeks: HashMap::new(),
     };
     tokio::select! {
@@ -146,6 +142,7 @@ enum Event {
     Lease(Result<Leased, Denied>),
     Peek(Peek),
     CaughtUp(CaughtUp),
+    Look,
 }
 
 /// Everything that the executor had recorded when it was asked is applied.
@@ -164,6 +161,8 @@ impl Work {
             self.agent.epoch,
         );
         let (caught_up, mut catching_up) = mpsc::channel(1);
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {
                 report = reports.recv() => report.map_or(Event::ExecutorGone, Event::Report),
@@ -175,6 +174,7 @@ impl Work {
                 Some(lease) = leases.recv() => Event::Lease(lease),
                 Some(peek) = self.agent.peeks.recv() => Event::Peek(peek),
                 Some(caught_up) = catching_up.recv() => Event::CaughtUp(caught_up),
+                _ = looks.tick() => Event::Look,
             };
             let done = match event {
                 Event::Report(report) => self.on_report(report, &caught_up).await,
@@ -189,6 +189,7 @@ impl Work {
                 }
                 // A newer list is on its way.
                 Event::CaughtUp(_) => Ok(()),
+                Event::Look => self.look_ahead().await,
             };
             if let Err(error) = done {
                 // The next effect or connection reads the state again; a broken disk stops the log as well.
@@ -211,9 +212,7 @@ impl Work {
             }) => {
                 tracing::info!(executor, pid, ?journal, "the executor is connected");
                 self.peeks.clear();
-                self.to_prepare.clear();
-                self.preparing = 0;
-                self.prepared.clear();
+                self.preparations.forget();
                 // What the connection before this one was asked is not answered any more.
                 self.lists_open = 0;
                 self.list().await;
@@ -237,36 +236,8 @@ impl Work {
             Report::Prepared {
                 job,
                 version,
-                failure: None,
-            } => {
-                self.prepare_next().await;
-                if self.prepared.len() >= PREPARED_MAX {
-                    self.prepared.clear();
-                }
-                self.prepared.insert((job, version));
-                for pinned in self.waiting.remove(&(job, version)).unwrap_or_default() {
-                    if let Some(job) = self.agent.launches.job(&self.agent.reader, &pinned)? {
-                        self.arm(&pinned, &job).await;
-                    }
-                }
-            }
-            Report::Prepared {
-                job,
-                version,
-                failure: Some(failure),
-            } => {
-                self.prepare_next().await;
-                tracing::warn!(%job, %version, code = failure.code, message = failure.message, "a bundle cannot be unpacked");
-                for pinned in self.waiting.remove(&(job, version)).unwrap_or_default() {
-                    let reason = format!(
-                        "the files of version {version} cannot be unpacked: {}",
-                        failure.message
-                    );
-                    self.held.remove(&pinned.key);
-                    self.give_up(pinned.key, Ending::NotStartable { reason })
-                        .await;
-                }
-            }
+                failure,
+            } => self.on_prepared(job, version, failure).await?,
             Report::Refused { key, reason } => self.on_refused(key, reason),
             Report::Output { key, output } => {
                 for answer in self.peeks.remove(&key).unwrap_or_default() {
@@ -293,7 +264,7 @@ impl Work {
         self.stage = Stage::Reading;
         self.held.clear();
         self.behind = false;
-        self.waiting.clear();
+        self.preparations.forget_waiting();
         self.lists += 1;
         self.lists_open += 1;
         // Answered after every recorded event, so the list comes when all of them have been handed over.
@@ -388,9 +359,12 @@ impl Work {
                 .await;
                 Ok(())
             }
+            Effect::JobChanged { job, .. } => {
+                self.preparations.job_changed(*job);
+                Ok(())
+            }
             Effect::RunChanged { .. }
             | Effect::CancelRequested { .. }
-            | Effect::JobChanged { .. }
             | Effect::NodeChanged { .. }
             | Effect::SettingsChanged => Ok(()),
         }
@@ -452,32 +426,17 @@ impl Work {
             self.behind = true;
             return Ok(());
         }
-        let version = (pinned.job, pinned.version);
         let Some(job) = self.agent.launches.job(&self.agent.reader, pinned)? else {
             tracing::error!(key = %pinned.key, "a run's job version is not in the state");
             return Ok(());
         };
         self.held.insert(pinned.key);
-        if !self.prepared.contains(&version) {
-            let waiting = self.waiting.entry(version).or_default();
-            waiting.push(*pinned);
-            if waiting.len() == 1 {
-                let bundle = self.agent.launches.bundle(&job);
-                let (job_id, owner) = (pinned.job, job.owner.clone());
-                let prepare = Prepare {
-                    job: job_id,
-                    version: pinned.version,
-                    bundle,
-                    hash: job.bundle,
-                    owner,
-                };
-                if self.preparing < PREPARING_MAX {
-                    self.preparing += 1;
-                    self.request(Request::Prepare(prepare)).await;
-                } else {
-                    self.to_prepare.push_back(prepare);
-                }
-            }
+        if !self.preparations.is_unpacked((pinned.job, pinned.version)) {
+            let launches = &self.agent.launches;
+            self.preparations.need(*pinned, || {
+                launches.prepare(pinned.job, pinned.version, &job)
+            });
+            self.prepare_next().await;
             return Ok(());
         }
         self.arm(pinned, &job).await;
@@ -495,12 +454,67 @@ impl Work {
         self.request(Request::Arm(Box::new(launch))).await;
     }
 
-    /// The executor has answered for one version: it may have another.
+    /// Asks for as many versions as the executor takes.
     async fn prepare_next(&mut self) {
-        match self.to_prepare.pop_front() {
-            Some(prepare) => self.request(Request::Prepare(prepare)).await,
-            None => self.preparing = self.preparing.saturating_sub(1),
+        while let Some(prepare) = self.preparations.next() {
+            self.request(Request::Prepare(prepare)).await;
         }
+    }
+
+    async fn on_prepared(
+        &mut self,
+        job: JobId,
+        version: VersionNumber,
+        failure: Option<PrepareFailure>,
+    ) -> Result<(), StoreError> {
+        let waiting = self
+            .preparations
+            .answered((job, version), failure.is_none());
+        self.prepare_next().await;
+        if let Some(PrepareFailure { code, message }) = failure {
+            tracing::warn!(%job, %version, code, message, "a bundle cannot be unpacked");
+            for pinned in waiting {
+                let reason =
+                    format!("the files of version {version} cannot be unpacked: {message}");
+                self.held.remove(&pinned.key);
+                self.give_up(pinned.key, Ending::NotStartable { reason })
+                    .await;
+            }
+            return Ok(());
+        }
+        for pinned in waiting {
+            if let Some(job) = self.agent.launches.job(&self.agent.reader, &pinned)? {
+                self.arm(&pinned, &job).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the files of jobs that come due soon unpacked before they are needed.
+    async fn look_ahead(&mut self) -> Result<(), StoreError> {
+        if self.stage != Stage::Ready {
+            return Ok(());
+        }
+        let until = self.agent.clock.wall().saturating_add(AHEAD);
+        let due = self
+            .agent
+            .view
+            .due(until.unwrap_or(Timestamp::MAX), AHEAD_MAX);
+        let nodes = self.agent.reader.nodes()?;
+        for (_, id) in due {
+            let is_new = self.preparations.look_at(id);
+            if !is_new || placement::choose(id, &nodes) != Some(self.agent.life.node) {
+                continue;
+            }
+            if let Some(job) = self.agent.reader.job(id)? {
+                let version = job.version;
+                let pinned = PinnedJob::current(job);
+                let prepare = self.agent.launches.prepare(id, version, &pinned);
+                self.preparations.need_soon(prepare);
+            }
+        }
+        self.prepare_next().await;
+        Ok(())
     }
 
     async fn cancel(&self, key: AttemptKey, reason: String, when: CancelWhen) {

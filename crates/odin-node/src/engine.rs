@@ -130,7 +130,7 @@ impl Engine {
         let agent = {
             let (proposer, reader, announcements) =
                 (proposer.clone(), reader.clone(), announcements.clone());
-            let (clock, stop) = (parts.clock, stop.clone());
+            let (clock, stop, view) = (parts.clock, stop.clone(), Arc::clone(&view));
             async move {
                 let life = Life::new(node, parts.facts, said);
                 let Up::Since(epoch) = life.begin(&proposer, clock.as_ref()).await else {
@@ -141,6 +141,7 @@ impl Engine {
                     epoch,
                     proposer,
                     reader,
+                    view,
                     announcements,
                     clock,
                     launches,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram};
+use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram, Prepare};
+use odin_model::job::Job;
 use odin_model::{BundleHash, JobId, JobSpec, Owner, Program, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
 use odin_store::{Reader, StoreError};
@@ -31,6 +32,17 @@ pub(crate) struct PinnedJob {
     pub(crate) owner: Owner,
     pub(crate) spec: JobSpec,
     pub(crate) bundle: BundleHash,
+}
+
+impl PinnedJob {
+    /// What a job's current version says.
+    pub(crate) fn current(job: Job) -> Self {
+        Self {
+            owner: job.owner,
+            spec: job.spec,
+            bundle: job.bundle,
+        }
+    }
 }
 
 /// Makes launches, remembering the versions it has read.
@@ -79,9 +91,15 @@ impl Launches {
         Ok(Some(pinned_job))
     }
 
-    /// The file that holds the version's bundle.
-    pub(crate) fn bundle(&self, job: &PinnedJob) -> PathBuf {
-        self.bundles.join(job.bundle.to_string())
+    /// What the executor needs to unpack a version's bundle.
+    pub(crate) fn prepare(&self, id: JobId, version: VersionNumber, job: &PinnedJob) -> Prepare {
+        Prepare {
+            job: id,
+            version,
+            bundle: odin_api::bundle_path(&self.bundles, job.bundle),
+            hash: job.bundle,
+            owner: job.owner.clone(),
+        }
     }
 
     pub(crate) fn launch(

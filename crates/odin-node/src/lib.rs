@@ -27,6 +27,7 @@ mod lease_book;
 mod lease_requests;
 mod life;
 mod machine;
+mod preparations;
 mod proposer;
 mod reporter;
 mod room;
