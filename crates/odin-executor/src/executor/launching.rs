@@ -9,13 +9,15 @@ use odin_model::output::OutputSummary;
 use super::attempt::{Attempt, State, Stop};
 use super::main_loop::MainLoop;
 use super::slots::Slot;
-use crate::journal::Record;
+use crate::journal::{Haste, Record};
 use crate::process::SpawnOrder;
 use crate::protocol::{AttemptKey, CancelScope, Launch, RefusalReason, Report};
 
 /// How long before its instant an attempt's start is written, so that the disk delays nobody: one that others write
 /// to takes 90 ms for a sync now and then. What it costs is that a crash in this time reads as "may have started".
 const WRITE_AHEAD: Duration = Duration::from_millis(200);
+/// How long nothing may be due for a wait for the disk on the loop itself.
+const QUIET_FOR: Duration = Duration::from_millis(500);
 /// Attempts held, at most: armed, running, or ending.
 const ATTEMPTS_MAX: usize = 20_000;
 
@@ -132,6 +134,17 @@ impl MainLoop {
             position: 0,
         };
         self.starting.insert(entry);
+    }
+
+    /// Whether the loop may wait for the disk for a moment without making a start late.
+    pub(super) fn haste(&self) -> Haste {
+        let quiet_until = self.now.plus(QUIET_FOR);
+        let is_due = |(not_before, ..): &(Boottime, AttemptKey, Slot)| *not_before < quiet_until;
+        if self.starting.is_empty() && !self.armed.first().is_some_and(is_due) {
+            Haste::NothingIsDue
+        } else {
+            Haste::SomethingIsDue
+        }
     }
 
     /// When the next launch needs the loop; `None` when it is not time that is missing.

@@ -229,7 +229,10 @@ impl MainLoop {
             return;
         }
         let failed_before = self.retry_at.take().is_some();
-        let compact = failed_before || self.journal.wants_compaction(self.remaining_records());
+        let compact = failed_before
+            || self
+                .journal
+                .wants_compaction(self.remaining_records(), self.haste());
         // A disk that failed to sync may claim success the next time: only a new file tells.
         let result = if compact {
             self.compact()

@@ -10,7 +10,7 @@ use odin_model::codec;
 
 use super::record::{Record, Replay};
 use super::sync::Syncer;
-use super::{COMPACT_FROM_BYTES, MAGIC};
+use super::{COMPACT_AT_ONCE_FROM_BYTES, COMPACT_FROM_BYTES, MAGIC};
 
 const HEADER: usize = 8;
 /// A record holds at most an environment-free result with 4 KiB of output; anything longer is damage.
@@ -29,6 +29,13 @@ pub(crate) enum JournalError {
     Foreign { path: PathBuf },
     #[error("cannot open the journal {path}: {error}")]
     Io { path: PathBuf, error: io::Error },
+}
+
+/// Whether a wait for the disk would make something late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    NothingIsDue,
+    SomethingIsDue,
 }
 
 /// An open journal and what was in it.
@@ -157,11 +164,16 @@ impl Journal {
             .map(|kind| io::Error::from(kind).to_string())
     }
 
-    /// Whether writing it anew is worth the while, given how many records would remain.
-    pub(crate) fn wants_compaction(&self, remaining_records: usize) -> bool {
+    /// Whether writing it anew is worth the while, given how many records would remain and whether there is a while:
+    /// the caller waits for the disk.
+    pub(crate) fn wants_compaction(&self, remaining_records: usize, haste: Haste) -> bool {
+        let from = match haste {
+            Haste::NothingIsDue => COMPACT_FROM_BYTES,
+            Haste::SomethingIsDue => COMPACT_AT_ONCE_FROM_BYTES,
+        };
         // A remaining record is taken for 200 bytes; a journal of results that nobody takes is not rewritten
         // again and again.
-        self.length > COMPACT_FROM_BYTES && self.length > 3 * 200 * to_u64(remaining_records)
+        self.length > from && self.length > 3 * 200 * to_u64(remaining_records)
     }
 
     /// Replaces the journal by one with only these records, on the disk before it takes the old one's place.
@@ -370,6 +382,30 @@ mod tests {
             std::fs::read(temp.path().join("journal")).unwrap(),
             b"odinjnl9 from the future"
         );
+    }
+
+    #[test]
+    fn a_journal_is_written_anew_when_nothing_is_due_or_when_it_is_large() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut journal = open(temp.path()).journal;
+        let megabyte = Record::Opened {
+            executor: 1,
+            pid: 1,
+            boot_id: "x".repeat(1_000_000),
+        };
+        for (megabytes, remaining, quiet, due) in [
+            (4, 0, false, false),
+            (1, 0, true, false),
+            (11, 0, true, false),
+            (1, 0, true, true),
+            (0, 100_000, false, false),
+        ] {
+            (0..megabytes).for_each(|_| _ = journal.add(&megabyte));
+            journal.write().unwrap();
+            let wants = |haste| journal.wants_compaction(remaining, haste);
+            let wanted = (wants(Haste::NothingIsDue), wants(Haste::SomethingIsDue));
+            assert_eq!(wanted, (quiet, due), "{}", journal.written());
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod file;
 mod record;
 mod sync;
 
-pub(crate) use file::{Journal, JournalError, Opened};
+pub(crate) use file::{Haste, Journal, JournalError, Opened};
 pub(crate) use record::{Live, Record, Replay};
 
 /// The first bytes of a journal: what it is, and the version of its form.
@@ -20,5 +20,8 @@ pub(crate) const MAGIC: [u8; 8] = *b"odinjnl1";
 /// How long a record that nobody waits for may stay in the kernel's memory.
 pub(crate) const SYNC_WITHIN: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// From this size on, a journal that is mostly history is written anew.
+/// From this size on, a journal that is mostly history is written anew, when nothing is due.
 pub(crate) const COMPACT_FROM_BYTES: u64 = 4 << 20;
+
+/// From this size on, also when something is.
+pub(crate) const COMPACT_AT_ONCE_FROM_BYTES: u64 = 16 << 20;
