@@ -16,7 +16,7 @@ pub mod output;
 mod process;
 pub mod protocol;
 pub mod raw;
-mod socket;
+pub mod socket;
 pub mod unpack;
 mod values;
 

@@ -38,7 +38,7 @@ fn short(path: &Path) -> io::Result<(PathBuf, Option<OwnedFd>)> {
 ///
 /// # Errors
 /// The system's.
-pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<OwnedFd> {
+pub fn listen(path: &Path, mode: u32) -> io::Result<OwnedFd> {
     let (name, _directory) = short(path)?;
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

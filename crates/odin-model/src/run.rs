@@ -161,7 +161,10 @@ pub enum RunEvent {
     /// The node that has it fell silent.
     NodeSilent,
     /// The node that has it came back with it.
-    NodeReturned,
+    NodeReturned {
+        /// Whether a process of it was reported before the node fell silent.
+        started: bool,
+    },
 }
 
 /// A pair of state and event that does not change the run: a late report, a repeated one, or one of a superseded
@@ -293,16 +296,24 @@ impl RunState {
                     node,
                     epoch,
                 },
-                E::NodeReturned,
-            ) => Ok(S::Assigned {
-                attempt,
-                node,
-                epoch,
+                E::NodeReturned { started },
+            ) => Ok(if started {
+                S::Running {
+                    attempt,
+                    node,
+                    epoch,
+                }
+            } else {
+                S::Assigned {
+                    attempt,
+                    node,
+                    epoch,
+                }
             }),
             // Refusals are spelled out, so that a new state or event does not compile until it is placed.
             (
                 S::Queued,
-                E::Started { .. } | E::Finished { .. } | E::NodeSilent | E::NodeReturned,
+                E::Started { .. } | E::Finished { .. } | E::NodeSilent | E::NodeReturned { .. },
             )
             | (
                 S::Assigned { .. },
@@ -310,7 +321,7 @@ impl RunState {
                 | E::Started { .. }
                 | E::Finished { .. }
                 | E::CancelledBeforeAssignment
-                | E::NodeReturned,
+                | E::NodeReturned { .. },
             )
             | (
                 S::Running { .. },
@@ -318,7 +329,7 @@ impl RunState {
                 | E::Started { .. }
                 | E::Finished { .. }
                 | E::CancelledBeforeAssignment
-                | E::NodeReturned,
+                | E::NodeReturned { .. },
             )
             | (
                 S::Unreachable { .. },
@@ -335,7 +346,7 @@ impl RunState {
                 | E::Finished { .. }
                 | E::CancelledBeforeAssignment
                 | E::NodeSilent
-                | E::NodeReturned,
+                | E::NodeReturned { .. },
             ) => Err(IllegalTransition { from: self, event }),
         }
     }
@@ -460,7 +471,11 @@ mod tests {
                 RunEvent::CancelledBeforeAssignment,
             ),
             ("node silent", RunEvent::NodeSilent),
-            ("node returned", RunEvent::NodeReturned),
+            ("node returned", RunEvent::NodeReturned { started: false }),
+            (
+                "node returned, and it had started",
+                RunEvent::NodeReturned { started: true },
+            ),
         ];
         let mut table = String::from("| state | event | becomes |\n| --- | --- | --- |\n");
         for state in states {

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +15,6 @@ use odin_executor::{DataDir as ExecutorDir, ExecutorProgram};
 use odin_model::node::NodeFacts;
 use odin_model::{NodeId, Owner};
 use odin_store::{Checkpointer, Store, StoreError};
-use rustix::fs::{Mode, OFlags};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,8 +36,6 @@ const FOUNDER: NodeId = NodeId(1);
 const FOUNDER_NAME: &str = "master-node";
 /// How long a starting node waits until it counts as up, before it serves without.
 const UP_WAIT: Duration = Duration::from_secs(10);
-/// What a unix socket's address holds.
-const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// How often the state's write-ahead log is folded into its file at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
@@ -344,19 +340,8 @@ async fn wait_until_up(engine: &Engine) -> Result<(), StartError> {
 
 /// The API's socket: for the server's user and the group `odin`, where there is one and the server is root.
 fn bind_socket(path: &Path) -> io::Result<UnixListener> {
-    // The lock says that no other server listens there.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let before = rustix::process::umask(Mode::from_raw_mode(0o177));
-    let bound = if path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
-        UnixListener::bind(path)
-    } else {
-        bind_long(path)
-    };
-    rustix::process::umask(before);
-    let listener = bound?;
+    // The lock of the data directory says that no other server listens there.
+    let listener = UnixListener::from_std(odin_executor::socket::listen(path, 0o600)?.into())?;
     if rustix::process::geteuid().is_root()
         && let Some(gid) = users::group(c"odin")
     {
@@ -364,23 +349,6 @@ fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     }
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o660))?;
     Ok(listener)
-}
-
-/// A path that is too long for an address is reached through its directory.
-fn bind_long(path: &Path) -> io::Result<UnixListener> {
-    let missing = || {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a socket's path needs a directory and a name",
-        )
-    };
-    let (parent, name) = path.parent().zip(path.file_name()).ok_or_else(missing)?;
-    let directory = rustix::fs::open(
-        parent,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    UnixListener::bind(PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name))
 }
 
 /// The network of a node that is alone.

@@ -10,7 +10,8 @@ use super::{Batch, Stop, run};
 use crate::{Effect, StoreError, columns, settings};
 
 /// A node begins a life. What it has stays with it: its executor outlives its server. What was given up as
-/// unreachable is assigned again as the same attempt, which its executor starts only if it had not.
+/// unreachable runs again if it had started, and else is assigned again as the same attempt, which its executor starts
+/// only if it had not.
 pub(super) fn up(
     batch: &mut Batch<'_>,
     node: NodeId,
@@ -45,7 +46,8 @@ pub(super) fn up(
     for run in run::open_of_node(batch.conn, node)? {
         let mut run = run.in_life(epoch);
         // Only what is unreachable returns; the others go on as they are.
-        let _stays = run.take(RunEvent::NodeReturned);
+        let started = run.started_at.is_some();
+        let _stays = run.take(RunEvent::NodeReturned { started });
         run::save(batch, &run)?;
     }
     Ok(Reply::NodeUp { epoch })
@@ -183,7 +185,7 @@ mod tests {
             [("unreachable", before), ("unreachable", before)]
         );
         let epoch = Some(scenario.node_up(NODE, "worker1"));
-        assert_eq!(runs(&scenario), [("assigned", epoch), ("assigned", epoch)]);
+        assert_eq!(runs(&scenario), [("running", epoch), ("assigned", epoch)]);
         let id = deploy("nightly").fresh_id;
         let first = scenario.ledger(id)[0].run.unwrap();
         scenario.report(vec![finished(first, Ending::Exited { code: 0 })]);
