@@ -186,6 +186,10 @@ impl Backend for NodeBackend {
         self.clock.as_ref()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the API's randomness enters"
+    )]
     fn draw_bits(&self) -> u64 {
         getrandom::u64().expect("the kernel has random numbers")
     }

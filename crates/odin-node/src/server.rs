@@ -126,6 +126,7 @@ impl Server {
             }
         })?;
         let local_token = data_dir.local_token(&mut |bits| {
+            #[expect(clippy::disallowed_methods, reason = "this is where a token is drawn")]
             getrandom::fill(bits).expect("the kernel has random numbers");
         })?;
         let checkpointer = store

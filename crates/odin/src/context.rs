@@ -77,6 +77,10 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), CliError> {
 }
 
 /// Random bits of the system.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the command line draws"
+)]
 pub(crate) fn draw(bits: &mut [u8]) -> Result<(), CliError> {
     getrandom::fill(bits).map_err(|error| {
         let message = format!("the system gives no random numbers: {error}");

@@ -9,6 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use crate::context::draw;
+
 const TIMETABLE: &str = include_str!("../../../../examples/services/timetable.html");
 /// How long a demo's token lives, in seconds.
 const TOKEN_SECONDS: u32 = 15;
@@ -131,7 +133,9 @@ fn reply(first_line: &str, form: &str) -> (&'static str, &'static str, String) {
 }
 
 fn new_token() -> String {
-    let token = getrandom::u64().expect("the kernel has random numbers");
+    let mut bits = [0; 8];
+    draw(&mut bits).expect("the kernel has random numbers");
+    let token = u64::from_le_bytes(bits);
     format!(
         r#"{{"access_token":"{token:016x}","token_type":"Bearer","expires_in":{TOKEN_SECONDS}}}"#
     )
