@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use odin_executor::protocol::{ListedState, RefusalReason, Report};
+use odin_executor::protocol::{Launch, ListedState, RefusalReason, Report};
 use odin_model::Outcome;
 use odin_model::attempt::{AttemptEventKind, Ending};
 
@@ -183,14 +183,18 @@ fn a_signal_ends_an_idle_executor_and_a_busy_one_takes_more_work() {
 fn no_run_starts_twice_whenever_the_executor_dies() {
     let mut executor = Executor::start();
     let mut launches = Vec::new();
-    for _ in 0..30 {
-        launches.push(executor.shell("echo $ODIN_RUN_ID >> evidence"));
-    }
     let mut outcomes = std::collections::BTreeMap::new();
-    for events_before_kill in [0, 1, 2, 5, 11, 17, 60] {
-        for launch in &launches {
+    // New ones each time: on a busy machine a kill may come before any process of those that are armed so far.
+    let arm_more = |executor: &mut Executor, launches: &mut Vec<Launch>| {
+        for _ in 0..6 {
+            launches.push(executor.shell("echo $ODIN_RUN_ID >> evidence"));
+        }
+        for launch in &*launches {
             executor.arm(launch.clone());
         }
+    };
+    for events_before_kill in [0, 1, 2, 5, 11, 17, 60] {
+        arm_more(&mut executor, &mut launches);
         for _ in 0..events_before_kill {
             if outcomes.len() == launches.len() {
                 break;
@@ -207,9 +211,7 @@ fn no_run_starts_twice_whenever_the_executor_dies() {
         executor.connect();
         executor.give_lease();
     }
-    for launch in &launches {
-        executor.arm(launch.clone());
-    }
+    arm_more(&mut executor, &mut launches);
     while outcomes.len() < launches.len() {
         let event = executor.next_event();
         if let AttemptEventKind::Finished(result) = event.event.kind {

@@ -81,8 +81,12 @@ fn what_was_due_first_starts_first() {
         }
     }
     started.sort();
-    // Two spawners: neighbours may change places.
+    // Four spawners take what is due in order, one at a time. One that waits for a processor holds up the attempt that
+    // it has; so when an attempt starts, at most those of the three others that were due before it are still to come.
     for (position, (_, place)) in started.iter().enumerate() {
-        assert!(position.abs_diff(*place) <= 2, "{started:?}");
+        let still_to_start = started[position..]
+            .iter()
+            .filter(|(_, later)| later < place);
+        assert!(still_to_start.count() <= 3, "{started:?}");
     }
 }
