@@ -110,6 +110,21 @@ pub(crate) fn decided_of(reply: Reply) -> Vec<RunId> {
     }
 }
 
+/// The job after its change, with the runs that keep what they were decided with.
+async fn answer_changed(
+    api: &Api,
+    caller: &Principal,
+    id: JobId,
+    reply: Reply,
+) -> Result<Response, Failure> {
+    let remarks = Remarks {
+        decided: decided_of(reply),
+        ..Remarks::default()
+    };
+    let job = seen::job(api, caller, id).await?;
+    answer(api, StatusCode::OK, job, remarks).await
+}
+
 /// Stops the schedule from counting. Decided runs that have not started are cancelled.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/pause", tag = "jobs", operation_id = "pause_job",
     params(("id" = String, Path, description = "the job's id"), ("Idempotency-Key" = Option<String>, Header, description = "makes the request count once within a day")),
@@ -131,18 +146,7 @@ pub(crate) async fn pause(
             at: api.backend().clock().wall(),
         }))
     });
-    let decided = decided_of(reply.await?);
-    let job = seen::job(&api, &caller, id).await?;
-    answer(
-        &api,
-        StatusCode::OK,
-        job,
-        Remarks {
-            decided,
-            ..Remarks::default()
-        },
-    )
-    .await
+    answer_changed(&api, &caller, id, reply.await?).await
 }
 
 /// Makes a paused job's schedule count again, from now on: what was due in between is not replayed.
@@ -170,18 +174,7 @@ pub(crate) async fn resume(
             at,
         }))
     });
-    let decided = decided_of(reply.await?);
-    let job = seen::job(&api, &caller, id).await?;
-    answer(
-        &api,
-        StatusCode::OK,
-        job,
-        Remarks {
-            decided,
-            ..Remarks::default()
-        },
-    )
-    .await
+    answer_changed(&api, &caller, id, reply.await?).await
 }
 
 /// Removes a job; its history stays. Decided runs that have not started are cancelled.

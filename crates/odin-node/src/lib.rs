@@ -43,4 +43,4 @@ pub use life::Up;
 pub use machine::Announcements;
 pub use proposer::Proposer;
 pub use schedules::{Schedules, UnreadableSchedule};
-pub use server::{Ready, Server, ServerOptions};
+pub use server::{NoPeers, Ready, Server, ServerOptions};

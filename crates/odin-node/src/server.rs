@@ -353,7 +353,8 @@ fn bind_socket(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// The network of a node that is alone.
-struct NoPeers;
+#[derive(Debug, Clone, Copy)]
+pub struct NoPeers;
 
 impl Transport for NoPeers {
     fn send(

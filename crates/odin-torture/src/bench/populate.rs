@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use odin_cluster::{Options, Transport, TransportError};
+use odin_cluster::Options;
 use odin_model::command::{Deploy, DueAfter};
 use odin_model::job::{Job, Visibility};
 use odin_model::node::NodeFacts;
@@ -15,7 +14,7 @@ use odin_model::{Clock, Command, JobId, JobName, JobSpec, NodeId, Principal, Rep
 use odin_node::clock::SystemClock;
 use odin_node::data_dir::DataDir;
 use odin_node::executor_link::line;
-use odin_node::{Engine, EngineParts, Founding};
+use odin_node::{Engine, EngineParts, Founding, NoPeers};
 use odin_store::Store;
 use odin_testbed::Server;
 
@@ -132,17 +131,4 @@ pub(crate) async fn engine(directory: &DataDir, node: NodeId) -> Outcome<Engine>
         bundles: directory.bundles(),
     };
     Ok(Engine::start(parts).await?)
-}
-
-struct NoPeers;
-
-impl Transport for NoPeers {
-    fn send(
-        &self,
-        node: NodeId,
-        _frame: bytes::Bytes,
-    ) -> BoxFuture<'_, Result<bytes::Bytes, TransportError>> {
-        let reason = "this node has no peers".to_owned();
-        Box::pin(async move { Err(TransportError::Unreachable { node, reason }) })
-    }
 }
