@@ -11,7 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use odin_model::attempt::AttemptEvent;
 use odin_model::output::OutputChunk;
-use odin_model::{AttemptNumber, Boottime, BundleHash, JobId, Owner, RunId, VersionNumber};
+use odin_model::{
+    AttemptNumber, Boottime, BundleHash, Children, JobId, Limits, OnCancel, Owner, RunId, Timeouts,
+    VersionNumber,
+};
 use serde::{Deserialize, Serialize};
 
 /// The version of the messages. Both sides must have the same.
@@ -123,12 +126,18 @@ pub struct Launch {
     pub program: LaunchProgram,
     /// The job file's `env`. What Odin sets by the names `ODIN_*` and `TRACEPARENT` wins over it.
     pub env: Vec<(String, String)>,
-    /// How long it may run; `None` is for ever.
-    pub timeout: Option<Duration>,
+    /// How long its parts may take.
+    pub timeouts: Timeouts,
     /// Between TERM and KILL.
     pub kill_grace: Duration,
     /// How much output is kept.
     pub output_bytes_max: u64,
+    /// How much of this machine it may use.
+    pub limits: Limits,
+    /// What becomes of what it leaves behind.
+    pub children: Children,
+    /// What runs before a cancel ends it.
+    pub on_cancel: Option<OnCancel>,
     /// This node's name, for the environment.
     pub node: String,
 }

@@ -74,7 +74,7 @@ pub(crate) fn read_concurrency(job: &Fields<'_>, notes: &mut Notes) -> Concurren
 }
 
 /// One of `choices`. `None` when nothing is written, or when it was refused.
-fn read_choice(
+pub(crate) fn read_choice(
     fields: &Fields<'_>,
     key: &'static str,
     choices: &'static [&'static str],

@@ -10,6 +10,10 @@ pub(crate) enum Section {
     Provider,
     Job,
     Missed,
+    Timeout,
+    Limits,
+    OnCancel,
+    Dst,
 }
 
 impl Section {
@@ -20,6 +24,10 @@ impl Section {
             Self::Provider => "`provider`",
             Self::Job => "`job`",
             Self::Missed => "`missed`",
+            Self::Timeout => "`timeout`",
+            Self::Limits => "`limits`",
+            Self::OnCancel => "`on_cancel`",
+            Self::Dst => "`dst`",
         }
     }
 }
@@ -31,6 +39,11 @@ pub(crate) enum Shape {
     Path,
     Duration,
     Count,
+    /// Bytes with a unit.
+    Size,
+    /// A number of cores.
+    Cores,
+    Truth,
     Choice(&'static [&'static str]),
     TextList,
     PathList,
@@ -39,6 +52,8 @@ pub(crate) enum Shape {
     TextOrList,
     Section(Section),
     ChoiceOrSection(&'static [&'static str], Section),
+    DurationOrSection(Section),
+    CommandOrSection(Section),
     /// Whatever it will be: the key is refused before its value is looked at.
     Later,
 }
@@ -51,12 +66,17 @@ impl Shape {
             Self::Path => "the path of a file",
             Self::Duration => "a duration such as `10m`",
             Self::Count => "a whole number",
+            Self::Size => "a size such as `512MiB`",
+            Self::Cores => "a number of cores such as `1.5`",
+            Self::Truth => "`true` or `false`",
             Self::TextList => "a list of texts, such as `[one, two]`",
             Self::PathList => "a list of paths, such as `[lib, data.csv]`",
             Self::TextMapping => "a mapping of names to texts, such as `{REGION: eu}`",
             Self::TextOrList => "text for a shell, or a list without one",
             Self::Section(_) => "a mapping of keys to values",
             Self::ChoiceOrSection(..) => "text or a mapping",
+            Self::DurationOrSection(_) => "a duration such as `10m`, or a mapping",
+            Self::CommandOrSection(_) => "text for a shell, a list without one, or a mapping",
         }
     }
 
@@ -75,22 +95,34 @@ impl Shape {
                 | Self::Path
                 | Self::Duration
                 | Self::Count
+                | Self::Size
+                | Self::Cores
+                | Self::Truth
                 | Self::Choice(_)
                 | Self::TextOrList
-                | Self::ChoiceOrSection(..),
+                | Self::ChoiceOrSection(..)
+                | Self::DurationOrSection(_)
+                | Self::CommandOrSection(_),
             ) => true,
             // An empty value is an empty collection: what it lacks is told by its key.
             (
                 Value::Scalar(scalar),
                 Self::TextList | Self::PathList | Self::TextMapping | Self::Section(_),
             ) => scalar.is_null(),
-            (Value::List(items), Self::TextList | Self::PathList | Self::TextOrList) => {
-                text_list(items)
-            }
+            (
+                Value::List(items),
+                Self::TextList | Self::PathList | Self::TextOrList | Self::CommandOrSection(_),
+            ) => text_list(items),
             (Value::Mapping(entries), Self::TextMapping) => entries
                 .iter()
                 .all(|entry| matches!(entry.value.value, Value::Scalar(_) | Value::Refused)),
-            (Value::Mapping(_), Self::Section(_) | Self::ChoiceOrSection(..)) => true,
+            (
+                Value::Mapping(_),
+                Self::Section(_)
+                | Self::ChoiceOrSection(..)
+                | Self::DurationOrSection(_)
+                | Self::CommandOrSection(_),
+            ) => true,
             (Value::Scalar(_) | Value::List(_) | Value::Mapping(_), _) => false,
         }
     }
@@ -155,7 +187,10 @@ pub(crate) const CONCURRENCY: &[&str] = &["allow", "forbid"];
 /// Values of `concurrency` that a later version will take.
 pub(crate) const CONCURRENCY_LATER: &[&str] = &["queue", "replace"];
 /// Keys that a later version will take as mappings too.
-pub(crate) const MAPPING_LATER: &[&str] = &["timeout", "concurrency"];
+pub(crate) const MAPPING_LATER: &[&str] = &["concurrency"];
+pub(crate) const CHILDREN: &[&str] = &["end", "keep"];
+pub(crate) const GAP: &[&str] = &["shift", "skip", "before"];
+pub(crate) const REPEAT: &[&str] = &["first", "last", "both"];
 pub(crate) const MISSED: &[&str] = &["skip", "once", "all"];
 
 /// Every key that Odin knows.
@@ -296,10 +331,74 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         Section::Job,
         "timeout",
+        Shape::DurationOrSection(Section::Timeout),
+        "none",
+        "10m",
+        "How long a run may take before it is ended; or a mapping with several kinds of timeout.",
+    ),
+    key(
+        Section::Timeout,
+        "queue",
+        Shape::Duration,
+        "none",
+        "1h",
+        "How long a run may wait, from its due time or from being asked for, until its process exists.",
+    ),
+    key(
+        Section::Timeout,
+        "start",
+        Shape::Duration,
+        "none",
+        "30s",
+        "How long its process may take until its first sign of life: output, or a word to Odin.",
+    ),
+    key(
+        Section::Timeout,
+        "run",
         Shape::Duration,
         "none",
         "10m",
-        "How long a run may take before it is ended.",
+        "How long its process may take until it ends.",
+    ),
+    key(
+        Section::Timeout,
+        "silence",
+        Shape::Duration,
+        "none",
+        "5m",
+        "How long may pass between two signs of life.",
+    ),
+    key(
+        Section::Job,
+        "kill_grace",
+        Shape::Duration,
+        "10s",
+        "30s",
+        "How long the processes of a run that is cancelled or timed out have between TERM and KILL.",
+    ),
+    key(
+        Section::Job,
+        "dst",
+        Shape::Section(Section::Dst),
+        "none",
+        "{gap: skip, repeat: first}",
+        "What a fixed time does when the clock jumps.",
+    ),
+    key(
+        Section::Dst,
+        "gap",
+        Shape::Choice(GAP),
+        "`shift`",
+        "skip",
+        "A time that does not exist: `shift` runs once at the first instant after the gap, `skip` not at all, `before` once in the last second before it.",
+    ),
+    key(
+        Section::Dst,
+        "repeat",
+        Shape::Choice(REPEAT),
+        "`first`",
+        "last",
+        "A time that comes twice: `first`, `last` or `both`.",
     ),
     key(
         Section::Job,
@@ -361,10 +460,53 @@ pub(crate) const KEYS: &[Key] = &[
         "lost_after",
         "How long a silent node's runs are waited for.",
     ),
-    later(
+    key(
         Section::Job,
         "limits",
-        "Memory, CPU and processes of a run.",
+        Shape::Section(Section::Limits),
+        "none",
+        "{memory: 512MiB, cpu: 1.5, processes: 64}",
+        "How much of a machine a run's whole tree of processes may use.",
+    ),
+    key(
+        Section::Limits,
+        "memory",
+        Shape::Size,
+        "none",
+        "512MiB",
+        "Memory of all its processes together, swap included; at least 4MiB.",
+    ),
+    key(
+        Section::Limits,
+        "cpu",
+        Shape::Cores,
+        "none",
+        "1.5",
+        "Processor time in cores, at least 0.01.",
+    ),
+    key(
+        Section::Limits,
+        "processes",
+        Shape::Count,
+        "none",
+        "64",
+        "How many processes and threads it may have at once.",
+    ),
+    key(
+        Section::Limits,
+        "open_files",
+        Shape::Count,
+        "none",
+        "1024",
+        "How many files each of its processes may have open.",
+    ),
+    key(
+        Section::Limits,
+        "best_effort",
+        Shape::Truth,
+        "`false`",
+        "true",
+        "Whether a machine that cannot enforce a limit may run the job without it. Else the job is refused.",
     ),
     later(Section::Job, "nodes", "Which nodes may run the job."),
     later(Section::Job, "keep", "How much of the history is kept."),
@@ -374,15 +516,37 @@ pub(crate) const KEYS: &[Key] = &[
         "late_after",
         "When to tell that a run has not finished.",
     ),
-    later(
+    key(
         Section::Job,
         "children",
-        "What becomes of processes that a run leaves behind.",
+        Shape::Choice(CHILDREN),
+        "end",
+        "keep",
+        "What becomes of processes that a run leaves behind when its first process has ended: `end` ends them, `keep` leaves them.",
     ),
-    later(
+    key(
         Section::Job,
         "on_cancel",
-        "What to run when a run is cancelled.",
+        Shape::CommandOrSection(Section::OnCancel),
+        "none",
+        "./clean-up.sh",
+        "What to run, as the job's owner and in its directory, before a cancelled run is ended.",
+    ),
+    key(
+        Section::OnCancel,
+        "command",
+        Shape::TextOrList,
+        REQUIRED,
+        "[./clean-up.sh, --all]",
+        "A list runs without a shell, a text is one line for `/bin/sh -c`.",
+    ),
+    key(
+        Section::OnCancel,
+        "timeout",
+        Shape::Duration,
+        "30s",
+        "1m",
+        "How long it may take before the cancel goes on without it.",
     ),
 ];
 

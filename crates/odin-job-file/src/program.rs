@@ -1,6 +1,6 @@
 //! What a job runs: `language` and `file`, or `command`.
 
-use odin_model::Program;
+use odin_model::{HookCommand, Program};
 
 use crate::bundle::path::BundlePath;
 use crate::document::{Entry, Value};
@@ -36,7 +36,10 @@ pub(crate) fn read(job: &Fields<'_>, notes: &mut Notes) -> Option<Program> {
                 notes.refuse(&fault, entry.key_span.clone());
             }
         }
-        return read_command(job, command, notes);
+        return read_command(job, "command", command, notes).map(|command| match command {
+            HookCommand::Argv(argv) => Program::Argv(argv),
+            HookCommand::Shell(line) => Program::Shell(line),
+        });
     }
     if job.is_written("command") {
         return None;
@@ -139,29 +142,36 @@ fn check_language(text: &str, entry: &Entry, notes: &mut Notes) -> Option<Option
     }
 }
 
-fn read_command(job: &Fields<'_>, command: &Entry, notes: &mut Notes) -> Option<Program> {
+/// A list without a shell, or a line for one. `None` was refused.
+pub(crate) fn read_command(
+    fields: &Fields<'_>,
+    name: &'static str,
+    command: &Entry,
+    notes: &mut Notes,
+) -> Option<HookCommand> {
     const HELP: &str = "Write a program with its arguments, or a line for the shell.";
     match &command.value.value {
         Value::List(_) => {
-            let argv = job.texts("command");
+            let argv = fields.texts(name);
             if argv
                 .first()
                 .is_none_or(|(program, _)| program.trim().is_empty())
             {
-                job.refuse_missing("command", HELP, notes);
+                fields.refuse_missing(name, HELP, notes);
                 return None;
             }
-            text::check_all("command", &argv, notes)
-                .then(|| Program::Argv(argv.into_iter().map(|(text, _)| text.to_owned()).collect()))
+            text::check_all(name, &argv, notes).then(|| {
+                HookCommand::Argv(argv.into_iter().map(|(text, _)| text.to_owned()).collect())
+            })
         }
         Value::Scalar(_) => {
             let line = scalar_text(&command.value).unwrap_or("");
             if line.trim().is_empty() {
-                job.refuse_missing("command", HELP, notes);
+                fields.refuse_missing(name, HELP, notes);
                 return None;
             }
-            text::check_argument("command", line, &command.place(), notes)
-                .then(|| Program::Shell(line.to_owned()))
+            text::check_argument(name, line, &command.place(), notes)
+                .then(|| HookCommand::Shell(line.to_owned()))
         }
         Value::Mapping(_) | Value::Refused => None,
     }

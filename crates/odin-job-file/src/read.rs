@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use odin_model::job::JobNameError;
 use odin_model::output::OUTPUT_BYTES_MAX_DEFAULT;
-use odin_model::{Concurrency, JobId, JobName, JobSpec, Missed, Program};
-use odin_schedule::Schedule;
+use odin_model::{
+    Children, Concurrency, JobId, JobName, JobSpec, Limits, Missed, OnCancel, Program, Timeouts,
+};
+use odin_schedule::{DstPolicy, Schedule};
 
 use crate::bundle::BundleError;
 use crate::bundle::path::BundlePath;
 use crate::document::{self, Entry, Node, Value};
-use crate::duration::{self, DurationFault};
+use crate::duration;
 use crate::fault::{FILE_BYTES_MAX, Fault, quoted};
 use crate::fields::Fields;
 use crate::keys::Section;
 use crate::mistake::{Mistake, Mistakes, Notes};
-use crate::{choice, environment, program, schedule, text};
+use crate::{choice, environment, execution, program, schedule, text};
 
 /// The most that a job's texts may come to, in bytes: a job travels in one replicated command, which has a bound of
 /// 256 KiB.
@@ -87,12 +89,20 @@ pub struct JobFile {
     pub missed: Missed,
     /// Whether runs may overlap.
     pub concurrency: Concurrency,
-    /// How long a run may take. `None`: as long as it likes.
-    pub timeout: Option<Duration>,
+    /// How long the parts of a run may take.
+    pub timeouts: Timeouts,
     /// How long a process has between TERM and KILL.
     pub kill_grace: Duration,
     /// How much of a run's output is kept.
     pub output_bytes_max: u64,
+    /// How much of a machine a run may use.
+    pub limits: Limits,
+    /// What becomes of processes that a run leaves behind.
+    pub children: Children,
+    /// What runs when a run is cancelled.
+    pub on_cancel: Option<OnCancel>,
+    /// What a fixed time does when the clock jumps.
+    pub dst: DstPolicy,
     /// What the deployer should know.
     pub warnings: Vec<Mistake>,
     /// Where the text names the code file and each of `files`.
@@ -134,9 +144,13 @@ impl JobFile {
             grace: self.grace,
             missed: self.missed,
             concurrency: self.concurrency,
-            timeout: self.timeout,
+            timeouts: self.timeouts,
             kill_grace: self.kill_grace,
             output_bytes_max: self.output_bytes_max,
+            limits: self.limits,
+            children: self.children,
+            on_cancel: self.on_cancel.clone(),
+            dst: self.dst,
         }
     }
 }
@@ -258,16 +272,7 @@ fn read_fields(
     files.sort();
     files.dedup();
     let env = environment::read(job, notes);
-    let timeout = read_duration(job, "timeout", notes);
-    if timeout == Some(Duration::ZERO)
-        && let Some((text, entry)) = job.text("timeout")
-    {
-        let fault = Fault::Duration {
-            text: quoted(text),
-            fault: DurationFault::Zero,
-        };
-        notes.refuse(&fault, entry.place());
-    }
+    let execution = execution::read(job, notes);
     let grace = read_duration(job, "grace", notes).unwrap_or(defaults.grace);
     let missed = choice::read_missed(job, notes);
     let concurrency = choice::read_concurrency(job, notes);
@@ -294,9 +299,13 @@ fn read_fields(
         grace,
         missed,
         concurrency,
-        timeout,
-        kill_grace: defaults.kill_grace,
+        timeouts: execution.timeouts,
+        kill_grace: execution.kill_grace.unwrap_or(defaults.kill_grace),
         output_bytes_max: defaults.output_bytes_max,
+        limits: execution.limits,
+        children: execution.children,
+        on_cancel: execution.on_cancel,
+        dst: execution.dst,
         warnings: Vec::new(),
         places,
     };
@@ -403,7 +412,11 @@ fn read_files(job: &Fields<'_>, notes: &mut Notes) -> Vec<(BundlePath, Range<usi
     files
 }
 
-fn read_duration(job: &Fields<'_>, key: &'static str, notes: &mut Notes) -> Option<Duration> {
+pub(crate) fn read_duration(
+    job: &Fields<'_>,
+    key: &'static str,
+    notes: &mut Notes,
+) -> Option<Duration> {
     let (text, entry) = job.text(key)?;
     duration::parse(text)
         .map_err(|fault| {

@@ -33,6 +33,10 @@ job:
         (Section::Top, "Top"),
         (Section::Job, "`job`"),
         (Section::Missed, "`missed` as a mapping"),
+        (Section::Timeout, "`timeout` as a mapping"),
+        (Section::Limits, "`limits`"),
+        (Section::OnCancel, "`on_cancel` as a mapping"),
+        (Section::Dst, "`dst`"),
         (Section::Provider, "`provider`"),
     ] {
         let _ = write!(

@@ -71,14 +71,21 @@ fn text() -> Value {
     json!({"type": ["string", "number", "boolean", "null"]})
 }
 
+fn duration() -> Value {
+    json!({"type": "string", "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$", "minLength": 2})
+}
+
 fn shape(key: &Key) -> Map<String, Value> {
     let list = || json!({"type": "array", "items": text()});
     let value = match key.shape {
         Shape::Text => text(),
         Shape::Path => json!({"type": "string", "pattern": "^[^/]"}),
-        Shape::Duration => {
-            json!({"type": "string", "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$", "minLength": 2})
+        Shape::Duration => duration(),
+        Shape::Size => {
+            json!({"type": "string", "pattern": "^[0-9]+ ?(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$"})
         }
+        Shape::Cores => json!({"type": "number", "exclusiveMinimum": 0}),
+        Shape::Truth => json!({"type": "boolean"}),
         Shape::Count => json!({"type": "integer", "minimum": 1}),
         Shape::Choice(words) => json!({"enum": words}),
         Shape::TextList => list(),
@@ -90,6 +97,12 @@ fn shape(key: &Key) -> Map<String, Value> {
         Shape::Section(inner) => return section(inner),
         Shape::ChoiceOrSection(words, inner) => {
             json!({"anyOf": [{"enum": words}, Value::Object(section(inner))]})
+        }
+        Shape::DurationOrSection(inner) => {
+            json!({"anyOf": [duration(), Value::Object(section(inner))]})
+        }
+        Shape::CommandOrSection(inner) => {
+            json!({"anyOf": [{"type": "string"}, list(), Value::Object(section(inner))]})
         }
         Shape::Later => json!(false),
     };

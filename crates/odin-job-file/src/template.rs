@@ -166,7 +166,7 @@ mod tests {
                     _ => format!("{line}\n"),
                 });
                 let file = read(&all.collect::<String>(), &Defaults::default()).unwrap();
-                assert_eq!(file.timeout, Some(std::time::Duration::from_secs(600)));
+                assert_eq!(file.timeouts.run, Some(std::time::Duration::from_secs(600)));
             }
         }
     }

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use odin_job_file::{Defaults, JobFile, Purpose, read};
-use odin_model::{Concurrency, Missed, Program};
+use odin_model::{Children, Concurrency, HookCommand, Limits, Missed, OnCancel, Program, Timeouts};
+use odin_schedule::{GapPolicy, RepeatPolicy};
 
 #[track_caller]
 fn good(text: &str) -> JobFile {
@@ -52,7 +53,7 @@ fn a_full_file_is_read_as_it_is_written() {
             ("YES", "yes")
         ]
     );
-    assert_eq!(spec.timeout, Some(Duration::from_secs(600)));
+    assert_eq!(spec.timeouts.run, Some(Duration::from_secs(600)));
     assert_eq!(spec.grace, Duration::from_secs(5400));
     assert_eq!(spec.concurrency, Concurrency::Forbid);
     assert_eq!(spec.missed, Missed::All { limit: 5 });
@@ -67,8 +68,54 @@ fn a_small_file_has_the_defaults() {
     assert_eq!(spec.timezone, "Europe/Dublin");
     assert_eq!(spec.grace, Duration::from_secs(60));
     assert_eq!(
-        (spec.missed, spec.concurrency, spec.timeout),
+        (spec.missed, spec.concurrency, spec.timeouts.run),
         (Missed::Once, Concurrency::Allow, None)
+    );
+}
+
+#[test]
+fn how_a_run_is_executed_is_read() {
+    let spec = good(&minimal(
+        "  timeout: {queue: 1h, start: 30s, run: 10m, silence: 5m}\n  kill_grace: 3s\n  \
+         limits: {memory: 512MiB, cpu: 1.5, processes: 64, open_files: 1024, best_effort: true}\n  \
+         children: keep\n  on_cancel: {command: [./clean-up.sh, --all], timeout: 1m}\n  \
+         dst: {gap: skip, repeat: both}\n",
+    ))
+    .spec("UTC");
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let timeouts = Timeouts {
+        queue: seconds(3600),
+        start: seconds(30),
+        run: seconds(600),
+        silence: seconds(300),
+    };
+    assert_eq!(spec.timeouts, timeouts);
+    assert_eq!(spec.kill_grace, Duration::from_secs(3));
+    let limits = Limits {
+        memory_bytes: Some(512 << 20),
+        cpu_millis: Some(1500),
+        processes: Some(64),
+        open_files: Some(1024),
+        best_effort: true,
+    };
+    assert_eq!(spec.limits, limits);
+    assert_eq!(spec.children, Children::Keep);
+    let on_cancel = OnCancel {
+        command: HookCommand::Argv(vec!["./clean-up.sh".into(), "--all".into()]),
+        timeout: Duration::from_secs(60),
+    };
+    assert_eq!(spec.on_cancel, Some(on_cancel));
+    let dst = (spec.dst.gap, spec.dst.repeat);
+    assert_eq!(dst, (GapPolicy::Skip, RepeatPolicy::Both));
+
+    let short = good(&minimal("  on_cancel: ./clean-up.sh\n")).on_cancel;
+    let command = HookCommand::Shell("./clean-up.sh".into());
+    assert_eq!(
+        short,
+        Some(OnCancel {
+            command,
+            timeout: OnCancel::TIMEOUT_DEFAULT
+        })
     );
 }
 

@@ -1,11 +1,14 @@
 //! One process of a run: how it ended and what is reported of it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AttemptNumber, RunId};
 use crate::output::OutputSummary;
 use crate::run::Outcome;
+use crate::timeouts::TimeoutKind;
 use crate::usage::Usage;
 
 /// How an attempt ended, as the executor saw it.
@@ -23,10 +26,14 @@ pub enum Ending {
         /// Whether it left a core file.
         core: bool,
     },
-    /// It ran longer than the job's timeout and was ended.
+    /// One of the job's timeouts passed, and it was ended.
     TimedOut {
-        /// How the process ended after the kill, as `exit code N` or `signal N`.
-        after_kill: String,
+        /// Which.
+        timeout: TimeoutKind,
+        /// How long that is.
+        after: Duration,
+        /// How the process ended after the kill, as `exit code N` or `signal N`; `None` when there was none.
+        after_kill: Option<String>,
     },
     /// It was cancelled, before or after it started.
     Cancelled {
@@ -43,6 +50,11 @@ pub enum Ending {
         /// Why, in words.
         reason: String,
     },
+    /// It needed more memory than its limit, and the kernel killed a process of it.
+    OutOfMemory {
+        /// The limit, in bytes; `None` when the machine itself had no more.
+        limit_bytes: Option<u64>,
+    },
 }
 
 impl Ending {
@@ -57,6 +69,7 @@ impl Ending {
             Self::Cancelled { .. } => Outcome::Cancelled,
             Self::NotStartable { .. } => Outcome::NotStartable,
             Self::Lost { .. } => Outcome::Lost,
+            Self::OutOfMemory { .. } => Outcome::OutOfMemory,
         }
     }
 
@@ -71,7 +84,17 @@ impl Ending {
                 core: false,
             } => Some(format!("signal {signal}")),
             Self::Signalled { signal, core: true } => Some(format!("signal {signal}, core dumped")),
-            Self::TimedOut { after_kill } => Some(format!("timed out, then ended by {after_kill}")),
+            Self::TimedOut {
+                timeout,
+                after,
+                after_kill,
+            } => Some(timed_out(*timeout, *after, after_kill.as_deref())),
+            Self::OutOfMemory {
+                limit_bytes: Some(limit),
+            } => Some(format!("used more memory than its limit of {limit} bytes")),
+            Self::OutOfMemory { limit_bytes: None } => {
+                Some("killed by the kernel: the machine had no more memory".to_owned())
+            }
             Self::Cancelled { reason } | Self::NotStartable { reason } | Self::Lost { reason } => {
                 Some(reason.clone())
             }
@@ -95,6 +118,17 @@ impl Ending {
             _ => None,
         }
     }
+}
+
+fn timed_out(timeout: TimeoutKind, after: Duration, after_kill: Option<&str>) -> String {
+    let what = match timeout {
+        TimeoutKind::Queue => "waited longer than",
+        TimeoutKind::Start => "gave no sign of life within",
+        TimeoutKind::Run => "ran longer than",
+        TimeoutKind::Silence => "was silent for longer than",
+    };
+    let ended = after_kill.map_or(String::new(), |how| format!(", then ended by {how}"));
+    format!("{what} {after:?} (timeout `{}`){ended}", timeout.word())
 }
 
 /// A finished attempt.

@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The version this build writes. Older ones must stay readable; `tests` hold their bytes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why stored bytes cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,14 @@ pub enum DecodeError {
         "a stored value has format {found}; this Odin reads up to {VERSION}: start the newer version"
     )]
     Newer {
+        /// The version byte found.
+        found: u8,
+    },
+    /// A build from before the first release wrote it.
+    #[error(
+        "a stored value has format {found}, of a build before the first release; this Odin reads {VERSION}: deploy the jobs again into a new data directory"
+    )]
+    Older {
         /// The version byte found.
         found: u8,
     },
@@ -39,8 +47,10 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// When the bytes are of a newer version or damaged.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let (&found, rest) = bytes.split_first().ok_or(DecodeError::Empty)?;
-    if found != VERSION {
-        return Err(DecodeError::Newer { found });
+    match found {
+        VERSION => {}
+        ..VERSION => return Err(DecodeError::Older { found }),
+        _ => return Err(DecodeError::Newer { found }),
     }
     postcard::from_bytes(rest).map_err(|error| DecodeError::Damaged(error.to_string()))
 }

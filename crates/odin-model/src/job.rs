@@ -6,12 +6,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use odin_schedule::DstPolicy;
+
+use crate::children::Children;
 use crate::concurrency::Concurrency;
 use crate::id::{BundleHash, JobId, Revision, RunId, VersionNumber};
+use crate::limits::Limits;
 use crate::missed::Missed;
+use crate::on_cancel::OnCancel;
 use crate::output::OUTPUT_BYTES_MAX_DEFAULT;
 use crate::owner::Owner;
 use crate::run::Outcome;
+use crate::stored_spec::StoredSpec;
+use crate::timeouts::Timeouts;
 
 /// A job's name: 1 to [`JobName::BYTES_MAX`] bytes, no control characters, no `/`, not `.` or `..`, no white
 /// space at its ends. Unique per owner.
@@ -156,8 +163,10 @@ impl Program {
     }
 }
 
-/// Everything that a version of a job says. Stored with each version and never changed.
+/// Everything that a version of a job says. Stored with each version and never changed; [`crate::stored_spec`] has
+/// its stored form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredSpec", into = "StoredSpec")]
 pub struct JobSpec {
     /// Its name.
     pub name: JobName,
@@ -181,12 +190,20 @@ pub struct JobSpec {
     pub missed: Missed,
     /// Whether runs may overlap.
     pub concurrency: Concurrency,
-    /// How long a run may take. `None`: as long as it likes.
-    pub timeout: Option<Duration>,
+    /// How long the parts of a run may take.
+    pub timeouts: Timeouts,
     /// How long a process has between TERM and KILL.
     pub kill_grace: Duration,
     /// How much of a run's output is kept.
     pub output_bytes_max: u64,
+    /// How much of a machine a run may use.
+    pub limits: Limits,
+    /// What becomes of processes that a run leaves behind.
+    pub children: Children,
+    /// What runs when a run is cancelled.
+    pub on_cancel: Option<OnCancel>,
+    /// What a fixed time does when the clock jumps.
+    pub dst: DstPolicy,
 }
 
 impl JobSpec {
@@ -210,9 +227,13 @@ impl JobSpec {
             grace: Self::GRACE_DEFAULT,
             missed: Missed::default(),
             concurrency: Concurrency::default(),
-            timeout: None,
+            timeouts: Timeouts::default(),
             kill_grace: Self::KILL_GRACE_DEFAULT,
             output_bytes_max: OUTPUT_BYTES_MAX_DEFAULT,
+            limits: Limits::default(),
+            children: Children::default(),
+            on_cancel: None,
+            dst: DstPolicy::default(),
         }
     }
 }

@@ -10,28 +10,38 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod attempt;
+pub mod children;
 pub mod clock;
 pub mod codec;
 pub mod command;
 pub mod concurrency;
+mod daylight;
 pub mod id;
 pub mod instant;
 pub mod job;
 pub mod ledger;
+pub mod limits;
 pub mod missed;
 pub mod node;
+pub mod on_cancel;
 pub mod output;
 pub mod owner;
 pub mod run;
+mod stored_spec;
+pub mod timeouts;
 pub mod usage;
 
+pub use children::Children;
 pub use clock::{Boottime, Clock};
 pub use command::{Command, Refusal, Reply};
 pub use concurrency::Concurrency;
 pub use id::{AttemptNumber, BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber};
 pub use job::{JobName, JobSpec, JobState, Program};
 pub use ledger::{LedgerOutcome, LedgerRow};
+pub use limits::Limits;
 pub use missed::Missed;
+pub use on_cancel::{HookCommand, OnCancel};
 pub use owner::{Owner, Principal};
 pub use run::{Outcome, RunState};
+pub use timeouts::{TimeoutKind, Timeouts};
 pub use usage::Usage;

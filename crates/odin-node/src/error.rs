@@ -83,6 +83,14 @@ pub enum StartError {
         /// What was found and what this Odin reads.
         detail: String,
     },
+    /// A build from before the first release wrote the data.
+    #[error("the data directory {path} was written by an older Odin: {detail}", path = path.display())]
+    Older {
+        /// Which.
+        path: PathBuf,
+        /// What was found and what this Odin reads.
+        detail: String,
+    },
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -130,6 +138,7 @@ impl StartError {
             Self::DataDirOwner { .. } => "server/data-dir-owner",
             Self::InUse { .. } => "server/data-dir-in-use",
             Self::Newer { .. } => "server/data-dir-newer",
+            Self::Older { .. } => "server/data-dir-older",
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 "server/port-in-use"
             }
@@ -156,6 +165,7 @@ impl StartError {
             Self::Newer { .. } => {
                 "Start the newer Odin, or choose another directory with --data-dir."
             }
+            Self::Older { .. } => "Choose another directory with --data-dir.",
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 "Choose another port with --http, such as --http :3940, or :0 to have one picked."
             }

@@ -276,6 +276,10 @@ fn of_store(error: &StoreError, data_dir: &DataDir) -> StartError {
             path: data_dir.root().to_owned(),
             detail: error.to_string(),
         },
+        StoreError::Older { .. } => StartError::Older {
+            path: data_dir.root().to_owned(),
+            detail: error.to_string(),
+        },
         _ => StartError::Storage {
             what: "the state",
             detail: error.to_string(),

@@ -34,3 +34,25 @@ pub enum RepeatPolicy {
     /// Both times.
     Both,
 }
+
+impl GapPolicy {
+    /// The word in job files, the API and the CLI.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Shift => "shift",
+            Self::Skip => "skip",
+            Self::Before => "before",
+        }
+    }
+}
+
+impl RepeatPolicy {
+    /// The word in job files, the API and the CLI.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Last => "last",
+            Self::Both => "both",
+        }
+    }
+}

@@ -28,6 +28,17 @@ pub enum StoreError {
         /// The newest format that this build knows.
         supported: i64,
     },
+    /// A build from before the first release made the file. From the first release on, older files are brought up to
+    /// date.
+    #[error(
+        "the state has format {found}, of a build before the first release, and this Odin reads {supported}: begin with a new data directory and deploy the jobs again"
+    )]
+    Older {
+        /// The format of the file.
+        found: i64,
+        /// The format that this build reads.
+        supported: i64,
+    },
     /// The file is an SQLite database of something else.
     #[error("the file is not a state of Odin")]
     NotAState,
@@ -72,6 +83,7 @@ impl StoreError {
             Self::DiskFull => "store/disk-full",
             Self::Corrupt { .. } => "store/corrupt",
             Self::Newer { .. } => "store/newer-version",
+            Self::Older { .. } => "store/older-version",
             Self::NotAState => "store/not-a-state",
             Self::InUse => "store/in-use",
             Self::UnreadableEntry { .. } => "store/unreadable-entry",

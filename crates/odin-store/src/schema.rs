@@ -7,7 +7,7 @@ use crate::StoreError;
 /// Marks the file as Odin's (SQLite's `application_id`): "Odin".
 const APPLICATION_ID: i64 = 0x4f64_696e;
 /// The format that this build writes (SQLite's `user_version`).
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// Instants are microseconds since 1970 UTC, durations microseconds; words are the numbers of `columns.rs`.
 /// Ids, epochs and revisions are their 64 bits; a run's id orders as a signed number while generations stay below
@@ -167,6 +167,10 @@ pub(crate) fn check(conn: &Connection) -> Result<Found, StoreError> {
     if number("application_id")? == APPLICATION_ID {
         return match found {
             VERSION => Ok(Found::Ours),
+            ..VERSION => Err(StoreError::Older {
+                found,
+                supported: VERSION,
+            }),
             _ => Err(StoreError::Newer {
                 found,
                 supported: VERSION,

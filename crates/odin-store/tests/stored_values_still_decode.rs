@@ -17,13 +17,15 @@ use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
 use odin_model::{
-    AttemptNumber, BundleHash, Concurrency, Epoch, JobId, JobName, JobSpec, JobState, Missed,
-    NodeId, Program, Revision, RunId, Usage, VersionNumber, codec,
+    AttemptNumber, BundleHash, Children, Concurrency, Epoch, HookCommand, JobId, JobName, JobSpec,
+    JobState, Missed, NodeId, OnCancel, Program, Revision, RunId, TimeoutKind, Usage,
+    VersionNumber, codec,
 };
+use odin_schedule::GapPolicy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-const FIXTURE: &str = include_str!("fixtures/stored-values-v1.txt");
+const FIXTURE: &str = include_str!("fixtures/stored-values-v2.txt");
 
 /// The bytes of the fixture read as the value, and the value is written as these bytes.
 fn check<T>(name: &str, value: &T) -> Result<(), String>
@@ -91,7 +93,14 @@ fn spec(program: Program) -> JobSpec {
     spec.env = vec![("A".to_owned(), "1".to_owned())];
     spec.missed = Missed::All { limit: 7 };
     spec.concurrency = Concurrency::Forbid;
-    spec.timeout = Some(Duration::from_secs(90));
+    spec.timeouts.run = Some(Duration::from_secs(90));
+    spec.limits.memory_bytes = Some(512 << 20);
+    spec.children = Children::Keep;
+    spec.on_cancel = Some(OnCancel {
+        command: HookCommand::Shell("true".to_owned()),
+        timeout: Duration::from_secs(5),
+    });
+    spec.dst.gap = GapPolicy::Skip;
     spec
 }
 
@@ -234,7 +243,9 @@ fn other_commands() -> Vec<(&'static str, Command)> {
             core: true,
         },
         Ending::TimedOut {
-            after_kill: "signal 15".to_owned(),
+            timeout: TimeoutKind::Silence,
+            after: Duration::from_secs(30),
+            after_kill: Some("signal 15".to_owned()),
         },
         Ending::Cancelled {
             reason: reason.clone(),
@@ -243,6 +254,9 @@ fn other_commands() -> Vec<(&'static str, Command)> {
             reason: reason.clone(),
         },
         Ending::Lost { reason },
+        Ending::OutOfMemory {
+            limit_bytes: Some(4096),
+        },
     ];
     let events = std::iter::once(started).chain(endings.map(finished));
     vec![

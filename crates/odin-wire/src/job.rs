@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use odin_model::job as model;
-use odin_model::{JobId, Missed, Program, RunId};
+use odin_model::{HookCommand, JobId, Missed, Program, RunId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -99,12 +99,52 @@ pub struct JobSettings {
     pub concurrency: String,
     /// How long a run may take, in milliseconds. `null`: as long as it likes.
     pub timeout_ms: Option<u64>,
+    /// How long it may wait for its process, in milliseconds. `null`: as long as it takes.
+    pub queue_timeout_ms: Option<u64>,
+    /// How long its process may take until its first sign of life, in milliseconds. `null`: as long as it takes.
+    pub start_timeout_ms: Option<u64>,
+    /// How long its process may be silent, in milliseconds. `null`: as long as it likes.
+    pub silence_timeout_ms: Option<u64>,
     /// How long a process has between TERM and KILL, in milliseconds.
     pub kill_grace_ms: u64,
     /// How much of a run's output is kept.
     pub output_bytes_max: u64,
+    /// How much of a machine a run may use.
+    pub limits: JobLimits,
+    /// What becomes of processes that a run leaves behind: `end` or `keep`.
+    pub children: String,
+    /// What runs when a run is cancelled. `null`: nothing.
+    pub on_cancel: Option<JobOnCancel>,
+    /// A fixed time that does not exist: `shift`, `skip` or `before`.
+    pub dst_gap: String,
+    /// A fixed time that comes twice: `first`, `last` or `both`.
+    pub dst_repeat: String,
     /// The hash of the version's bundle.
     pub bundle: String,
+}
+
+/// How much of a machine a run may use. `null` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobLimits {
+    /// Memory of all its processes, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Processor time in thousandths of a core.
+    pub cpu_millis: Option<u32>,
+    /// Processes and threads at once.
+    pub processes: Option<u32>,
+    /// Open files of each process.
+    pub open_files: Option<u32>,
+    /// Whether a machine that cannot enforce a limit may run the job without it.
+    pub best_effort: bool,
+}
+
+/// What runs when a run is cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobOnCancel {
+    /// The command.
+    pub command: JobCommand,
+    /// How long it may take, in milliseconds.
+    pub timeout_ms: u64,
 }
 
 /// A command as its job file has it.
@@ -231,9 +271,29 @@ impl JobSettings {
             missed: missed.to_owned(),
             missed_limit,
             concurrency: spec.concurrency.word().to_owned(),
-            timeout_ms: spec.timeout.map(milliseconds),
+            timeout_ms: spec.timeouts.run.map(milliseconds),
+            queue_timeout_ms: spec.timeouts.queue.map(milliseconds),
+            start_timeout_ms: spec.timeouts.start.map(milliseconds),
+            silence_timeout_ms: spec.timeouts.silence.map(milliseconds),
             kill_grace_ms: milliseconds(spec.kill_grace),
             output_bytes_max: spec.output_bytes_max,
+            limits: JobLimits {
+                memory_bytes: spec.limits.memory_bytes,
+                cpu_millis: spec.limits.cpu_millis,
+                processes: spec.limits.processes,
+                open_files: spec.limits.open_files,
+                best_effort: spec.limits.best_effort,
+            },
+            children: spec.children.word().to_owned(),
+            on_cancel: spec.on_cancel.as_ref().map(|hook| JobOnCancel {
+                command: match &hook.command {
+                    HookCommand::Argv(argv) => JobCommand::Argv(argv.clone()),
+                    HookCommand::Shell(line) => JobCommand::Shell(line.clone()),
+                },
+                timeout_ms: milliseconds(hook.timeout),
+            }),
+            dst_gap: spec.dst.gap.word().to_owned(),
+            dst_repeat: spec.dst.repeat.word().to_owned(),
             bundle: job.bundle.to_string(),
         }
     }
@@ -408,8 +468,22 @@ mod tests {
                 "missed_limit": null,
                 "concurrency": "allow",
                 "timeout_ms": null,
+                "queue_timeout_ms": null,
+                "start_timeout_ms": null,
+                "silence_timeout_ms": null,
                 "kill_grace_ms": 10000,
                 "output_bytes_max": 10485760,
+                "limits": {
+                  "memory_bytes": null,
+                  "cpu_millis": null,
+                  "processes": null,
+                  "open_files": null,
+                  "best_effort": false
+                },
+                "children": "end",
+                "on_cancel": null,
+                "dst_gap": "shift",
+                "dst_repeat": "first",
                 "bundle": "abababababababababababababababababababababababababababababababab"
               }
             }"#]]

@@ -187,6 +187,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
         "A newer Odin wrote the data directory",
     ),
     row(
+        "server/data-dir-older",
+        Exit::Failed,
+        "A build of Odin from before the first release wrote the data directory",
+    ),
+    row(
         "server/data-dir-owner",
         Exit::Failed,
         "The data directory belongs to another user",

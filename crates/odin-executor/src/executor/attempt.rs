@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_model::attempt::Ending;
-use odin_model::{Boottime, Usage};
+use odin_model::{Boottime, TimeoutKind, Timeouts, Usage};
 
 use crate::output::Capture;
 use crate::protocol::{AttemptKey, Launch};
@@ -39,6 +39,7 @@ pub(super) struct Running {
     pub(super) stderr: Option<OwnedFd>,
     pub(super) capture: Capture,
     pub(super) kill_grace: Duration,
+    pub(super) timeouts: Timeouts,
     /// How the first process ended; `None` while it lives.
     pub(super) exit: Option<Exit>,
     /// Why Odin is ending it; `None` unless it is.
@@ -86,8 +87,13 @@ impl How {
 /// Why Odin ends an attempt.
 #[derive(Debug, Clone)]
 pub(super) enum Stop {
-    TimedOut,
-    Cancelled { reason: String },
+    TimedOut {
+        timeout: TimeoutKind,
+        after: Duration,
+    },
+    Cancelled {
+        reason: String,
+    },
 }
 
 /// How far the ending of an attempt's tree has gone.
@@ -106,8 +112,12 @@ pub(super) struct Kill {
 /// How an attempt ended, given how its first process did and what Odin did to it.
 pub(super) fn ending(exit: Option<&Exit>, stop: Option<Stop>) -> Ending {
     match (stop, exit.map(|exit| exit.how)) {
-        (Some(Stop::TimedOut), how) => Ending::TimedOut {
-            after_kill: how.map_or_else(|| "nothing: it could not be ended".to_owned(), How::words),
+        (Some(Stop::TimedOut { timeout, after }), how) => Ending::TimedOut {
+            timeout,
+            after,
+            after_kill: Some(
+                how.map_or_else(|| "nothing: it could not be ended".to_owned(), How::words),
+            ),
         },
         (Some(Stop::Cancelled { reason }), _) => Ending::Cancelled { reason },
         (None, Some(How::Code(code))) => Ending::Exited { code },

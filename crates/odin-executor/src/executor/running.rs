@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use odin_model::Usage;
 use odin_model::attempt::{AttemptResult, Ending};
 use odin_model::output::Stream;
+use odin_model::{TimeoutKind, Usage};
 use rustix::event::epoll::EventFlags;
 
 use super::attempt::{Exit, How, Running, State, Stop, ending};
@@ -54,6 +54,7 @@ impl MainLoop {
             stderr: Some(made.stderr),
             capture: Capture::new(key, made.launch.output_bytes_max),
             kill_grace: made.launch.kill_grace,
+            timeouts: made.launch.timeouts,
             exit: None,
             stop: None,
             ending: None,
@@ -69,7 +70,7 @@ impl MainLoop {
             made: made.made,
         });
         self.by_pid.insert(made.pid, slot);
-        if let Some(timeout) = made.launch.timeout {
+        if let Some(timeout) = made.launch.timeouts.run {
             self.timers
                 .add(made.made.plus(timeout), Timer::Timeout(slot));
         }
@@ -207,7 +208,12 @@ impl MainLoop {
     }
 
     pub(super) fn time_out(&mut self, slot: Slot) {
-        self.stop(slot, Stop::TimedOut);
+        let Some(State::Running(running)) = self.slots.get_mut(slot).map(|it| &it.state) else {
+            return;
+        };
+        let timeout = TimeoutKind::Run;
+        let after = running.timeouts.run.unwrap_or_default();
+        self.stop(slot, Stop::TimedOut { timeout, after });
     }
 
     /// Records the result of an attempt of which nothing is left.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use odin_executor::protocol::{CancelScope, RefusalReason, Report, Request};
+use odin_model::TimeoutKind;
 use odin_model::attempt::Ending;
 
 use crate::executor::{Executor, is_alive, now};
@@ -101,10 +102,12 @@ fn a_timeout_ends_the_whole_tree_and_says_how() {
         ("trap '' TERM; while :; do sleep 0.01; done", "signal 9"),
     ] {
         let mut launch = executor.shell(line);
-        launch.timeout = Some(Duration::from_millis(200));
+        launch.timeouts.run = Some(Duration::from_millis(200));
         launch.kill_grace = Duration::from_millis(300);
         let expected = Ending::TimedOut {
-            after_kill: after_kill.into(),
+            timeout: TimeoutKind::Run,
+            after: Duration::from_millis(200),
+            after_kill: Some(after_kill.into()),
         };
         assert_eq!(executor.run(launch).ending, expected, "{line}");
     }
@@ -114,7 +117,7 @@ fn a_timeout_ends_the_whole_tree_and_says_how() {
 fn a_timeout_holds_without_a_server() {
     let mut executor = Executor::start();
     let mut launch = executor.shell("sleep 1000");
-    launch.timeout = Some(Duration::from_millis(300));
+    launch.timeouts.run = Some(Duration::from_millis(300));
     let key = executor.arm(launch);
     let pid = executor.wait_started(key);
     executor.disconnect();

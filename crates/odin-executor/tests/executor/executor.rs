@@ -11,7 +11,9 @@ use odin_executor::protocol::{
 use odin_executor::{Client, DataDir, ExecutorProgram, FromExecutor};
 use odin_model::attempt::{AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::{OutputKept, Stream};
-use odin_model::{AttemptNumber, Boottime, JobId, Owner, RunId, VersionNumber};
+use odin_model::{
+    AttemptNumber, Boottime, Children, JobId, Limits, Owner, RunId, Timeouts, VersionNumber,
+};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 /// A bound against hanging, far beyond what anything here takes. No test depends on its length.
@@ -147,7 +149,10 @@ impl Executor {
             not_before: now(),
             program,
             env: vec![],
-            timeout: None,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            children: Children::default(),
+            on_cancel: None,
             kill_grace: Duration::from_secs(30),
             output_bytes_max: 10 << 20,
             node: "node-1".into(),

@@ -16,7 +16,9 @@ use jiff::Timestamp;
 use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram, Report, Request};
 use odin_executor::{Client, DataDir, ExecutorOptions, ExecutorProgram, FromExecutor, raw};
 use odin_model::attempt::AttemptEventKind;
-use odin_model::{AttemptNumber, Boottime, Clock, JobId, Owner, RunId, VersionNumber};
+use odin_model::{
+    AttemptNumber, Boottime, Children, Clock, JobId, Limits, Owner, RunId, Timeouts, VersionNumber,
+};
 
 struct SystemClock;
 
@@ -148,7 +150,10 @@ impl Bench {
             not_before,
             program: LaunchProgram::Argv(vec!["/bin/true".into()]),
             env: vec![],
-            timeout: None,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            children: Children::default(),
+            on_cancel: None,
             kill_grace: Duration::from_secs(10),
             output_bytes_max: 1 << 20,
             node: "bench".into(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use odin_wire::job::JobCommand;
+use odin_wire::job::{JobCommand, JobLimits};
 use odin_wire::{Job, JobSettings};
 
 use crate::arguments::JobArg;
@@ -58,7 +58,7 @@ fn text(job: &Job) -> String {
     }
     text.push('\n');
     for (name, value) in lines {
-        let _ = writeln!(text, "  {:<16}{}", format!("{name}:"), visible(&value));
+        let _ = writeln!(text, "  {:<17}{}", format!("{name}:"), visible(&value));
     }
     text
 }
@@ -89,17 +89,71 @@ fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
         Some(limit) => format!("{}, at most {limit}", settings.missed),
         None => settings.missed.clone(),
     };
-    vec![
+    let timeout = settings
+        .timeout_ms
+        .map_or("none".to_owned(), times::setting);
+    let mut lines = vec![
         ("grace", times::setting(settings.grace_ms)),
         ("missed", missed),
         ("concurrency", settings.concurrency.clone()),
-        (
-            "timeout",
-            settings
-                .timeout_ms
-                .map_or("none".to_owned(), times::setting),
-        ),
-    ]
+        ("timeout", timeout),
+    ];
+    for (name, timeout) in [
+        ("queue timeout", settings.queue_timeout_ms),
+        ("start timeout", settings.start_timeout_ms),
+        ("silence timeout", settings.silence_timeout_ms),
+    ] {
+        lines.extend(timeout.map(|timeout| (name, times::setting(timeout))));
+    }
+    lines.push(("kill grace", times::setting(settings.kill_grace_ms)));
+    lines.extend(limits(&settings.limits).map(|limits| ("limits", limits)));
+    if settings.children != "end" {
+        lines.push(("children", settings.children.clone()));
+    }
+    if let Some(hook) = &settings.on_cancel {
+        let command = match &hook.command {
+            JobCommand::Argv(argv) => words(argv),
+            JobCommand::Shell(line) => line.clone(),
+        };
+        let timeout = times::setting(hook.timeout_ms);
+        lines.push(("on cancel", format!("{command} (at most {timeout})")));
+    }
+    if (settings.dst_gap.as_str(), settings.dst_repeat.as_str()) != ("shift", "first") {
+        let (gap, repeat) = (&settings.dst_gap, &settings.dst_repeat);
+        lines.push(("dst", format!("gap {gap}, repeat {repeat}")));
+    }
+    lines
+}
+
+/// The limits that there are, in the job file's words.
+fn limits(limits: &JobLimits) -> Option<String> {
+    let JobLimits {
+        memory_bytes,
+        cpu_millis,
+        processes,
+        open_files,
+        best_effort,
+    } = *limits;
+    let named = [
+        memory_bytes.map(|bytes| format!("memory {}", size(bytes))),
+        cpu_millis.map(|millis| format!("cpu {}", f64::from(millis) / 1000.0)),
+        processes.map(|count| format!("processes {count}")),
+        open_files.map(|count| format!("open_files {count}")),
+        best_effort.then(|| "best effort".to_owned()),
+    ];
+    let named: Vec<String> = named.into_iter().flatten().collect();
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
+/// Bytes in the largest unit that needs no fraction.
+fn size(bytes: u64) -> String {
+    let unit = ["GiB", "MiB", "KiB"]
+        .into_iter()
+        .zip([1u64 << 30, 1 << 20, 1 << 10])
+        .find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit));
+    unit.map_or(format!("{bytes}B"), |(name, unit)| {
+        format!("{}{name}", bytes / unit)
+    })
 }
 
 /// Words as a shell would need them written.
@@ -136,23 +190,27 @@ mod tests {
     fn a_job_is_described_by_its_documented_line_and_all_its_settings() {
         expect![[r#"
             check_stocks - Check the stocks of specified companies
-              id:             a37b187f5930
-              owner:          ann
-              state:          enabled
-              language:       python3
-              file:           check_stocks.py
-              args:           --fast 'two words'
-              files:          lib
-              schedule:       every hour
-              timezone:       Europe/Dublin
-              next due:       2026-11-21 17:00:00 GMT
-              grace:          1m
-              missed:         all, at most 100
-              concurrency:    forbid
-              timeout:        1m30s
-              version:        2 of 2026-11-20 09:30:00 GMT
-              first deployed: 2026-11-01 08:00:00 GMT
-              last outcome:   succeeded (r0000000030000)
+              id:              a37b187f5930
+              owner:           ann
+              state:           enabled
+              language:        python3
+              file:            check_stocks.py
+              args:            --fast 'two words'
+              files:           lib
+              schedule:        every hour
+              timezone:        Europe/Dublin
+              next due:        2026-11-21 17:00:00 GMT
+              grace:           1m
+              missed:          all, at most 100
+              concurrency:     forbid
+              timeout:         1m30s
+              silence timeout: 30s
+              kill grace:      10s
+              limits:          memory 512MiB, cpu 1.5
+              on cancel:       ./clean-up.sh (at most 30s)
+              version:         2 of 2026-11-20 09:30:00 GMT
+              first deployed:  2026-11-01 08:00:00 GMT
+              last outcome:    succeeded (r0000000030000)
         "#]]
         .assert_eq(&text(&samples::job()));
     }

@@ -1,5 +1,6 @@
 //! A job and a run for the tests of what commands print.
 
+use odin_wire::job::{JobCommand, JobLimits, JobOnCancel};
 use odin_wire::{Cause, Job, JobSettings, JobState, Outcome, Run, RunState};
 
 /// When the tests' commands are run.
@@ -37,8 +38,25 @@ pub(crate) fn job() -> Job {
             missed_limit: Some(100),
             concurrency: "forbid".into(),
             timeout_ms: Some(90_000),
+            queue_timeout_ms: None,
+            start_timeout_ms: None,
+            silence_timeout_ms: Some(30_000),
             kill_grace_ms: 10_000,
             output_bytes_max: 10 << 20,
+            limits: JobLimits {
+                memory_bytes: Some(512 << 20),
+                cpu_millis: Some(1500),
+                processes: None,
+                open_files: None,
+                best_effort: false,
+            },
+            children: "end".into(),
+            on_cancel: Some(JobOnCancel {
+                command: JobCommand::Argv(vec!["./clean-up.sh".into()]),
+                timeout_ms: 30_000,
+            }),
+            dst_gap: "shift".into(),
+            dst_repeat: "first".into(),
             bundle: "0".repeat(64),
         }),
         decided: Vec::new(),
