@@ -1,15 +1,23 @@
 //! Cron text: five or six fields, nicknames, by the rules of Vixie's cron.
 //!
 //! Beyond Vixie, as most schedulers have it: a sixth field in front for seconds, `?`
-//! for `*` in the two day fields, `L` for the last day, `5L` for the last Friday and
-//! `5#2` for the second Friday of the month.
+//! for `*` in the two day fields, `L` for the last day, `L-3` for three days before it,
+//! `15W` for the weekday nearest the 15th, `5L` for the last Friday, `5#2` for the
+//! second Friday of the month, and `@every 1h30m`.
+
+mod every;
+mod field;
+mod mistake;
 
 use jiff::tz::TimeZone;
 
-use crate::error::{ScheduleError, ScheduleErrorKind, quote};
+use crate::error::{ScheduleError, quote};
 use crate::rule::{DayPattern, Days, Passes, Rule, Tail, Timing};
 use crate::time_set::TimeSet;
 use crate::zone::find_zone;
+use field::{Field, HOUR, MINUTE, MONTH, MONTH_DAY, SECOND, Values, WEEKDAY, values};
+
+pub use mistake::CronMistake;
 
 /// Whether a text means cron rather than English: a nickname, a zone setting, or a
 /// first field made of what only cron fields are made of, with more behind it.
@@ -18,7 +26,11 @@ pub(crate) fn looks_like_cron(text: &str) -> bool {
     let Some(first) = fields.next() else {
         return false;
     };
-    if first.starts_with('@') || zone_setting(first).is_some() {
+    if first.starts_with(['@', '*']) || zone_setting(first).is_some() {
+        return true;
+    }
+    // Jenkins' hash is refused, but as what it is.
+    if first == "H" || first.starts_with("H/") || first.starts_with("H(") {
         return true;
     }
     let is_cron = |c: char| c.is_ascii_digit() || matches!(c, '*' | ',' | '-' | '/' | '?' | '~');
@@ -26,9 +38,10 @@ pub(crate) fn looks_like_cron(text: &str) -> bool {
     let is_date = first.len() == 10 && first.split('-').map(str::len).eq([4, 2, 2]);
     first.chars().all(is_cron)
         && !is_date
-        && fields
-            .next()
-            .is_some_and(|second| second.chars().all(is_cron))
+        && fields.enumerate().any(|(index, field)| {
+            // English has no field that begins with a star.
+            (index == 0 && field.chars().all(is_cron)) || field.starts_with(['*', '?'])
+        })
 }
 
 /// Reads cron text that begins at `offset` of the user's text.
@@ -45,33 +58,64 @@ pub(crate) fn read(
             find_zone(name).map_err(|error| ScheduleError::new(error.kind, at..at + name.len()))?;
         zone = Some(found);
     }
-    if let [Field { text, at }] = fields[..]
-        && text.starts_with('@')
-    {
-        let Some(expansion) = nickname(text) else {
-            let kind = if text.eq_ignore_ascii_case("@reboot") {
-                ScheduleErrorKind::NotSupportedYet {
-                    what: "@reboot, which has no due time,",
-                    instead: "a schedule with times",
-                }
-            } else {
-                ScheduleErrorKind::CronNickname { name: quote(text) }
-            };
-            return Err(ScheduleError::new(kind, at..at + text.len()));
-        };
-        return Ok((vec![rule(&self::fields(expansion, at))?], zone));
+    if let Some(first) = fields.first().filter(|field| field.text.starts_with('@')) {
+        return Ok((vec![nickname(*first, &fields[1..])?], zone));
+    }
+    if let Some(command) = command(&fields) {
+        let end = offset + text.trim_end().len();
+        let text = quote(&text[command.at - offset..end - offset]);
+        return mistake(CronMistake::Command { text }, command.at..end);
     }
     if !matches!(fields.len(), 5 | 6) {
-        let kind = ScheduleErrorKind::CronFieldCount {
+        let mistaken = CronMistake::FieldCount {
             fields: fields.len(),
         };
-        return Err(ScheduleError::new(kind, offset..offset + text.len()));
+        return mistake(mistaken, offset..offset + text.len());
     }
     Ok((vec![rule(&fields)?], zone))
 }
 
-fn nickname(name: &str) -> Option<&'static str> {
-    Some(match name.to_ascii_lowercase().as_str() {
+fn mistake<T>(mistake: CronMistake, span: std::ops::Range<usize>) -> Result<T, ScheduleError> {
+    Err(ScheduleError::new(mistake.into(), span))
+}
+
+/// The rule of an `@word`, with what follows it.
+fn nickname(name: Field<'_>, rest: &[Field<'_>]) -> Result<Rule, ScheduleError> {
+    let span = name.at..name.at + name.text.len();
+    let lower = name.text.to_ascii_lowercase();
+    match (lower.as_str(), rest) {
+        ("@every", [length]) => {
+            let span = length.at..length.at + length.text.len();
+            every::rule(length.text).map_err(|kind| ScheduleError::new(kind, span))
+        }
+        ("@every", _) => {
+            let rest: Vec<&str> = rest.iter().map(|field| field.text).collect();
+            let text = quote(&rest.join(" "));
+            mistake(CronMistake::Every { text }, span)
+        }
+        ("@reboot", _) => mistake(CronMistake::Reboot, span),
+        (_, [field, ..]) => {
+            let text = quote(field.text);
+            mistake(
+                CronMistake::Command { text },
+                field.at..field.at + field.text.len(),
+            )
+        }
+        (_, []) => match expansion(&lower) {
+            Some(expansion) => {
+                let at = |text| Field { text, at: name.at };
+                rule(&expansion.split(' ').map(at).collect::<Vec<_>>())
+            }
+            None => {
+                let name = quote(name.text);
+                mistake(CronMistake::Nickname { name }, span)
+            }
+        },
+    }
+}
+
+fn expansion(nickname: &str) -> Option<&'static str> {
+    Some(match nickname {
         "@yearly" | "@annually" => "0 0 1 1 *",
         "@monthly" => "0 0 1 * *",
         "@weekly" => "0 0 * * 0",
@@ -81,17 +125,21 @@ fn nickname(name: &str) -> Option<&'static str> {
     })
 }
 
+/// The first field of what looks like a crontab line's command: more than fields, behind
+/// five that can be read.
+fn command<'t>(fields: &[Field<'t>]) -> Option<Field<'t>> {
+    let sixth = *fields.get(5)?;
+    let is_path = sixth.text.starts_with(['/', '.', '"', '\'', '$']) || sixth.text.contains('=');
+    let is_word = fields.len() > 6
+        && sixth.text.len() > 3
+        && sixth.text.starts_with(|c: char| c.is_ascii_lowercase());
+    ((is_path || is_word) && rule(&fields[..5]).is_ok()).then_some(sixth)
+}
+
 fn zone_setting(field: &str) -> Option<&str> {
     field
         .strip_prefix("CRON_TZ=")
         .or_else(|| field.strip_prefix("TZ="))
-}
-
-#[derive(Clone, Copy)]
-struct Field<'t> {
-    text: &'t str,
-    /// Where it begins in the user's text.
-    at: usize,
 }
 
 fn fields(text: &str, offset: usize) -> Vec<Field<'_>> {
@@ -104,75 +152,6 @@ fn fields(text: &str, offset: usize) -> Vec<Field<'_>> {
         .collect()
 }
 
-/// What a field may hold.
-struct Shape {
-    name: &'static str,
-    takes: &'static str,
-    first: u32,
-    last: u32,
-    names: &'static [&'static str],
-}
-
-const SECOND: Shape = Shape {
-    name: "second",
-    takes: "seconds 0 to 59",
-    first: 0,
-    last: 59,
-    names: &[],
-};
-const MINUTE: Shape = Shape {
-    name: "minute",
-    takes: "minutes 0 to 59",
-    first: 0,
-    last: 59,
-    names: &[],
-};
-const HOUR: Shape = Shape {
-    name: "hour",
-    takes: "hours 0 to 23",
-    first: 0,
-    last: 23,
-    names: &[],
-};
-const MONTH_DAY: Shape = Shape {
-    name: "day of the month",
-    takes: "days 1 to 31, or L for the last",
-    first: 1,
-    last: 31,
-    names: &[],
-};
-const MONTH: Shape = Shape {
-    name: "month",
-    takes: "months 1 to 12 or JAN to DEC",
-    first: 1,
-    last: 12,
-    names: &[
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ],
-};
-const WEEKDAY: Shape = Shape {
-    name: "day of the week",
-    takes: "days 0 to 7 (0 and 7 are Sunday) or SUN to SAT, 5#2 for a second Friday, 5L for a last",
-    first: 0,
-    last: 7,
-    names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-};
-
-/// A field that was read.
-#[derive(Default)]
-struct Values {
-    /// Bit n stands for the value n.
-    set: u64,
-    /// Begins with `*`: Vixie's cron treats such a field as not restricted.
-    star: bool,
-    /// `L` in the day-of-month field.
-    last_day: bool,
-    /// `#` and `L` in the day-of-week field.
-    nth_weekdays: [u8; 6],
-    /// The field with names as numbers and without what has no effect.
-    text: String,
-}
-
 fn rule(fields: &[Field<'_>]) -> Result<Rule, ScheduleError> {
     let (second, fields) = match fields {
         [second, rest @ ..] if rest.len() == 5 => (Some(values(*second, &SECOND)?), rest),
@@ -183,8 +162,14 @@ fn rule(fields: &[Field<'_>]) -> Result<Rule, ScheduleError> {
     let month_days = values(fields[2], &MONTH_DAY)?;
     let months = values(fields[3], &MONTH)?;
     let weekdays = values(fields[4], &WEEKDAY)?;
-    let mut pattern = days(&month_days, &weekdays)
-        .ok_or_else(|| field_error(fields[2].text, fields[2].at, &MONTH_DAY))?;
+    let Some(mut pattern) = days(&month_days, &weekdays) else {
+        let mistaken = CronMistake::DaysDoNotCombine {
+            month_days: quote(fields[2].text),
+            weekdays: quote(fields[4].text),
+        };
+        let end = fields[4].at + fields[4].text.len();
+        return mistake(mistaken, fields[2].at..end.max(fields[2].at));
+    };
     pattern.months = months.set as u16;
 
     let interval_like =
@@ -226,6 +211,8 @@ fn days(month_days: &Values, weekdays: &Values) -> Option<DayPattern> {
     let by_month_day = DayPattern {
         month_days: month_days.set as u32,
         last_day: month_days.last_day,
+        before_last: month_days.before_last,
+        nearest_weekdays: month_days.nearest_weekdays,
         ..DayPattern::NONE
     };
     let by_weekday = DayPattern {
@@ -248,119 +235,4 @@ fn days(month_days: &Values, weekdays: &Values) -> Option<DayPattern> {
         only: weekday_bits,
         ..by_month_day
     })
-}
-
-/// Reads one field: items joined by commas.
-fn values(field: Field<'_>, shape: &Shape) -> Result<Values, ScheduleError> {
-    let mut values = Values {
-        star: field.text.starts_with(['*', '?']),
-        ..Values::default()
-    };
-    let mut at = field.at;
-    for item in field.text.split(',') {
-        let text =
-            read_item(item, shape, &mut values).ok_or_else(|| field_error(item, at, shape))?;
-        if !values.text.is_empty() {
-            values.text.push(',');
-        }
-        values.text += &text;
-        at += item.len() + 1;
-    }
-    if shape.last == 7 {
-        // Sunday is 0 and 7 in cron; here Monday is bit 0.
-        let sunday_first = (values.set | values.set >> 7) & 0b111_1111;
-        values.set = sunday_first >> 1 | (sunday_first & 1) << 6;
-    }
-    Ok(values)
-}
-
-/// Adds an item's values and returns its normal text; `None` if it cannot be read.
-fn read_item(item: &str, shape: &Shape, values: &mut Values) -> Option<String> {
-    let is_day = shape.name == MONTH_DAY.name || shape.name == WEEKDAY.name;
-    if shape.name == MONTH_DAY.name && item.eq_ignore_ascii_case("l") {
-        values.last_day = true;
-        return (!values.star).then(|| "L".to_owned());
-    }
-    if shape.last == 7
-        && let Some(text) = nth_weekday(item, values)
-    {
-        return (!values.star).then_some(text);
-    }
-    let (range, step) = match item.split_once('/') {
-        Some((range, step)) => (range, Some(number(step).filter(|&step| step > 0)?)),
-        None => (item, None),
-    };
-    let (from, to, text) = match range.split_once('-') {
-        _ if range == "*" || (range == "?" && is_day) => (
-            shape.first,
-            shape.last.min(if shape.last == 7 { 6 } else { 59 }),
-            "*".to_owned(),
-        ),
-        Some((from, to)) => {
-            let (from, to) = (value(from, shape)?, value(to, shape)?);
-            (from, to, format!("{from}-{to}"))
-        }
-        // A step needs something to step through: `2/4` is refused, as Vixie's cron does.
-        None if step.is_some() => return None,
-        None => {
-            let value = value(range, shape)?;
-            (
-                value,
-                value,
-                if shape.last == 7 { value % 7 } else { value }.to_string(),
-            )
-        }
-    };
-    if from > to {
-        return None;
-    }
-    for value in (from..=to).step_by(step.unwrap_or(1) as usize) {
-        values.set |= 1 << value;
-    }
-    Some(match step {
-        Some(step) if step > 1 => format!("{text}/{step}"),
-        Some(_) | None => text,
-    })
-}
-
-/// Reads `5#2` (second Friday) and `5L` (last Friday).
-fn nth_weekday(item: &str, values: &mut Values) -> Option<String> {
-    let (weekday, nth) = match item.split_once('#') {
-        Some((weekday, nth)) => (weekday, number(nth).filter(|nth| (1..=5).contains(nth))?),
-        None => (item.strip_suffix(['L', 'l'])?, 6),
-    };
-    let weekday = value(weekday, &WEEKDAY)? % 7;
-    values.nth_weekdays[nth as usize - 1] |= 1 << ((weekday + 6) % 7);
-    Some(if nth == 6 {
-        format!("{weekday}L")
-    } else {
-        format!("{weekday}#{nth}")
-    })
-}
-
-/// A number or a name of the field.
-fn value(text: &str, shape: &Shape) -> Option<u32> {
-    let named = shape
-        .names
-        .iter()
-        .position(|name| text.eq_ignore_ascii_case(name));
-    let value = match named {
-        Some(index) => index as u32 + shape.first,
-        None => number(text)?,
-    };
-    (shape.first..=shape.last).contains(&value).then_some(value)
-}
-
-fn number(text: &str) -> Option<u32> {
-    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_plain { text.parse().ok() } else { None }
-}
-
-fn field_error(text: &str, at: usize, shape: &Shape) -> ScheduleError {
-    let kind = ScheduleErrorKind::CronField {
-        field: shape.name,
-        text: quote(text),
-        takes: shape.takes,
-    };
-    ScheduleError::new(kind, at..at + text.len())
 }

@@ -218,6 +218,13 @@ impl DayPattern {
         if self.last_day {
             mask |= 1 << length;
         }
+        // Bit n stands for the day `length - n`.
+        mask |= self.before_last.reverse_bits() >> (31 - length);
+        if self.nearest_weekdays != 0 {
+            let last = (self.nearest_weekdays & 1) << length;
+            let days = (self.nearest_weekdays & month_bits(length)) | last;
+            mask |= nearest_weekdays(days, first_weekday, length);
+        }
         if self.nth_weekdays != [0; 6] {
             // The nth of each weekday falls into the nth run of seven days.
             for (run, &weekdays) in (0..5).zip(&self.nth_weekdays) {
@@ -248,6 +255,19 @@ impl Exceptions {
         }
         mask
     }
+}
+
+/// Each day moved to the nearest Monday to Friday of its month: a Saturday back to Friday
+/// and a Sunday on to Monday, unless that leaves the month.
+fn nearest_weekdays(days: u32, first_weekday: u8, length: u8) -> u32 {
+    let saturdays = days & weekday_mask(1 << 5, first_weekday);
+    let sundays = days & weekday_mask(1 << 6, first_weekday);
+    let (first, last) = (1 << 1, 1 << length);
+    (days & !saturdays & !sundays)
+        | (saturdays & !first) >> 1
+        | (saturdays & first) << 2
+        | (sundays & !last) << 1
+        | (sundays & last) >> 2
 }
 
 /// Bits 1 to `length`.

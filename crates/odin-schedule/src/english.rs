@@ -183,12 +183,36 @@ fn day_items(pattern: &DayPattern) -> Vec<String> {
     if pattern.last_day {
         items.push("last day of the month".to_owned());
     }
+    items.extend(beyond_english(pattern));
     let nth = ["1st", "2nd", "3rd", "4th", "5th", "last"];
     for (nth, &set) in nth.into_iter().zip(&pattern.nth_weekdays) {
         items.extend(names(set).map(|weekday| format!("{nth} {weekday}")));
     }
     items.extend(weekdays(pattern.weekdays));
     items
+}
+
+/// Days that only cron text can name: words for explanations, which do not read back.
+fn beyond_english(pattern: &DayPattern) -> impl Iterator<Item = String> {
+    let DayPattern {
+        before_last,
+        nearest_weekdays,
+        ..
+    } = *pattern;
+    let before_last = (1..=30).filter(move |days| before_last & (1 << days) != 0);
+    let nearest = (0..=31).filter(move |day| nearest_weekdays & (1 << day) != 0);
+    before_last
+        .map(|days: u32| match days {
+            1 => "day before the last of the month".to_owned(),
+            _ => format!("day {days} days before the last of the month"),
+        })
+        .chain(nearest.map(|day: u32| match day {
+            0 => "last Monday to Friday of the month".to_owned(),
+            _ => format!(
+                "Monday to Friday nearest the {day}{} in its month",
+                ordinal_suffix(day)
+            ),
+        }))
 }
 
 fn month_days(set: u32) -> Vec<String> {

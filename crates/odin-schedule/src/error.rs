@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::cron::CronMistake;
+
 /// The longest schedule text that is read, in bytes.
 pub const TEXT_BYTES_MAX: usize = 4096;
 
@@ -177,28 +179,9 @@ pub enum ScheduleErrorKind {
     /// One schedule with several zones, or a zone that only some clauses name.
     #[error("a schedule has one time zone")]
     SeveralZones,
-    /// Cron text without five or six fields.
-    #[error("cron text has five or six fields, not {fields}")]
-    CronFieldCount {
-        /// How many fields were found.
-        fields: usize,
-    },
-    /// A cron field that cannot be read.
-    #[error("`{text}` is not a {field} of cron text")]
-    CronField {
-        /// The field's name.
-        field: &'static str,
-        /// The piece as written, cut to a readable length.
-        text: String,
-        /// What the field takes.
-        takes: &'static str,
-    },
-    /// An `@word` that is not known.
-    #[error("`{name}` is not a schedule")]
-    CronNickname {
-        /// The word as written, cut to a readable length.
-        name: String,
-    },
+    /// A mistake in cron text.
+    #[error(transparent)]
+    Cron(#[from] CronMistake),
     /// Words that people read in two ways.
     #[error("this can be read in two ways")]
     Ambiguous {
@@ -242,9 +225,7 @@ impl ScheduleErrorKind {
             Self::UntilBeforeStarting => "schedule/until-before-starting",
             Self::UnknownZone { .. } => "schedule/unknown-zone",
             Self::SeveralZones => "schedule/several-zones",
-            Self::CronFieldCount { .. } => "schedule/cron-field-count",
-            Self::CronField { .. } => "schedule/cron-field",
-            Self::CronNickname { .. } => "schedule/cron-nickname",
+            Self::Cron(mistake) => mistake.code(),
             Self::Ambiguous { .. } => "schedule/ambiguous",
             Self::NotSupportedYet { .. } => "schedule/not-supported-yet",
         }
@@ -312,14 +293,7 @@ impl ScheduleErrorKind {
                 format!("Did you mean `{}`?", suggestions.join("` or `"))
             }
             Self::SeveralZones => "Write `in ZONE` once, at the end.".into(),
-            Self::CronFieldCount { .. } => {
-                "The fields are: [second] minute hour day-of-month month day-of-week.".into()
-            }
-            Self::CronField { takes, .. } => format!("This field takes {takes}."),
-            Self::CronNickname { .. } => {
-                "Known are @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly."
-                    .into()
-            }
+            Self::Cron(mistake) => mistake.help(),
             Self::Ambiguous { instead } => format!("Write {instead}."),
             Self::NotSupportedYet { instead, .. } => format!("Write {instead} instead."),
         }

@@ -155,7 +155,11 @@ fn notes(rule: &Rule) -> Vec<String> {
                 "Months without a day {latest} do not have that occurrence."
             ));
         }
-        let either = pattern.month_days != 0 && pattern.weekdays != 0;
+        let by_date = pattern.month_days != 0
+            || pattern.last_day
+            || pattern.before_last != 0
+            || pattern.nearest_weekdays != 0;
+        let either = by_date && (pattern.weekdays != 0 || pattern.nth_weekdays != [0; 6]);
         if either && rule.cron.is_some() {
             notes.push("Either the day of the month or the weekday will do.".to_owned());
         }

@@ -62,9 +62,11 @@
 //!
 //! Five fields, or six with seconds in front, by the rules of Vixie's cron: where neither
 //! day field begins with `*`, either will do; else both must hold. Beyond Vixie: `?` for
-//! `*` in the day fields, `L` for the last day of the month, `5L` for the last Friday,
-//! `5#2` for the second, and `CRON_TZ=ZONE` in front. Refused, as in Vixie's cron: ranges
-//! that wrap around and steps without a range, as in `2/4`.
+//! `*` in the day fields, `L` for the last day of the month, `L-3` for three days before
+//! it, `15W` for the Monday to Friday nearest the 15th, `LW` for the last one, `5L` for the
+//! last Friday, `5#2` for the second, `CRON_TZ=ZONE` in front, and `@every 1h30m`, which
+//! is `every 90 minutes`. Refused, as in Vixie's cron: ranges that wrap around and steps
+//! without a range, as in `2/4`.
 //!
 //! # Bounds
 //!
@@ -92,6 +94,7 @@ mod warning;
 mod words;
 mod zone;
 
+pub use cron::CronMistake;
 pub use dst::{DstPolicy, GapPolicy, RepeatPolicy};
 pub use error::{ScheduleError, ScheduleErrorKind, TEXT_BYTES_MAX};
 pub use occurrences::ZonedSchedule;

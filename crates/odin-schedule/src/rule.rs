@@ -40,8 +40,8 @@ pub(crate) enum Days {
 }
 
 /// Days that recur. A day belongs when its month is in `months`, its weekday in
-/// `only`, and any of the four selectors (month day, last day, weekday, nth
-/// weekday) names it.
+/// `only`, and any of the selectors (month day, last day, days before it, nearest
+/// weekday, weekday, nth weekday) names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DayPattern {
     /// Bits 1 to 12.
@@ -50,6 +50,11 @@ pub(crate) struct DayPattern {
     pub(crate) month_days: u32,
     /// The last day of the month, whatever its number.
     pub(crate) last_day: bool,
+    /// Days that lie this many days before the last of the month, bits 1 to 30.
+    pub(crate) before_last: u32,
+    /// Days of the month whose nearest Monday to Friday within the month counts, bits 1
+    /// to 31; bit 0 stands for the last day. A month without the day has none.
+    pub(crate) nearest_weekdays: u32,
     /// Bit 0 is Monday.
     pub(crate) weekdays: u8,
     /// The first to fifth of a weekday in its month, then the last: weekday bits each.
@@ -66,6 +71,8 @@ impl DayPattern {
         months: ALL_MONTHS,
         month_days: 0,
         last_day: false,
+        before_last: 0,
+        nearest_weekdays: 0,
         weekdays: 0,
         nth_weekdays: [0; 6],
         only: ALL_WEEKDAYS,

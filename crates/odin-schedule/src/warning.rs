@@ -83,7 +83,8 @@ fn short_months(rule: &Rule) -> Option<ScheduleWarning> {
     // Where early days are named as well, no month is left out; a range or a `*` of
     // cron names many on purpose.
     let only_late_days = pattern.month_days != 0 && pattern.month_days.trailing_zeros() >= 29;
-    if !names_only_days || !only_late_days || pattern.last_day {
+    let relative = pattern.last_day || pattern.before_last != 0 || pattern.nearest_weekdays != 0;
+    if !names_only_days || !only_late_days || relative {
         return None;
     }
     if pattern.months == 1 << 2 {
