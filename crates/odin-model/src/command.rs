@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::AttemptEvent;
+use crate::calendar::{Recompute, SetCalendar};
 use crate::id::{BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber};
 use crate::job::{JobName, JobSpec, JobState, Visibility};
 use crate::node::NodeFacts;
@@ -119,6 +120,17 @@ pub enum Command {
         /// Which setting.
         setting: Setting,
     },
+    /// A calendar is made or replaced.
+    SetCalendar(SetCalendar),
+    /// A calendar goes.
+    RemoveCalendar {
+        /// Who asks.
+        by: Principal,
+        /// Its name.
+        name: String,
+    },
+    /// Next due times, after a calendar or the zone rules changed.
+    Recompute(Recompute),
 }
 
 /// A setting of the whole cluster.
@@ -372,6 +384,23 @@ pub enum Refusal {
         /// Which job.
         job: JobId,
     },
+    /// No such calendar.
+    #[error("there is no calendar `{0}`")]
+    NoSuchCalendar(String),
+    /// Somebody else set the calendar.
+    #[error("the calendar `{name}` belongs to {owner}")]
+    CalendarNotPermitted {
+        /// Its name.
+        name: String,
+        /// Its owner.
+        owner: String,
+    },
+    /// As many calendars as there may be.
+    #[error("there are {count} calendars already, and no more may be made")]
+    TooManyCalendars {
+        /// How many there are.
+        count: u64,
+    },
 }
 
 impl Refusal {
@@ -393,6 +422,9 @@ impl Refusal {
             Self::NodeNameTaken(_) => "node/name-taken",
             Self::RoleNeeded { .. } => "request/role-needed",
             Self::DueUndecided { .. } => "job/due-undecided",
+            Self::NoSuchCalendar(_) => "calendar/not-found",
+            Self::CalendarNotPermitted { .. } => "calendar/not-permitted",
+            Self::TooManyCalendars { .. } => "calendar/too-many",
         }
     }
 }

@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod attempt;
+pub mod calendar;
 pub mod children;
 pub mod clock;
 pub mod codec;

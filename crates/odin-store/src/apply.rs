@@ -4,6 +4,7 @@
 //! A command checks first and writes then, so a refusal has nothing to roll back; `debug_assert`s hold it to that.
 
 mod assign;
+mod calendar;
 mod cancel;
 mod deploy;
 mod fire;
@@ -141,6 +142,9 @@ impl<'a> Batch<'a> {
                 command,
             } => keyed::apply(self, &keyed::Key { principal, key }, digest, *at, command),
             Command::Set { by, setting } => setting::apply(self, by, setting),
+            Command::SetCalendar(set) => calendar::set(self, set),
+            Command::RemoveCalendar { by, name } => calendar::remove(self, by, name),
+            Command::Recompute(sweep) => calendar::recompute(self, sweep),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Who may see what is the caller's to ask for: lists take an owner (`None` for those who may see all), and what is
 //! asked for by id comes with its owner or its job.
 
+mod calendars;
 mod cluster;
 mod jobs;
 mod ledger;

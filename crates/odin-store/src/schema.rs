@@ -117,11 +117,30 @@ CREATE TABLE keyed_replies (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keyed_replies_by_age ON keyed_replies (at);
 
+CREATE TABLE calendars (
+    name TEXT PRIMARY KEY,
+    owner_uid INTEGER NOT NULL,
+    owner_user TEXT NOT NULL,
+    days BLOB NOT NULL,
+    revision INTEGER NOT NULL,
+    set_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Due times that changed calendars or zone rules moved: the latest only.
+CREATE TABLE moved_dues (
+    number INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,
+    was INTEGER,
+    is_now INTEGER,
+    because TEXT NOT NULL,
+    moved_at INTEGER NOT NULL
+) STRICT;
+
 INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 8] = [
+pub(crate) const REPLICATED: [(&str, &str); 10] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -130,6 +149,8 @@ pub(crate) const REPLICATED: [(&str, &str); 8] = [
     ("ledger", "job, from_at"),
     ("nodes", "id"),
     ("keyed_replies", "principal, key"),
+    ("calendars", "name"),
+    ("moved_dues", "number"),
 ];
 
 /// Makes the tables in a new file; in an old one, checks that this build can read it.

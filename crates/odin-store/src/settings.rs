@@ -6,6 +6,12 @@ use crate::StoreError;
 
 /// The IANA zone of jobs that name none.
 pub(crate) const TIMEZONE: &str = "timezone";
+/// The log index of the latest change of a calendar.
+pub(crate) const CALENDARS: &str = "calendars";
+/// What the next due times were computed with: see `DueRules`.
+pub(crate) const DUE_ZONE_RULES: &str = "due_zone_rules";
+/// See [`DUE_ZONE_RULES`].
+pub(crate) const DUE_CALENDARS: &str = "due_calendars";
 /// Grows with each restore from a backup, so that run ids of before and after never meet.
 const GENERATION: &str = "generation";
 

@@ -8,7 +8,7 @@ use odin_model::JobId;
 use odin_model::instant::{from_micros, to_micros};
 use rusqlite::Connection;
 
-use crate::{StoreError, columns, local};
+use crate::{StoreError, columns, local, settings};
 
 /// The due index and counts of the committed state. One for each [`Store`](crate::Store), shared.
 #[derive(Debug, Default)]
@@ -50,6 +50,12 @@ impl View {
         self.read(|state| state.counts)
     }
 
+    /// The log index of the latest change of a calendar; 0 before the first.
+    #[must_use]
+    pub fn calendars(&self) -> u64 {
+        self.read(|state| state.calendars)
+    }
+
     /// The log index of the latest command applied; 0 before the first.
     #[must_use]
     pub fn applied(&self) -> u64 {
@@ -70,6 +76,7 @@ impl View {
         let counts = &mut state.counts;
         counts.jobs = counts.jobs.saturating_add_signed(changes.jobs);
         counts.open_runs = counts.open_runs.saturating_add_signed(changes.open_runs);
+        state.calendars = changes.calendars.unwrap_or(state.calendars);
         state.applied = applied;
     }
 
@@ -89,6 +96,8 @@ pub(crate) struct Changes {
     pub(crate) jobs: i64,
     /// Runs made less finished.
     pub(crate) open_runs: i64,
+    /// The log index of a change of a calendar.
+    pub(crate) calendars: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -112,6 +121,7 @@ impl Changes {
 struct State {
     due: DueIndex,
     counts: Counts,
+    calendars: u64,
     applied: u64,
 }
 
@@ -137,6 +147,9 @@ impl State {
                 jobs: listed,
                 open_runs: columns::to_count(open),
             },
+            calendars: settings::get(conn, settings::CALENDARS)?
+                .map_or(Ok(0), |text| text.parse())
+                .map_err(|_| StoreError::damaged("the number of the calendars' last change"))?,
             applied: local::applied(conn)?,
         })
     }

@@ -109,6 +109,42 @@ pub const TABLE: &[ErrorCode] = &[
     ),
     row("bundle/not-here", 404, "The bundle is not on this node", ""),
     row(
+        "calendar/bad-file",
+        422,
+        "The calendar cannot be read",
+        "Mend the line that is named: a calendar is iCalendar text, or one date in each line.",
+    ),
+    row(
+        "calendar/bad-name",
+        422,
+        "This cannot be the name of a calendar",
+        "Begin with a letter; letters, digits, `-` and `_` may follow.",
+    ),
+    row(
+        "calendar/in-use",
+        409,
+        "Jobs use the calendar",
+        "Change their schedules first, or remove it all the same with --force: they are not due until it is back.",
+    ),
+    row(
+        "calendar/not-found",
+        404,
+        "No such calendar",
+        "See `odin calendar list`.",
+    ),
+    row(
+        "calendar/not-permitted",
+        403,
+        "The calendar belongs to somebody else",
+        "Ask its owner or an admin to change it, or set one of another name.",
+    ),
+    row(
+        "calendar/too-many",
+        409,
+        "There are as many calendars as there may be",
+        "Remove one that no job uses.",
+    ),
+    row(
         "cluster/command-too-large",
         422,
         "The change is too large for one log entry",
@@ -382,6 +418,12 @@ mod tests {
                 needed: Role::Admin,
             },
             R::DueUndecided { job },
+            R::NoSuchCalendar("a".into()),
+            R::CalendarNotPermitted {
+                name: "a".into(),
+                owner: "ann".into(),
+            },
+            R::TooManyCalendars { count: 1000 },
         ];
         let codes = refusals.iter().map(R::code);
         let ids = [IdError::Job(String::new()), IdError::Run(String::new())];

@@ -145,6 +145,21 @@ pub(super) fn advance(
     Ok(())
 }
 
+/// Moves the next due time alone.
+pub(super) fn move_due(
+    batch: &mut Batch<'_>,
+    id: JobId,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    batch
+        .conn
+        .prepare_cached("UPDATE jobs SET next_due = ?2 WHERE id = ?1")?
+        .execute((columns::job_id(id), columns::at_option(to)))?;
+    batch.changes.due(id, from, to);
+    Ok(())
+}
+
 /// Refuses another revision than the asker saw.
 pub(super) fn need_revision(job: &JobRow, expected: Option<Revision>) -> Result<(), Refusal> {
     match expected {
