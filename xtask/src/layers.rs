@@ -23,7 +23,7 @@ const LAYERS: [Layer; 12] = [
     Layer {
         name: "odin-model",
         uses: &["odin-schedule"],
-        outside: Some(&["jiff", "postcard", "serde", "thiserror"]),
+        outside: Some(&["jiff", "postcard", "serde", "thiserror", "zeroize"]),
     },
     Layer {
         name: "odin-scheduling",
@@ -131,7 +131,7 @@ struct Owned {
     why: &'static str,
 }
 
-const OWNED: [Owned; 22] = [
+const OWNED: [Owned; 23] = [
     owned("openraft", &["odin-cluster"], "one crate knows consensus"),
     owned(
         "raft-log",
@@ -179,6 +179,11 @@ const OWNED: [Owned; 22] = [
         "getrandom",
         &["odin-node", "odin"],
         "randomness is made at the edge and passed on",
+    ),
+    owned(
+        "chacha20poly1305",
+        &["odin-node"],
+        "one crate seals and opens secrets",
     ),
     owned("clap", &["odin"], "one crate has a command line"),
     owned("clap_complete", &["odin"], "one crate has a command line"),

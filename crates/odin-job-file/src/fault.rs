@@ -2,6 +2,7 @@
 
 use odin_model::id::IdError;
 use odin_model::job::JobNameError;
+use odin_model::secret::SecretNameError;
 use odin_schedule::ScheduleError;
 
 use crate::bundle::path::PathFault;
@@ -91,6 +92,13 @@ pub(crate) enum Fault {
     },
     #[error("`{name}` cannot be the name of an environment variable")]
     EnvName { name: String, help: &'static str },
+    #[error("`{name}` cannot be the name of a secret: {error}")]
+    SecretName {
+        name: String,
+        error: SecretNameError,
+    },
+    #[error("the secret `{name}` is {clash}")]
+    SecretClash { name: String, clash: &'static str },
     #[error("`{what}` has {bytes} bytes; at most {bytes_max} are allowed")]
     TooLong {
         what: &'static str,
@@ -146,6 +154,8 @@ impl Fault {
             Self::Path { .. } | Self::LooksLikeOption { .. } => "file/bad-path",
             Self::WrongEnding { .. } => "file/wrong-ending",
             Self::EnvName { .. } => "file/bad-env-name",
+            Self::SecretName { .. } => "file/bad-secret-name",
+            Self::SecretClash { .. } => "file/secret-clash",
             Self::TooLong { .. } => "file/too-long",
             Self::TooMany { .. } => "file/too-many",
             Self::OutOfRange { .. } => "file/out-of-range",
@@ -192,6 +202,8 @@ impl Fault {
             Self::Path { .. } => "Write it relative to the job file's directory, and below it.".into(),
             Self::LooksLikeOption { .. } => "Choose a name that does not begin with `-`.".into(),
             Self::WrongEnding { ending, .. } => format!("Its name must end in `{ending}`."),
+            Self::SecretName { .. } => "Write the name as `odin secret list` shows it.".into(),
+            Self::SecretClash { .. } => "Keep one of the two.".into(),
             Self::TooLong { .. } => "Put the text into a file and list it under `files`.".into(),
             Self::TooMany { .. } => "Put them into a file, or list a directory instead of its files.".into(),
             Self::OutOfRange { range, .. } => format!("Write {range}."),

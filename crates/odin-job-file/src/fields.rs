@@ -155,14 +155,19 @@ fn wrong_shape(key: &'static keys::Key, entry: &Entry) -> Option<(Fault, Range<u
     let inner: Option<&Node> = match (&entry.value.value, key.shape) {
         (
             Value::List(items),
-            keys::Shape::TextList | keys::Shape::PathList | keys::Shape::TextOrList,
+            keys::Shape::TextList
+            | keys::Shape::PathList
+            | keys::Shape::TextOrList
+            | keys::Shape::NamesOrChoices(_),
         ) => items
             .iter()
             .find(|item| matches!(item.value, Value::List(_) | Value::Mapping(_))),
-        (Value::Mapping(entries), keys::Shape::TextMapping) => entries
-            .iter()
-            .map(|entry| &entry.value)
-            .find(|value| matches!(value.value, Value::List(_) | Value::Mapping(_))),
+        (Value::Mapping(entries), keys::Shape::TextMapping | keys::Shape::NamesOrChoices(_)) => {
+            entries
+                .iter()
+                .map(|entry| &entry.value)
+                .find(|value| matches!(value.value, Value::List(_) | Value::Mapping(_)))
+        }
         _ => None,
     };
     match inner {

@@ -54,6 +54,8 @@ pub(crate) enum Shape {
     ChoiceOrSection(&'static [&'static str], Section),
     DurationOrSection(Section),
     CommandOrSection(Section),
+    /// A list of names, or a mapping from names to one of these words.
+    NamesOrChoices(&'static [&'static str]),
     /// Whatever it will be: the key is refused before its value is looked at.
     Later,
 }
@@ -76,6 +78,9 @@ impl Shape {
             Self::Section(_) => "a mapping of keys to values",
             Self::ChoiceOrSection(..) => "text or a mapping",
             Self::DurationOrSection(_) => "a duration such as `10m`, or a mapping",
+            Self::NamesOrChoices(_) => {
+                "a list of names, or a mapping such as `{API_KEY: env, TLS_KEY: file}`"
+            }
             Self::CommandOrSection(_) => "text for a shell, a list without one, or a mapping",
         }
     }
@@ -107,13 +112,21 @@ impl Shape {
             // An empty value is an empty collection: what it lacks is told by its key.
             (
                 Value::Scalar(scalar),
-                Self::TextList | Self::PathList | Self::TextMapping | Self::Section(_),
+                Self::TextList
+                | Self::PathList
+                | Self::TextMapping
+                | Self::NamesOrChoices(_)
+                | Self::Section(_),
             ) => scalar.is_null(),
             (
                 Value::List(items),
-                Self::TextList | Self::PathList | Self::TextOrList | Self::CommandOrSection(_),
+                Self::TextList
+                | Self::PathList
+                | Self::TextOrList
+                | Self::NamesOrChoices(_)
+                | Self::CommandOrSection(_),
             ) => text_list(items),
-            (Value::Mapping(entries), Self::TextMapping) => entries
+            (Value::Mapping(entries), Self::TextMapping | Self::NamesOrChoices(_)) => entries
                 .iter()
                 .all(|entry| matches!(entry.value.value, Value::Scalar(_) | Value::Refused)),
             (
@@ -188,6 +201,7 @@ pub(crate) const CONCURRENCY: &[&str] = &["allow", "forbid"];
 pub(crate) const CONCURRENCY_LATER: &[&str] = &["queue", "replace"];
 /// Keys that a later version will take as mappings too.
 pub(crate) const MAPPING_LATER: &[&str] = &["concurrency"];
+pub(crate) const DELIVERIES: &[&str] = &["env", "file"];
 pub(crate) const CHILDREN: &[&str] = &["end", "keep"];
 pub(crate) const GAP: &[&str] = &["shift", "skip", "before"];
 pub(crate) const REPEAT: &[&str] = &["first", "last", "both"];
@@ -330,6 +344,14 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         Section::Job,
+        "secrets",
+        Shape::NamesOrChoices(DELIVERIES),
+        "none",
+        "{API_KEY: env, TLS_KEY: file}",
+        "Names of secrets that the job gets, at most 64: the variable of that name holds the value, or with `file` the path of a file that holds it. They are masked in its output.",
+    ),
+    key(
+        Section::Job,
         "timeout",
         Shape::DurationOrSection(Section::Timeout),
         "none",
@@ -439,11 +461,6 @@ pub(crate) const KEYS: &[Key] = &[
         "allow",
         "forbid",
         "Whether a run may begin while an earlier one is active: `allow` or `forbid`.",
-    ),
-    later(
-        Section::Job,
-        "secrets",
-        "Names of secrets that the job gets.",
     ),
     later(
         Section::Job,
@@ -569,6 +586,8 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("arguments", "args"),
     ("environment", "env"),
     ("variables", "env"),
+    ("secret", "secrets"),
+    ("credentials", "secrets"),
     ("misfire", "missed"),
     ("catch_up", "missed"),
     ("overlap", "concurrency"),

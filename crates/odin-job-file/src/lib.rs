@@ -39,6 +39,7 @@ mod read;
 mod reference;
 mod schedule;
 mod schema;
+mod secrets;
 mod size;
 mod suggestion;
 pub mod template;

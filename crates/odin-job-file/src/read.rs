@@ -6,7 +6,8 @@ use std::time::Duration;
 use odin_model::job::JobNameError;
 use odin_model::output::OUTPUT_BYTES_MAX_DEFAULT;
 use odin_model::{
-    Children, Concurrency, JobId, JobName, JobSpec, Limits, Missed, OnCancel, Program, Timeouts,
+    Children, Concurrency, JobId, JobName, JobSpec, Limits, Missed, OnCancel, Program, SecretName,
+    SecretUse, Timeouts,
 };
 use odin_schedule::{DstPolicy, Schedule};
 
@@ -18,7 +19,7 @@ use crate::fault::{FILE_BYTES_MAX, Fault, quoted};
 use crate::fields::Fields;
 use crate::keys::Section;
 use crate::mistake::{Mistake, Mistakes, Notes};
-use crate::{choice, environment, execution, program, schedule, text};
+use crate::{choice, environment, execution, program, schedule, secrets, text};
 
 /// The most that a job's texts may come to, in bytes: a job travels in one replicated command, which has a bound of
 /// 256 KiB.
@@ -103,10 +104,14 @@ pub struct JobFile {
     pub on_cancel: Option<OnCancel>,
     /// What a fixed time does when the clock jumps.
     pub dst: DstPolicy,
+    /// The secrets that its processes get, in the order of names.
+    pub secrets: Vec<SecretUse>,
     /// What the deployer should know.
     pub warnings: Vec<Mistake>,
     /// Where the text names the code file and each of `files`.
     pub(crate) places: Vec<(BundlePath, Range<usize>)>,
+    /// Where the text names each of `secrets`.
+    pub(crate) secret_places: Vec<Range<usize>>,
 }
 
 impl JobFile {
@@ -123,6 +128,13 @@ impl JobFile {
         };
         let (_, place) = self.places.iter().find(|(named, _)| holds(named))?;
         Some(place.clone())
+    }
+
+    /// Where the text names a secret. `None`: it does not.
+    #[must_use]
+    pub fn place_of_secret(&self, name: &SecretName) -> Option<Range<usize>> {
+        let position = self.secrets.iter().position(|used| used.name == *name)?;
+        self.secret_places.get(position).cloned()
     }
 
     /// The job as a version stores it; `timezone` counts when the file names none.
@@ -151,6 +163,7 @@ impl JobFile {
             children: self.children,
             on_cancel: self.on_cancel.clone(),
             dst: self.dst,
+            secrets: self.secrets.clone(),
         }
     }
 }
@@ -272,6 +285,7 @@ fn read_fields(
     files.sort();
     files.dedup();
     let env = environment::read(job, notes);
+    let (secrets, secret_places) = secrets::read(job, &env, notes).into_iter().unzip();
     let execution = execution::read(job, notes);
     let grace = read_duration(job, "grace", notes).unwrap_or(defaults.grace);
     let missed = choice::read_missed(job, notes);
@@ -306,8 +320,10 @@ fn read_fields(
         children: execution.children,
         on_cancel: execution.on_cancel,
         dst: execution.dst,
+        secrets,
         warnings: Vec::new(),
         places,
+        secret_places,
     };
     check_size(&file, notes);
     Some(file)

@@ -104,6 +104,13 @@ fn shape(key: &Key) -> Map<String, Value> {
         Shape::CommandOrSection(inner) => {
             json!({"anyOf": [{"type": "string"}, list(), Value::Object(section(inner))]})
         }
+        Shape::NamesOrChoices(words) => {
+            let name = "^[A-Za-z_][A-Za-z0-9_]*$";
+            json!({"anyOf": [
+                {"type": "array", "items": {"type": "string", "pattern": name}},
+                {"type": "object", "propertyNames": {"pattern": name}, "additionalProperties": {"enum": words}},
+            ]})
+        }
         Shape::Later => json!(false),
     };
     object(&value)

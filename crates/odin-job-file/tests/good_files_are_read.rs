@@ -120,6 +120,22 @@ fn how_a_run_is_executed_is_read() {
 }
 
 #[test]
+fn secrets_are_a_list_or_a_mapping() {
+    let uses = |text: &str| -> Vec<String> {
+        let secrets = good(&minimal(text)).spec("UTC").secrets;
+        let word = |it: &odin_model::SecretUse| format!("{} {}", it.name, it.delivery.word());
+        secrets.iter().map(word).collect()
+    };
+    assert_eq!(uses("  secrets: [B, A]\n"), ["A env", "B env"]);
+    let mapping = "  secrets: {TLS: file, A: env, B: }\n";
+    assert_eq!(uses(mapping), ["A env", "B env", "TLS file"]);
+    assert!(uses("  secrets:\n").is_empty());
+    let file = good(&minimal("  secrets: [B, A]\n"));
+    let place = file.place_of_secret(&file.secrets[1].name).unwrap();
+    assert_eq!(&file.text[place], "B");
+}
+
+#[test]
 fn an_id_that_yaml_takes_for_a_number_stays_the_text() {
     for id in [
         "123456789012",

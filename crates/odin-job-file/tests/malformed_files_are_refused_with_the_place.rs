@@ -272,7 +272,16 @@ fn a_schedule_is_underlined_at_the_word_that_is_wrong() {
 #[test]
 fn a_key_that_does_nothing_is_refused_and_underlined() {
     for (lines, code, underlined) in [
-        ("secrets: [API_KEY]", "file/not-supported-yet", "secrets"),
+        ("secrets: API_KEY", "file/wrong-type", "API_KEY"),
+        ("secrets: [[API_KEY]]", "file/wrong-type", "[API_KEY]"),
+        ("secrets: [A, B-C]", "file/bad-secret-name", "B-C"),
+        ("secrets: [ODIN_X]", "file/bad-secret-name", "ODIN_X"),
+        ("secrets: ['']", "file/bad-secret-name", "''"),
+        ("secrets: {A: fil}", "file/unknown-value", "fil"),
+        ("secrets: {A: [file]}", "file/wrong-type", "[file]"),
+        ("secrets: [A, B, A]", "file/secret-clash", "A"),
+        ("env: {KEY: x}\nsecrets: [KEY]", "file/secret-clash", "KEY"),
+        ("secret: [A]", "file/unknown-key", "secret"),
         ("retries: 0", "file/not-supported-yet", "retries"),
         (
             "retries: {max: 3, backoff: exponential}",

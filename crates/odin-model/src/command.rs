@@ -12,6 +12,7 @@ use crate::id::{BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber
 use crate::job::{JobName, JobSpec, JobState, Visibility};
 use crate::node::NodeFacts;
 use crate::owner::{Principal, Role};
+use crate::secret::{SecretChange, SecretRefusal};
 
 /// The largest command that is proposed.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
@@ -131,6 +132,8 @@ pub enum Command {
     },
     /// Next due times, after a calendar or the zone rules changed.
     Recompute(Recompute),
+    /// A secret is set, removed or shared. Its value is sealed before it gets here.
+    Secret(Box<SecretChange>),
 }
 
 /// A setting of the whole cluster.
@@ -401,6 +404,15 @@ pub enum Refusal {
         /// How many there are.
         count: u64,
     },
+    /// A secret cannot be changed so, or not be used by the job.
+    #[error(transparent)]
+    Secret(SecretRefusal),
+}
+
+impl From<SecretRefusal> for Refusal {
+    fn from(refusal: SecretRefusal) -> Self {
+        Self::Secret(refusal)
+    }
 }
 
 impl Refusal {
@@ -425,6 +437,7 @@ impl Refusal {
             Self::NoSuchCalendar(_) => "calendar/not-found",
             Self::CalendarNotPermitted { .. } => "calendar/not-permitted",
             Self::TooManyCalendars { .. } => "calendar/too-many",
+            Self::Secret(refusal) => refusal.code(),
         }
     }
 }

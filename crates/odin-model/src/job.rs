@@ -17,6 +17,7 @@ use crate::on_cancel::OnCancel;
 use crate::output::OUTPUT_BYTES_MAX_DEFAULT;
 use crate::owner::Owner;
 use crate::run::Outcome;
+use crate::secret::SecretUse;
 use crate::stored_spec::StoredSpec;
 use crate::timeouts::Timeouts;
 
@@ -204,6 +205,8 @@ pub struct JobSpec {
     pub on_cancel: Option<OnCancel>,
     /// What a fixed time does when the clock jumps.
     pub dst: DstPolicy,
+    /// The secrets that its processes get, in the order of names.
+    pub secrets: Vec<SecretUse>,
 }
 
 impl JobSpec {
@@ -234,6 +237,7 @@ impl JobSpec {
             children: Children::default(),
             on_cancel: None,
             dst: DstPolicy::default(),
+            secrets: Vec::new(),
         }
     }
 }

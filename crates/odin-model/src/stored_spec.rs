@@ -14,6 +14,7 @@ use crate::job::{JobName, JobSpec, Program};
 use crate::limits::Limits;
 use crate::missed::Missed;
 use crate::on_cancel::OnCancel;
+use crate::secret::SecretUse;
 use crate::timeouts::Timeouts;
 
 /// See the module.
@@ -43,6 +44,7 @@ enum Setting {
     Children(Children),
     OnCancel(OnCancel),
     Dst(#[serde(with = "crate::daylight")] DstPolicy),
+    Secrets(Vec<SecretUse>),
 }
 
 impl From<JobSpec> for StoredSpec {
@@ -66,6 +68,7 @@ impl From<JobSpec> for StoredSpec {
             children,
             on_cancel,
             dst,
+            secrets,
         } = spec;
         let settings = [
             differs(timeouts).map(Setting::Timeouts),
@@ -73,6 +76,7 @@ impl From<JobSpec> for StoredSpec {
             differs(children).map(Setting::Children),
             on_cancel.map(Setting::OnCancel),
             differs(dst).map(Setting::Dst),
+            differs(secrets).map(Setting::Secrets),
         ];
         Self {
             name,
@@ -117,6 +121,7 @@ impl From<StoredSpec> for JobSpec {
                 Setting::Children(it) => spec.children = it,
                 Setting::OnCancel(it) => spec.on_cancel = Some(it),
                 Setting::Dst(it) => spec.dst = it,
+                Setting::Secrets(it) => spec.secrets = it,
             }
         }
         spec

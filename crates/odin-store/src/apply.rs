@@ -17,6 +17,7 @@ mod node;
 mod report;
 mod run;
 mod run_now;
+mod secret;
 mod setting;
 
 use std::collections::BTreeMap;
@@ -142,6 +143,7 @@ impl<'a> Batch<'a> {
                 command,
             } => keyed::apply(self, &keyed::Key { principal, key }, digest, *at, command),
             Command::Set { by, setting } => setting::apply(self, by, setting),
+            Command::Secret(change) => secret::apply(self, change),
             Command::SetCalendar(set) => calendar::set(self, set),
             Command::RemoveCalendar { by, name } => calendar::remove(self, by, name),
             Command::Recompute(sweep) => calendar::recompute(self, sweep),

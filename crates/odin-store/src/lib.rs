@@ -17,6 +17,7 @@ mod reader;
 #[cfg(test)]
 mod scenario;
 mod schema;
+mod secrets;
 mod settings;
 mod snapshot;
 mod state_hash;
@@ -26,7 +27,10 @@ mod view;
 pub use checkpoint::{Checkpoint, Checkpointer};
 pub use effect::{CancelWhen, Effect};
 pub use error::StoreError;
-pub use reader::{CancelRequest, JobsAfter, JobsPage, OpenRun, Reader, RunsOf, RunsPage, Version};
+pub use reader::{
+    CancelRequest, JobsAfter, JobsPage, OpenRun, Reader, RunsOf, RunsPage, SecretEntry,
+    SecretsAfter, SecretsPage, Version,
+};
 pub use snapshot::Frozen;
 pub use store::{Applied, Entry, Store};
 pub use view::{Counts, View};

@@ -9,12 +9,14 @@ mod jobs;
 mod ledger;
 mod pool;
 mod runs;
+mod secrets;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use jobs::{JobsAfter, JobsPage, Version};
 pub use runs::{CancelRequest, OpenRun, RunsOf, RunsPage};
+pub use secrets::{SecretEntry, SecretsAfter, SecretsPage};
 
 use crate::StoreError;
 use pool::Pool;

@@ -136,11 +136,42 @@ CREATE TABLE moved_dues (
     moved_at INTEGER NOT NULL
 ) STRICT;
 
+-- Values are sealed by a key that is not here; `key` names it.
+CREATE TABLE secrets (
+    owner_uid INTEGER NOT NULL,
+    owner_user TEXT NOT NULL,
+    name TEXT NOT NULL,
+    key BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    set_at INTEGER NOT NULL,
+    PRIMARY KEY (owner_uid, owner_user, name)
+) STRICT;
+
+-- For each user, a name means at most one secret of others.
+CREATE TABLE secret_shares (
+    with_uid INTEGER NOT NULL,
+    with_user TEXT NOT NULL,
+    name TEXT NOT NULL,
+    owner_uid INTEGER NOT NULL,
+    owner_user TEXT NOT NULL,
+    shared_at INTEGER NOT NULL,
+    PRIMARY KEY (with_uid, with_user, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX secret_shares_by_owner ON secret_shares (owner_uid, owner_user, name);
+
+-- The secrets that current versions of listed jobs name.
+CREATE TABLE job_secrets (
+    job INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (job, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_secrets_by_name ON job_secrets (name);
+
 INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 10] = [
+pub(crate) const REPLICATED: [(&str, &str); 13] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -151,6 +182,9 @@ pub(crate) const REPLICATED: [(&str, &str); 10] = [
     ("keyed_replies", "principal, key"),
     ("calendars", "name"),
     ("moved_dues", "number"),
+    ("secrets", "owner_uid, owner_user, name"),
+    ("secret_shares", "with_uid, with_user, name"),
+    ("job_secrets", "job, name"),
 ];
 
 /// Makes the tables in a new file; in an old one, checks that this build can read it.

@@ -5,7 +5,7 @@ use odin_model::job::Visibility;
 use odin_model::{JobId, JobState, Refusal, Reply};
 
 use super::job::{JobRow, NewVersion};
-use super::{Batch, Stop, job, need_operator};
+use super::{Batch, Stop, job, need_operator, secret};
 
 /// What a deployment is of.
 enum Target {
@@ -29,6 +29,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, deploy: &Deploy) -> Result<Reply, Sto
             if deploy.visibility == Visibility::Listed {
                 job::need_free_name(batch.conn, &deploy.by.user, &deploy.spec.name, None)?;
             }
+            secret::need_usable(batch.conn, &deploy.by.user, &deploy.spec)?;
             let due = deploy.due;
             if due.next_due.is_some_and(|next| next <= due.after) {
                 return Err(Refusal::DueOutOfDate { job: id }.into());
@@ -51,6 +52,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, deploy: &Deploy) -> Result<Reply, Sto
             if visibility == Visibility::Listed {
                 job::need_free_name(batch.conn, &known.owner, &deploy.spec.name, Some(known.id))?;
             }
+            secret::need_usable(batch.conn, &known.owner, &deploy.spec)?;
             let next_due = job::need_due(&known, &deploy.due, deploy.at)?;
             let next_due = next_due.filter(|_| known.state == JobState::Enabled);
             Ok(job::add_version(

@@ -11,7 +11,7 @@ use odin_model::{
 use odin_scheduling::judge::Policy;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Batch, Stop, policy_of, run};
+use super::{Batch, Stop, policy_of, run, secret};
 use crate::{Effect, StoreError, columns};
 
 /// What an edit has to know of a job.
@@ -250,6 +250,7 @@ pub(super) fn insert(
         columns::at(version.at),
     ])?;
     insert_version(batch.conn, id, VersionNumber::FIRST, version)?;
+    secret::note_uses(batch.conn, id, version.spec, visibility)?;
     batch.changes.due(id, None, next_due);
     batch.changes.jobs += i64::from(visibility == Visibility::Listed);
     Ok(changed(batch, id, VersionNumber::FIRST, true, Vec::new()))
@@ -281,6 +282,7 @@ pub(super) fn add_version(
         columns::concurrency(policy.concurrency),
     ])?;
     insert_version(batch.conn, job.id, number, version)?;
+    secret::note_uses(batch.conn, job.id, version.spec, visibility)?;
     batch.changes.due(job.id, job.next_due, next_due);
     batch.changes.jobs += i64::from(visibility == Visibility::Listed)
         - i64::from(job.visibility == Visibility::Listed);
@@ -341,6 +343,9 @@ pub(super) fn set_state(
         columns::at_option(next_due),
     ))?;
     batch.changes.due(job.id, job.next_due, next_due);
+    if state == JobState::Removed {
+        secret::forget_uses(batch.conn, job.id)?;
+    }
     if state == JobState::Removed && job.visibility == Visibility::Listed {
         batch.changes.jobs -= 1;
     }
