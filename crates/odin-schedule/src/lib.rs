@@ -75,6 +75,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod calendar;
+mod convert;
 mod cron;
 mod day_search;
 mod dst;
@@ -94,6 +95,7 @@ mod warning;
 mod words;
 mod zone;
 
+pub use convert::{CannotSay, CronDialect, CronText, to_cron, to_english};
 pub use cron::CronMistake;
 pub use dst::{DstPolicy, GapPolicy, RepeatPolicy};
 pub use error::{ScheduleError, ScheduleErrorKind, TEXT_BYTES_MAX};
