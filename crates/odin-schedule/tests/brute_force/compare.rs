@@ -103,7 +103,7 @@ fn same(
         }
     }
     for _ in 0..200 {
-        let asked = draw.from_to(from, to);
+        let asked = draw.between(from, to);
         let after = expected.partition_point(|&due| due <= asked);
         let next = expected.get(after).copied();
         let before = expected[..expected.partition_point(|&due| due < asked)]
@@ -123,7 +123,7 @@ fn same(
             before,
             |due| due < from,
         )?;
-        let end = draw.from_to(asked, to);
+        let end = draw.between(asked, to);
         let (found, counted) = (
             zoned.count(at(asked), at(end)),
             within(expected, asked, end).len(),

@@ -45,25 +45,25 @@ impl Field {
             values: Vec::new(),
             star: false,
         };
-        for index in 0..draw.from_to(1, 3) {
-            let (text, values): (String, Vec<i64>) = match draw.from_to(0, 9) {
+        for index in 0..draw.between(1, 3) {
+            let (text, values): (String, Vec<i64>) = match draw.between(0, 9) {
                 0..=4 => {
-                    let value = draw.from_to(first, last);
+                    let value = draw.between(first, last);
                     (value.to_string(), vec![value])
                 }
                 5..=7 => {
-                    let from = draw.from_to(first, last);
-                    let to = draw.from_to(from, last);
+                    let from = draw.between(first, last);
+                    let to = draw.between(from, last);
                     (format!("{from}-{to}"), (from..=to).collect())
                 }
                 8 => {
-                    let (from, step) = (draw.from_to(first, last), draw.from_to(1, 9));
-                    let to = draw.from_to(from, last);
+                    let (from, step) = (draw.between(first, last), draw.between(1, 9));
+                    let to = draw.between(from, last);
                     let values = (from..=to).filter(|value| (value - from) % step == 0);
                     (format!("{from}-{to}/{step}"), values.collect())
                 }
                 _ => {
-                    let step = draw.from_to(2, 9);
+                    let step = draw.between(2, 9);
                     let values = whole
                         .iter()
                         .copied()
@@ -94,7 +94,7 @@ impl Cron {
     pub(crate) fn draw(draw: &mut Draw, with_seconds: bool) -> Cron {
         // Clocks change in the first hours of a day.
         let hour = if draw.percent(50) {
-            Field::one(draw.from_to(0, 3))
+            Field::one(draw.between(0, 3))
         } else {
             Field::draw(draw, 0, 23)
         };
@@ -115,7 +115,7 @@ impl Cron {
         // A step of month days and an nth weekday together are refused.
         let plain = cron.month_day.text == "*" || !cron.month_day.star;
         if plain && !cron.weekday.star && draw.percent(20) {
-            let (nth, weekday) = (draw.from_to(1, 6), draw.from_to(0, 6));
+            let (nth, weekday) = (draw.between(1, 6), draw.between(0, 6));
             cron.nth = Some((nth, weekday));
             cron.weekday.text += &match nth {
                 6 => format!(",{weekday}L"),

@@ -18,7 +18,7 @@ impl Draw {
     }
 
     /// A number from `first` to `last`, both included.
-    pub(crate) fn from_to(&mut self, first: i64, last: i64) -> i64 {
+    pub(crate) fn between(&mut self, first: i64, last: i64) -> i64 {
         first + (self.number() % (last - first + 1).unsigned_abs()) as i64
     }
 
@@ -33,7 +33,7 @@ impl Draw {
 
     /// So many different numbers from `first` to `last`, ascending; fewer if they coincide.
     pub(crate) fn several(&mut self, count: i64, first: i64, last: i64) -> Vec<i64> {
-        let mut values: Vec<i64> = (0..count).map(|_| self.from_to(first, last)).collect();
+        let mut values: Vec<i64> = (0..count).map(|_| self.between(first, last)).collect();
         values.sort_unstable();
         values.dedup();
         values

@@ -51,7 +51,7 @@ pub(crate) fn model(draw: &mut Draw, clock: &Clock, with_seconds: bool) -> Model
     let count = if draw.percent(70) {
         1
     } else {
-        draw.from_to(2, 3)
+        draw.between(2, 3)
     };
     let clauses = (0..count)
         .map(|index| {
@@ -105,7 +105,7 @@ fn settle(model: &mut Model, draw: &mut Draw) {
 }
 
 fn what(draw: &mut Draw, clock: &Clock, with_seconds: bool) -> What {
-    match draw.from_to(0, 99) {
+    match draw.between(0, 99) {
         0..=39 => What::Fixed {
             days: days(draw),
             times: times(draw, with_seconds),
@@ -115,19 +115,19 @@ fn what(draw: &mut Draw, clock: &Clock, with_seconds: bool) -> What {
             times: times(draw, with_seconds),
         },
         48..=52 => {
-            let dates = (0..draw.from_to(1, 3)).map(|_| near(draw, clock)).collect();
+            let dates = (0..draw.between(1, 3)).map(|_| near(draw, clock)).collect();
             What::Once {
                 dates,
                 times: times(draw, with_seconds),
             }
         }
         53..=79 => What::Interval(interval(draw, with_seconds)),
-        _ => What::Cron(Cron::draw(draw, with_seconds)),
+        _ => What::Cron(Box::new(Cron::draw(draw, with_seconds))),
     }
 }
 
 fn times(draw: &mut Draw, with_seconds: bool) -> Vec<i64> {
-    let mut times: Vec<i64> = (0..draw.from_to(1, 4))
+    let mut times: Vec<i64> = (0..draw.between(1, 4))
         .map(|_| time(draw, with_seconds))
         .collect();
     times.sort_unstable();
@@ -137,12 +137,12 @@ fn times(draw: &mut Draw, with_seconds: bool) -> Vec<i64> {
 
 /// A time of day, mostly in the hours in which clocks change.
 fn time(draw: &mut Draw, with_seconds: bool) -> i64 {
-    let minute = match draw.from_to(0, 5) {
-        0..=2 => draw.from_to(0, 239),
+    let minute = match draw.between(0, 5) {
+        0..=2 => draw.between(0, 239),
         3 => draw.one_of(&[0, 60, 90, 120, 150, 180, 720, 1439]),
-        _ => draw.from_to(0, 1439),
+        _ => draw.between(0, 1439),
     };
-    let second = if with_seconds { draw.from_to(0, 59) } else { 0 };
+    let second = if with_seconds { draw.between(0, 59) } else { 0 };
     minute * 60 + second
 }
 
@@ -155,10 +155,10 @@ fn some_months(draw: &mut Draw, percent: u64) -> Vec<i64> {
 }
 
 fn weekday_set(draw: &mut Draw) -> u8 {
-    match draw.from_to(0, 3) {
+    match draw.between(0, 3) {
         0 => 0b001_1111,
         1 => 0b110_0000,
-        _ => draw.from_to(1, 126) as u8,
+        _ => draw.between(1, 126) as u8,
     }
 }
 
@@ -166,11 +166,11 @@ fn days(draw: &mut Draw) -> Days {
     let months = some_months(draw, 15);
     // The 31st of months that have none is refused.
     let last = if months.is_empty() { 31 } else { 28 };
-    let items = match draw.from_to(0, 9) {
+    let items = match draw.between(0, 9) {
         0..=2 => vec![DayItem::Every],
         3..=4 => vec![DayItem::Weekdays(weekday_set(draw))],
         5..=6 => {
-            let several = draw.from_to(1, 3);
+            let several = draw.between(1, 3);
             let mut items: Vec<DayItem> = draw
                 .several(several, 1, last)
                 .into_iter()
@@ -187,17 +187,17 @@ fn days(draw: &mut Draw) -> Days {
         7 => {
             let mut items: Vec<DayItem> = Vec::new();
             if draw.percent(20) {
-                items.push(DayItem::MonthDay(draw.from_to(1, last)));
+                items.push(DayItem::MonthDay(draw.between(1, last)));
             }
-            for _ in 0..draw.from_to(1, 2) {
-                items.push(DayItem::Nth(draw.from_to(1, 6), draw.from_to(0, 6)));
+            for _ in 0..draw.between(1, 2) {
+                items.push(DayItem::Nth(draw.between(1, 6), draw.between(0, 6)));
             }
             items
         }
         8 => {
-            let dates = (0..draw.from_to(1, 3)).map(|_| {
-                let month = draw.from_to(1, 12);
-                DayItem::Date(month, draw.from_to(1, if month == 2 { 29 } else { 30 }))
+            let dates = (0..draw.between(1, 3)).map(|_| {
+                let month = draw.between(1, 12);
+                DayItem::Date(month, draw.between(1, if month == 2 { 29 } else { 30 }))
             });
             return Days {
                 items: dates.collect(),
@@ -229,7 +229,7 @@ fn interval(draw: &mut Draw, with_seconds: bool) -> Interval {
         draw.one_of(&STEPS)
     };
     let divides = 86_400 % (number * unit) == 0;
-    let past = (unit == 3600 && divides && draw.percent(30)).then(|| draw.from_to(0, 59));
+    let past = (unit == 3600 && divides && draw.percent(30)).then(|| draw.between(0, 59));
     let window = draw
         .percent(40)
         .then(|| (time(draw, false), time(draw, with_seconds)));
@@ -264,18 +264,18 @@ fn interval(draw: &mut Draw, with_seconds: bool) -> Interval {
 fn near(draw: &mut Draw, clock: &Clock) -> i64 {
     let jumps = clock.jumps();
     if !jumps.is_empty() && draw.percent(40) {
-        return draw.one_of(&jumps).div_euclid(1440) + draw.from_to(-1, 1);
+        return draw.one_of(&jumps).div_euclid(1440) + draw.between(-1, 1);
     }
     let (first, last) = (clock.minutes[0].1, clock.minutes[clock.minutes.len() - 1].1);
-    draw.from_to(first / 1440, last / 1440)
+    draw.between(first / 1440, last / 1440)
 }
 
 fn tail(draw: &mut Draw, clock: &Clock, what: &What) -> Tail {
     let mut tail = Tail::default();
     // An interval that starts or ends inside a repeated hour could be read in two ways.
     let at = |draw: &mut Draw| match what {
-        What::Interval(_) | What::Cron(_) => draw.from_to(6, 22) * 3600,
-        _ => draw.from_to(0, 1439) * 60,
+        What::Interval(_) | What::Cron(_) => draw.between(6, 22) * 3600,
+        _ => draw.between(0, 1439) * 60,
     };
     // Behind `every 3 days` a time of day is that of its days, not of the bound.
     let has_time = !matches!(what, What::Interval(interval) if interval.unit == 86_400);
@@ -285,10 +285,10 @@ fn tail(draw: &mut Draw, clock: &Clock, what: &What) -> Tail {
         }
         tail.months = some_months(draw, 20);
         if draw.percent(20) {
-            tail.yearly = vec![(draw.from_to(1, 12), draw.from_to(1, 28))];
+            tail.yearly = vec![(draw.between(1, 12), draw.between(1, 28))];
         }
         if draw.percent(40) {
-            tail.dates = (0..draw.from_to(1, 3)).map(|_| near(draw, clock)).collect();
+            tail.dates = (0..draw.between(1, 3)).map(|_| near(draw, clock)).collect();
         }
     }
     if draw.percent(35) {

@@ -34,7 +34,7 @@ pub(crate) enum What {
         times: Vec<i64>,
     },
     Interval(Interval),
-    Cron(Cron),
+    Cron(Box<Cron>),
 }
 
 #[derive(Debug, Clone)]

@@ -116,7 +116,7 @@ fn interval_words(interval: &Interval, draw: &mut Draw) -> String {
 
 fn shuffle(parts: &mut [String], draw: &mut Draw) {
     for index in (1..parts.len()).rev() {
-        parts.swap(index, draw.from_to(0, index as i64) as usize);
+        parts.swap(index, draw.between(0, index as i64) as usize);
     }
 }
 
@@ -145,7 +145,7 @@ fn items(items: &[DayItem], draw: &mut Draw) -> String {
                 };
                 format!("{nth} {}", WEEKDAYS[weekday as usize])
             }
-            DayItem::Date(month, day) => match draw.from_to(0, 2) {
+            DayItem::Date(month, day) => match draw.between(0, 2) {
                 0 => format!("{} {}", MONTHS[month as usize - 1], ordinal(day)),
                 1 => format!("{} of {}", ordinal(day), MONTHS[month as usize - 1]),
                 _ => format!("{} {}", ordinal(day), MONTHS[month as usize - 1]),
@@ -210,7 +210,7 @@ fn clock(second: i64, draw: &mut Draw) -> String {
     }
     let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
     let half = if hour < 12 { "am" } else { "pm" };
-    match draw.from_to(0, 4) {
+    match draw.between(0, 4) {
         0 => format!("{twelve}:{minute:02}{seconds}{half}"),
         1 => format!("{twelve}:{minute:02}{seconds} {half}"),
         2 if (minute, second) == (0, 0) => format!("{twelve}{half}"),
@@ -222,7 +222,7 @@ fn clock(second: i64, draw: &mut Draw) -> String {
 fn date(number: i64, draw: &mut Draw) -> String {
     let date = Day::date(number);
     let (year, month, day) = (date.year(), i64::from(date.month()), i64::from(date.day()));
-    match draw.from_to(0, 3) {
+    match draw.between(0, 3) {
         0 => format!("{} {} {year}", MONTHS[month as usize - 1], ordinal(day)),
         1 => format!("{} of {} {year}", ordinal(day), MONTHS[month as usize - 1]),
         _ => format!("{year:04}-{month:02}-{day:02}"),
