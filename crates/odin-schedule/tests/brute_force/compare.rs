@@ -102,8 +102,17 @@ fn same(
             same_backwards(zoned, within(expected, from, to), from, to)?;
         }
     }
-    for _ in 0..200 {
-        let asked = draw.between(from, to);
+    let mut asked: Vec<i64> = (0..200).map(|_| draw.between(from, to)).collect();
+    // Right at a jump, and right at an occurrence, is where a search goes wrong.
+    let mut edges: Vec<i64> = clock.jumps().iter().map(|jump| jump * 60).collect();
+    edges.extend(
+        (0..20)
+            .filter(|_| !expected.is_empty())
+            .map(|_| draw.one_of(expected)),
+    );
+    asked.extend(edges.iter().flat_map(|edge| edge - 2..=edge + 2));
+    asked.retain(|asked| (from..=to).contains(asked));
+    for asked in asked {
         let after = expected.partition_point(|&due| due <= asked);
         let next = expected.get(after).copied();
         let before = expected[..expected.partition_point(|&due| due < asked)]
