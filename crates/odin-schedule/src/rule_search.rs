@@ -149,8 +149,11 @@ impl WallInZone<'_> {
     /// The first occurrence at or after a second.
     pub(crate) fn next(self, from: i64) -> Option<i64> {
         let mut from = from;
+        let mut stretch = match self.begin(from) {
+            (_, Some(due)) => return Some(due),
+            (stretch, None) => stretch,
+        };
         loop {
-            let stretch = stretch_at(self.zone, from);
             let local = self.wall.next(self.low(from, stretch.offset));
             if let Some(local) = local
                 && local < self.high(stretch)
@@ -169,6 +172,22 @@ impl WallInZone<'_> {
                 None if !near => return None,
                 Some(_) | None => after.at,
             };
+            stretch = stretch_at(self.zone, from);
+        }
+    }
+
+    /// The stretch in which a search from a second begins, and the occurrence at that
+    /// very second which stands for a gap that ends there.
+    fn begin(self, from: i64) -> (Stretch, Option<i64>) {
+        // One second earlier, the stretch shows its end without another look-up.
+        let stretch = stretch_at(self.zone, from - 1);
+        match stretch.after {
+            Some(after) if after.at <= from => {
+                let due = self.gap_occurrence(after, stretch.offset);
+                let due = due.filter(|&due| due == from);
+                (stretch_at(self.zone, from), due)
+            }
+            Some(_) | None => (stretch, None),
         }
     }
 
@@ -215,6 +234,14 @@ impl WallInZone<'_> {
     pub(crate) fn count(self, from: i64, to: i64) -> u64 {
         let (mut from, to) = (from.max(FIRST_SECOND), to.min(LAST_SECOND));
         let mut count = 0;
+        if from <= to
+            && let (stretch, Some(due)) = self.begin(from)
+            && !self
+                .wall
+                .any_in(due + stretch.offset, due + stretch.offset + 1)
+        {
+            count += 1;
+        }
         while from <= to {
             let stretch = stretch_at(self.zone, from);
             let end = stretch.after.map_or(to, |after| to.min(after.at - 1));

@@ -259,3 +259,21 @@ fn a_whole_missing_day_can_be_skipped() {
         &["12-23 09:00-10:00", "01-06 09:00+14:00"],
     );
 }
+
+#[test]
+fn the_end_of_a_gap_is_found_from_the_very_second_before_it() {
+    let zone = find_zone("America/New_York").unwrap();
+    let daily = parse("every day at 02:30").unwrap().in_zone(&zone);
+    let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+    let end = at("2026-03-08T07:00:00Z");
+    assert_eq!(daily.next_after(at("2026-03-08T06:59:59Z")), Some(end));
+    assert_eq!(daily.next_after(at("2026-03-08T06:59:59.999Z")), Some(end));
+    assert_eq!(daily.previous_before(at("2026-03-08T07:00:01Z")), Some(end));
+    assert_eq!(daily.count(end, end), 1);
+    assert_eq!(daily.occurrences(end, end).collect::<Vec<_>>(), [end]);
+    // One that is due there by itself is not counted twice.
+    let both = parse("every day at 02:30 and 03:00")
+        .unwrap()
+        .in_zone(&zone);
+    assert_eq!(both.count(end, end), 1);
+}

@@ -39,19 +39,15 @@ impl Prepared {
     }
 }
 
-/// Reads, checks, compiles where needed, and packs. Nothing is written and nobody is asked.
-pub(crate) fn prepare(path: &Path, purpose: Purpose) -> Result<Prepared, CliError> {
+/// Reads and checks a job file, and gives the path to show. Nothing that it names is looked at.
+pub(crate) fn read(path: &Path, defaults: &Defaults) -> Result<(JobFile, String), CliError> {
     let text = bundle::read_job_file(path).map_err(|error| match error {
         BundleError::Missing { .. } => refused(&error)
             .with_help("Check the path; `odin generate` makes a job file to fill in."),
         error => refused(&error),
     })?;
     let origin = path.display().to_string();
-    let defaults = Defaults {
-        purpose,
-        ..Defaults::default()
-    };
-    let file = odin_job_file::read(&text, &defaults).map_err(|mistakes| {
+    let file = odin_job_file::read(&text, defaults).map_err(|mistakes| {
         CliError::Text(Box::new(TextMistakes {
             origin: origin.clone(),
             mistakes: mistakes
@@ -63,6 +59,16 @@ pub(crate) fn prepare(path: &Path, purpose: Purpose) -> Result<Prepared, CliErro
             text: text.clone(),
         }))
     })?;
+    Ok((file, origin))
+}
+
+/// Reads, checks, compiles where needed, and packs. Nothing is written and nobody is asked.
+pub(crate) fn prepare(path: &Path, purpose: Purpose) -> Result<Prepared, CliError> {
+    let defaults = Defaults {
+        purpose,
+        ..Defaults::default()
+    };
+    let (file, origin) = read(path, &defaults)?;
     // Everything is looked at before a compiler is: it would wait for ever at a FIFO.
     let mut bundle = bundle::collect(path, &file, Vec::new())
         .map_err(|error| refused_at(&error, &file, &origin))?;

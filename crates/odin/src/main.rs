@@ -3,13 +3,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod arguments;
+mod clock_change;
 mod commands;
 mod context;
 mod demo;
 mod deployment;
+mod due_list;
 mod error;
 mod go_build;
+mod local_day;
 mod log_line;
+mod month_grid;
 mod own_codes;
 mod report;
 mod run_output;

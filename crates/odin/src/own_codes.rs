@@ -24,6 +24,7 @@ pub(crate) const TABLE: &[OwnCode] = &[
         Exit::Refused,
         "Not a server's address or port",
     ),
+    row("cli/bad-duration", Exit::Refused, "Not a duration"),
     row(
         "cli/bad-environment",
         Exit::Refused,
@@ -42,6 +43,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
         "The system gives no random numbers",
     ),
     row("cli/no-runtime", Exit::Failed, "The command cannot start"),
+    row(
+        "cli/no-such-job",
+        Exit::Refused,
+        "A job is named that no job file of the folder has",
+    ),
     row(
         "cli/not-a-file",
         Exit::Refused,

@@ -21,9 +21,39 @@ pub(crate) fn stdout_width() -> Option<usize> {
 
 /// Whether colours on stderr reach a person who wants them (<https://no-color.org>).
 pub(crate) fn stderr_has_colour() -> bool {
+    std::io::stderr().is_terminal() && colours_are_wanted()
+}
+
+/// The same for stdout.
+pub(crate) fn stdout_has_colour() -> bool {
+    std::io::stdout().is_terminal() && colours_are_wanted()
+}
+
+fn colours_are_wanted() -> bool {
     let is_off = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    std::io::stderr().is_terminal() && !is_off && !is_dumb
+    !is_off && !is_dumb
+}
+
+/// How a piece of text is emphasised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Style {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// What the reader looks for.
+    Strong,
+    /// What matters less than the rest.
+    Dim,
+}
+
+/// The text in its style, or as it is where there are no colours.
+pub(crate) fn styled(text: &str, style: Style, has_colour: bool) -> String {
+    match style {
+        Style::Strong if has_colour => format!("\u{1b}[1;32m{text}{COLOURS_END}"),
+        Style::Dim if has_colour => format!("\u{1b}[2m{text}{COLOURS_END}"),
+        Style::Plain | Style::Strong | Style::Dim => text.to_owned(),
+    }
 }
 
 /// Text for a terminal, on one line: control characters and invisible ones are spelled out.

@@ -130,7 +130,7 @@ fn worse(one: Option<Exit>, other: Exit) -> Exit {
 }
 
 /// The job files of a directory, by name. Other YAML is left out, and said to be.
-fn job_files(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
+pub(crate) fn job_files(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     let failed = |error: std::io::Error| CliError::file(directory, &error);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(failed)? {

@@ -2,20 +2,20 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use odin_schedule::ZonedSchedule;
-use odin_wire::{LIMIT_MAX, Occurrences};
+use odin_wire::LIMIT_MAX;
+use serde::Serialize;
 
+use super::reading::ReadingArgs;
+use crate::clock_change;
 use crate::context::Context;
+use crate::due_list;
 use crate::error::CliError;
-use crate::times;
 
 /// `odin schedule next`.
 #[derive(Debug, Args)]
 pub(crate) struct NextArgs {
-    /// The schedule, such as "every weekday at 09:00"
-    #[arg(value_name = "TEXT")]
-    text: String,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Only occurrences after this time, local or RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -26,61 +26,65 @@ pub(crate) struct NextArgs {
     /// Only occurrences at this time or before
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// The IANA zone in which it is read when it names none [default: this machine's]
-    #[arg(long, value_name = "ZONE")]
-    timezone: Option<String>,
 }
 
 /// How many are shown where nothing is said.
 const COUNT_DEFAULT: u32 = 5;
 
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Next {
+    /// The schedule in its normal form.
+    schedule: String,
+    /// The IANA zone in which it is read.
+    timezone: String,
+    /// Every occurrence is after this.
+    #[serde(with = "odin_wire::as_text")]
+    from: Timestamp,
+    #[serde(with = "odin_wire::as_text::list")]
+    occurrences: Vec<Timestamp>,
+    /// What changes of the clock did to some of them.
+    clock_changes: Vec<Change>,
+}
+
+#[derive(Debug, Serialize)]
+struct Change {
+    #[serde(with = "odin_wire::as_text")]
+    at: Timestamp,
+    /// `moved`, `first_of_two` or `second_of_two`.
+    change: &'static str,
+}
+
 /// Shows when a schedule comes due.
 pub(crate) fn run(args: &NextArgs, context: &Context) -> Result<(), CliError> {
-    let (schedule, zone, timezone) = super::read(&args.text, args.timezone.as_deref())?;
-    let instant = |text: &Option<String>| -> Result<Option<Timestamp>, CliError> {
-        let Some(text) = text else { return Ok(None) };
-        Ok(times::parse(text, &zone)?.first().copied())
-    };
-    let (from, until) = (instant(&args.from)?, instant(&args.until)?);
+    let reading = args.reading.read()?;
+    let from = reading.start(args.from.as_deref(), context)?;
+    let until = args.until.as_deref();
+    let until = until.map(|text| reading.instant(text)).transpose()?;
     let default = if until.is_some() {
         LIMIT_MAX
     } else {
         COUNT_DEFAULT
     };
     let count = usize::try_from(args.count.unwrap_or(default)).unwrap_or(usize::MAX);
-    let zoned = schedule.in_zone(&zone);
-    let occurrences = after(&zoned, from.unwrap_or_else(|| context.now()), until, count);
-    let occurrences = Occurrences {
-        timezone,
-        occurrences,
-    };
-    print(&occurrences, &zone, context)
-}
-
-/// The occurrences strictly after an instant.
-fn after(
-    schedule: &ZonedSchedule,
-    instant: Timestamp,
-    until: Option<Timestamp>,
-    count: usize,
-) -> Vec<Timestamp> {
-    let next = |instant: &Timestamp| schedule.next_after(*instant);
-    std::iter::successors(schedule.next_after(instant), next)
-        .take_while(|due| until.is_none_or(|until| *due <= until))
-        .take(count)
-        .collect()
-}
-
-fn print(occurrences: &Occurrences, zone: &TimeZone, context: &Context) -> Result<(), CliError> {
+    let occurrences = reading.after(from, until, count);
     if context.json() {
-        return context.print_json(occurrences);
+        let change = |due: &Timestamp| {
+            clock_change::of(*due, &reading.zoned).map(|change| Change {
+                at: *due,
+                change: change.word(),
+            })
+        };
+        return context.print_json(&Next {
+            schedule: reading.schedule.canonical(),
+            timezone: reading.timezone.clone(),
+            from,
+            clock_changes: occurrences.iter().filter_map(change).collect(),
+            occurrences,
+        });
     }
-    if occurrences.occurrences.is_empty() {
+    if occurrences.is_empty() {
         return context.print("no occurrence\n");
     }
-    let lines = occurrences.occurrences.iter().map(|due| {
-        let day = due.to_zoned(zone.clone()).strftime("%a").to_string();
-        format!("{day} {}\n", times::in_zone(*due, zone))
-    });
-    context.print(&lines.collect::<String>())
+    context.print(&due_list::table(&occurrences, &reading.zoned, from))
 }
