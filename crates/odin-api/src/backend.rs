@@ -8,7 +8,8 @@ use odin_model::job::Job;
 use odin_model::node::Node;
 use odin_model::output::OutputChunk;
 use odin_model::run::Run;
-use odin_model::{AttemptNumber, Command, NodeId, Owner, Program, Reply};
+use odin_model::secret::SealedSecret;
+use odin_model::{AttemptNumber, Command, NodeId, Owner, Program, Reply, SecretName, SecretValue};
 use odin_store::{Counts, Effect, Reader};
 use odin_wire::{Health, NodeRole};
 use tokio::sync::broadcast;
@@ -56,6 +57,17 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What lacks when this node is to run the program: a warning at deploy, in one sentence. Blocking.
     fn interpreter_missing(&self, program: &Program, env: &[(String, String)]) -> Option<String>;
+
+    /// Seals a secret for the log, bound to its owner and name.
+    ///
+    /// # Errors
+    /// When this node has no key.
+    fn seal(
+        &self,
+        owner: &Owner,
+        name: &SecretName,
+        value: &SecretValue,
+    ) -> Result<SealedSecret, SealError>;
 
     /// The user who runs the server: an admin, and the only owner of jobs unless its uid is 0.
     fn server_user(&self) -> &Owner;
@@ -113,6 +125,28 @@ pub enum ProposeError {
     /// The node is stopping.
     #[error("the server is stopping")]
     Stopped,
+}
+
+/// Why a secret is not sealed or opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// This node does not have the key.
+    #[error("this node does not have the key: {0}")]
+    KeyMissing(String),
+    /// It is not what was sealed for this owner and name.
+    #[error("the stored value is damaged: set it again")]
+    Damaged,
+}
+
+impl SealError {
+    /// Stable across releases.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::KeyMissing(_) => "secret/key-missing",
+            Self::Damaged => "secret/damaged",
+        }
+    }
 }
 
 /// Where in an attempt's output a page begins.

@@ -10,8 +10,9 @@ use odin_job_file::{Defaults, JobFile, Mistakes, Purpose, line_and_column};
 use odin_model::command::Deploy;
 use odin_model::job::{Job, Visibility};
 use odin_model::owner::Role;
+use odin_model::secret::SecretRefusal;
 use odin_model::{
-    BundleHash, Command, JobId, JobState, Principal, Refusal, Reply, Revision, VersionNumber,
+    BundleHash, Command, JobId, JobState, Owner, Principal, Refusal, Reply, Revision, VersionNumber,
 };
 use odin_wire as wire;
 use odin_wire::{BUNDLE_CONTENT_TYPE, DeployQuery, Mistake, Problem};
@@ -228,6 +229,7 @@ impl Plan {
                 return Err(Refusal::NoSuchJob(id).into());
             }
             self.need_free_name(api, &self.caller.user, id).await?;
+            self.need_secrets(api, &self.caller.user).await?;
             return Ok(None);
         };
         if job.state == JobState::Removed || !self.caller.may_change(&job.owner) {
@@ -242,6 +244,7 @@ impl Plan {
             .into());
         }
         self.need_free_name(api, &job.owner, job.id).await?;
+        self.need_secrets(api, &job.owner).await?;
         Ok(Some(job))
     }
 
@@ -277,6 +280,45 @@ impl Plan {
             },
         };
         Ok((job, self.warnings))
+    }
+
+    /// Refuses a file that names secrets which the job's owner has not, each underlined where it is named.
+    async fn need_secrets(&self, api: &Api, owner: &Owner) -> Result<(), Failure> {
+        if self.file.secrets.is_empty() {
+            return Ok(());
+        }
+        let (uses, user) = (self.file.secrets.clone(), owner.clone());
+        let missing = api.read(move |reader| {
+            let mut missing = Vec::new();
+            for used in uses {
+                if reader.usable_secret(&user, &used.name)?.is_none() {
+                    missing.push(used.name);
+                }
+            }
+            Ok(missing)
+        });
+        let mistakes: Vec<_> = missing
+            .await?
+            .into_iter()
+            .map(|name| {
+                let refusal = SecretRefusal::NoSuchSecret {
+                    name: name.clone(),
+                    owner: owner.user.clone(),
+                };
+                let mistake = odin_job_file::Mistake {
+                    code: refusal.code(),
+                    message: refusal.to_string(),
+                    span: self.file.place_of_secret(&name).unwrap_or(0..0),
+                    help: format!("Set it with `odin secret set {name}`."),
+                    severity: odin_job_file::Severity::Error,
+                };
+                to_wire(&self.file.text, &mistake)
+            })
+            .collect();
+        match mistakes.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::of_mistakes(mistakes)),
+        }
     }
 
     async fn need_free_name(

@@ -29,6 +29,7 @@ mod output;
 mod routes;
 mod runs;
 mod schedules;
+mod secrets;
 mod seen;
 #[cfg(test)]
 mod test_bed;
@@ -37,7 +38,8 @@ mod tests;
 
 pub use api::{Api, LEADER_WAIT};
 pub use backend::{
-    Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, User,
+    Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, SealError,
+    User,
 };
 pub use bundles::{bundle_path, remove_unfinished_uploads};
 pub use listen::{Listener, serve};

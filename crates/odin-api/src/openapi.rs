@@ -56,6 +56,11 @@ impl Modify for Token {
         crate::ledger::get,
         crate::schedules::explain,
         crate::schedules::next,
+        crate::secrets::list,
+        crate::secrets::set,
+        crate::secrets::remove,
+        crate::secrets::share,
+        crate::secrets::unshare,
         crate::nodes::list,
         crate::nodes::health,
         crate::nodes::ready,
@@ -96,7 +101,10 @@ mod tests {
         let description: serde_json::Value = serde_json::from_str(&TEXT).unwrap();
         for (path, operations) in description["paths"].as_object().unwrap() {
             for method in operations.as_object().unwrap().keys() {
-                let request = request(&method.to_uppercase(), &path.replace("{id}", "x"));
+                let path = ["{id}", "{name}", "{user}"]
+                    .iter()
+                    .fold(path.clone(), |path, part| path.replace(part, "x"));
+                let request = request(&method.to_uppercase(), &path);
                 let response = bed.send(&root(), request).await;
                 let status = response.status().as_u16();
                 assert!(![404, 405].contains(&status), "{method} {path}: {status}");

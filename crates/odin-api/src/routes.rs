@@ -7,13 +7,14 @@ use axum::extract::Request;
 use axum::http::Uri;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use futures_util::FutureExt;
 
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
     changes, deploy, events, identity, jobs, ledger, nodes, openapi, output, runs, schedules,
+    secrets,
 };
 
 /// All paths, behind the layer that establishes who asks.
@@ -40,6 +41,12 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/ledger", get(ledger::get))
         .route("/schedule/explain", get(schedules::explain))
         .route("/schedule/next", get(schedules::next))
+        .route("/secrets", get(secrets::list))
+        .route("/secrets/{name}", put(secrets::set).delete(secrets::remove))
+        .route(
+            "/secrets/{name}/shares/{user}",
+            put(secrets::share).delete(secrets::unshare),
+        )
         .route("/nodes", get(nodes::list))
         .route("/openapi.json", get(openapi::get));
     Router::new()

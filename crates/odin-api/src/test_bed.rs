@@ -21,8 +21,10 @@ use odin_model::node::{Node, NodeFacts};
 use odin_model::output::OutputSummary;
 use odin_model::owner::Role;
 use odin_model::run::Run;
+use odin_model::secret::{SealedSecret, SealingKeyId};
 use odin_model::{
-    AttemptNumber, Command, NodeId, Owner, Principal, Program, Reply, RunId, Usage, codec,
+    AttemptNumber, Command, NodeId, Owner, Principal, Program, Reply, RunId, SecretName,
+    SecretValue, Usage, codec,
 };
 use odin_store::{Counts, Effect, Entry, Reader, Store, View};
 use odin_wire::{BUNDLE_CONTENT_TYPE, Health, NodeRole};
@@ -32,7 +34,7 @@ use tokio::sync::broadcast;
 
 use crate::identity::Peer;
 use crate::routes::router;
-use crate::{Api, Backend, OutputFault, OutputPage, OutputPosition, ProposeError, User};
+use crate::{Api, Backend, OutputFault, OutputPage, OutputPosition, ProposeError, SealError, User};
 
 /// The token of the test's server.
 pub(crate) const TOKEN: &str = "correct-horse-battery-staple";
@@ -60,6 +62,8 @@ pub(crate) struct Fake {
     pub(crate) faults: Mutex<VecDeque<ProposeError>>,
     /// What is applied right before the next proposals: somebody else was faster.
     pub(crate) first: Mutex<VecDeque<Command>>,
+    /// Whether the node has lost its key.
+    pub(crate) key_is_missing: Mutex<bool>,
     /// What running attempts printed.
     pub(crate) printed: Mutex<Vec<odin_model::output::OutputChunk>>,
 }
@@ -146,6 +150,25 @@ impl Backend for Fake {
             Ok(self.apply(&command))
         }
         .boxed()
+    }
+
+    /// Enough to tell a sealed value from a clear one.
+    fn seal(
+        &self,
+        owner: &Owner,
+        name: &SecretName,
+        value: &SecretValue,
+    ) -> Result<SealedSecret, SealError> {
+        if lock(&self.key_is_missing).to_owned() {
+            return Err(SealError::KeyMissing("secrets.key is missing".to_owned()));
+        }
+        let mut ciphertext = format!("{}/{name}:", owner.user).into_bytes();
+        ciphertext.extend(value.expose().iter().map(|byte| !byte));
+        Ok(SealedSecret {
+            key: SealingKeyId([1; 8]),
+            nonce: [2; 24],
+            ciphertext,
+        })
     }
 
     fn reader(&self) -> &Reader {
@@ -392,6 +415,7 @@ impl TestBed {
             server_user,
             faults: Mutex::default(),
             first: Mutex::default(),
+            key_is_missing: Mutex::default(),
             printed: Mutex::default(),
         });
         let facts = NodeFacts {

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use odin_model::attempt::AttemptEvent;
 use odin_model::output::OutputChunk;
 use odin_model::{
-    AttemptNumber, Boottime, BundleHash, Children, JobId, Limits, OnCancel, Owner, RunId, Timeouts,
-    VersionNumber,
+    AttemptNumber, Boottime, BundleHash, Children, JobId, Limits, OnCancel, Owner, RunId,
+    SecretDelivery, SecretName, SecretValue, Timeouts, VersionNumber,
 };
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +126,9 @@ pub struct Launch {
     pub program: LaunchProgram,
     /// The job file's `env`. What Odin sets by the names `ODIN_*` and `TRACEPARENT` wins over it.
     pub env: Vec<(String, String)>,
+    /// The secrets in clear that its processes get, in the order of names; none has the name of a variable in `env`.
+    /// They are masked in its output, and never written down.
+    pub secrets: Vec<LaunchSecret>,
     /// How long its parts may take.
     pub timeouts: Timeouts,
     /// Between TERM and KILL.
@@ -140,6 +143,17 @@ pub struct Launch {
     pub on_cancel: Option<OnCancel>,
     /// This node's name, for the environment.
     pub node: String,
+}
+
+/// A secret on its way to a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchSecret {
+    /// The variable's name.
+    pub name: SecretName,
+    /// The value.
+    pub value: SecretValue,
+    /// Whether the variable holds the value, or the path of a file with it.
+    pub delivery: SecretDelivery,
 }
 
 /// What a process executes. Relative files are relative to the unpacked bundle.

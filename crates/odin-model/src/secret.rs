@@ -355,6 +355,7 @@ fn shown(jobs: &[(JobId, JobName)], count: u64) -> String {
         .collect();
     let more = count.saturating_sub(u64::try_from(jobs.len()).unwrap_or(u64::MAX));
     match more {
+        more if jobs.is_empty() => format!("{more} jobs of others"),
         0 => each.join(", "),
         more => format!("{} and {more} more", each.join(", ")),
     }

@@ -27,6 +27,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::executor_link::ExecutorLink;
+use crate::launch_secrets;
 use crate::launches::{Launches, Pinned, PinnedJob};
 use crate::lease_requests::{self, Leased};
 use crate::life::Life;
@@ -34,6 +35,7 @@ use crate::machine::Announcements;
 use crate::preparations::Preparations;
 use crate::proposer::Proposer;
 use crate::reporter::{Handed, report};
+use crate::sealing::Keyring;
 use crate::wall_offset::SKEW_MAX;
 
 /// How many batches of events may wait for the log.
@@ -56,6 +58,7 @@ pub(crate) struct Agent {
     pub(crate) announcements: Announcements,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) launches: Launches,
+    pub(crate) keyring: Arc<Keyring>,
     pub(crate) peeks: mpsc::Receiver<Peek>,
 }
 
@@ -439,19 +442,34 @@ impl Work {
             self.prepare_next().await;
             return Ok(());
         }
-        self.arm(pinned, &job).await;
-        Ok(())
+        self.arm(pinned, &job).await
     }
 
-    async fn arm(&self, pinned: &Pinned, job: &PinnedJob) {
+    /// Arms a launch. Its secrets are opened here and not before: the executor holds them from now on.
+    async fn arm(&mut self, pinned: &Pinned, job: &PinnedJob) -> Result<(), StoreError> {
+        let Agent {
+            reader, keyring, ..
+        } = &self.agent;
+        let secrets = match launch_secrets::open(reader, keyring, &job.owner, &job.spec.secrets)? {
+            Ok(secrets) => secrets,
+            Err(reason) => {
+                tracing::warn!(key = %pinned.key, reason, "a run's secrets are not there");
+                self.held.remove(&pinned.key);
+                let ending = Ending::NotStartable { reason };
+                self.give_up(pinned.key, ending).await;
+                return Ok(());
+            }
+        };
         let now = Reading {
             wall: self.agent.clock.wall(),
             boottime: self.agent.clock.boottime(),
         };
         // A clock that is off by more than it may holds up new launches; this one was taken on before.
         let skew = self.skew.unwrap_or_default();
-        let launch = self.agent.launches.launch(pinned, job, now, skew);
+        let launches = &self.agent.launches;
+        let launch = launches.launch(pinned, job, secrets, now, skew);
         self.request(Request::Arm(Box::new(launch))).await;
+        Ok(())
     }
 
     /// Asks for as many versions as the executor takes.
@@ -484,7 +502,7 @@ impl Work {
         }
         for pinned in waiting {
             if let Some(job) = self.agent.launches.job(&self.agent.reader, &pinned)? {
-                self.arm(&pinned, &job).await;
+                self.arm(&pinned, &job).await?;
             }
         }
         Ok(())

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use odin_api::{
-    Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, User,
+    Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, SealError,
+    User,
 };
 use odin_cluster::Leadership;
 use odin_executor::DataDir as ExecutorDir;
@@ -16,7 +17,10 @@ use odin_model::job::Job;
 use odin_model::node::Node;
 use odin_model::output::OutputChunk;
 use odin_model::run::Run;
-use odin_model::{AttemptNumber, Clock, Command, NodeId, Owner, Program, Reply, RunState};
+use odin_model::secret::{SealedSecret, SecretChange};
+use odin_model::{
+    AttemptNumber, Clock, Command, NodeId, Owner, Program, Reply, RunState, SecretName, SecretValue,
+};
 use odin_scheduling::placement;
 use odin_store::{Counts, Effect, Reader, View};
 use odin_wire::{Health, NodeRole};
@@ -28,6 +32,7 @@ use crate::launches::interpreter;
 use crate::life::Up;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
+use crate::sealing::Keyring;
 use crate::{room, users};
 
 /// How long the executor may take to say what a run has printed.
@@ -53,6 +58,7 @@ pub(crate) struct Identity {
     pub(crate) socket: PathBuf,
     pub(crate) server_user: Owner,
     pub(crate) local_token: String,
+    pub(crate) keyring: Arc<Keyring>,
 }
 
 impl NodeBackend {
@@ -143,6 +149,7 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Modify(_)
         | Command::RunNow { .. }
         | Command::SetCalendar(_) => true,
+        Command::Secret(change) => matches!(**change, SecretChange::Set { .. }),
         Command::Keyed { command, .. } => is_new_work(command),
         Command::NodeUp { .. }
         | Command::NodeDown { .. }
@@ -267,6 +274,18 @@ impl Backend for NodeBackend {
             other => other,
         };
         odin_executor::program_missing(looked_for, env)
+    }
+
+    fn seal(
+        &self,
+        owner: &Owner,
+        name: &SecretName,
+        value: &SecretValue,
+    ) -> Result<SealedSecret, SealError> {
+        let mut nonce = [0; 24];
+        #[expect(clippy::disallowed_methods, reason = "this is where a nonce is drawn")]
+        getrandom::fill(&mut nonce).expect("the kernel has random numbers");
+        self.identity.keyring.seal(owner, name, value, nonce)
     }
 
     fn server_user(&self) -> &Owner {

@@ -107,6 +107,12 @@ impl DataDir {
         self.root.join("bundles")
     }
 
+    /// The keys that seal secrets.
+    #[must_use]
+    pub fn secrets_key(&self) -> PathBuf {
+        self.root.join("secrets.key")
+    }
+
     /// The socket of the API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

@@ -22,6 +22,7 @@ use crate::life::{Life, Up};
 use crate::machine::{Announcements, StoreMachine};
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
+use crate::sealing::Keyring;
 
 /// How many questions for a running attempt's output may wait.
 const PEEKS_MAX: usize = 64;
@@ -44,6 +45,8 @@ pub struct EngineParts {
     pub executor: ExecutorLink,
     /// Where bundles are.
     pub bundles: PathBuf,
+    /// What opens the secrets of runs.
+    pub keyring: Arc<Keyring>,
 }
 
 /// Whether and with whom a node founds a cluster. Without effect on a log that has history.
@@ -131,6 +134,7 @@ impl Engine {
             let (proposer, reader, announcements) =
                 (proposer.clone(), reader.clone(), announcements.clone());
             let (clock, stop, view) = (parts.clock, stop.clone(), Arc::clone(&view));
+            let keyring = parts.keyring;
             async move {
                 let life = Life::new(node, parts.facts, said);
                 let Up::Since(epoch) = life.begin(&proposer, clock.as_ref()).await else {
@@ -145,6 +149,7 @@ impl Engine {
                     announcements,
                     clock,
                     launches,
+                    keyring,
                     peeks: asked,
                 };
                 agent::run(agent, parts.executor, stop).await;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram, Prepare};
+use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram, LaunchSecret, Prepare};
 use odin_model::job::Job;
 use odin_model::{BundleHash, JobId, JobSpec, Owner, Program, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
@@ -106,6 +106,7 @@ impl Launches {
         &self,
         pinned: &Pinned,
         job: &PinnedJob,
+        secrets: Vec<LaunchSecret>,
         now: Reading,
         skew: SignedDuration,
     ) -> Launch {
@@ -120,6 +121,7 @@ impl Launches {
             not_before: to_boottime(due_at, now, skew),
             program: program(&job.spec),
             env: job.spec.env.clone(),
+            secrets,
             timeouts: job.spec.timeouts,
             limits: job.spec.limits,
             children: job.spec.children,

@@ -28,6 +28,7 @@ use crate::error::{Broken, StartError};
 use crate::executor_link::line;
 use crate::executor_process;
 use crate::life::Up;
+use crate::sealing::Keyring;
 use crate::{room, users};
 
 /// The node that founds a cluster. Others get theirs from the log.
@@ -129,6 +130,7 @@ impl Server {
             #[expect(clippy::disallowed_methods, reason = "this is where a token is drawn")]
             getrandom::fill(bits).expect("the kernel has random numbers");
         })?;
+        let keyring = Arc::new(keyring(&data_dir, &store)?);
         let checkpointer = store
             .checkpointer()
             .map_err(|error| of_store(&error, &data_dir))?;
@@ -167,6 +169,7 @@ impl Server {
             clock: clock.clone(),
             executor: link,
             bundles: data_dir.bundles(),
+            keyring: Arc::clone(&keyring),
         };
         let engine = Engine::start(parts).await?;
         wait_until_up(&engine).await?;
@@ -183,6 +186,7 @@ impl Server {
             socket: socket.clone(),
             server_user: server_user(),
             local_token,
+            keyring,
         };
         let api = Api::new(Arc::new(NodeBackend::new(&engine, clock, identity)));
         let mut serving = JoinSet::new();
@@ -268,6 +272,20 @@ async fn checkpoint(mut checkpointer: Checkpointer, mut applied: watch::Receiver
             return;
         }
     }
+}
+
+/// The keys of the secrets, made at the first start.
+fn keyring(data_dir: &DataDir, store: &Store) -> Result<Keyring, StartError> {
+    let needed = store
+        .reader()
+        .sealing_keys()
+        .map_err(|error| of_store(&error, data_dir))?;
+    let path = data_dir.secrets_key();
+    let keyring = Keyring::open(&path, &needed, |bits| {
+        #[expect(clippy::disallowed_methods, reason = "this is where the key is drawn")]
+        getrandom::fill(bits).expect("the kernel has random numbers");
+    });
+    keyring.map_err(|source| StartError::DataDir { path, source })
 }
 
 fn of_store(error: &StoreError, data_dir: &DataDir) -> StartError {

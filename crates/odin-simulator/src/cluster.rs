@@ -166,6 +166,7 @@ impl Cluster {
             clock: Arc::new(self.clock),
             executor: link,
             bundles: self.directory.join("bundles"),
+            keyring: Arc::new(odin_node::Keyring::of_key(&[7; 32])),
         };
         let engine = Engine::start(parts).await.expect("the engine starts");
         self.network.register(node, engine.proposer.log().clone());

@@ -93,16 +93,17 @@ pub(crate) struct Users {
 }
 
 /// The deployed jobs of the owner that use the owner's own secret, and those of each user that it is shared with
-/// and who has none of that name.
+/// and who has none of that name. All are counted; those of `seen_by` are named, or all.
 pub(crate) fn users(
     conn: &Connection,
     owner: &Owner,
     name: &SecretName,
+    seen_by: Option<&Owner>,
 ) -> Result<Users, StoreError> {
     let mut users = Users::default();
-    add_jobs(conn, owner, name, &mut users)?;
+    add_jobs(conn, owner, name, seen_by, &mut users)?;
     for with in shared_with(conn, owner, name)? {
-        users_of_share(conn, &with, name, &mut users)?;
+        users_of_share(conn, &with, name, seen_by, &mut users)?;
     }
     Ok(users)
 }
@@ -112,20 +113,23 @@ pub(crate) fn users_of_share(
     conn: &Connection,
     with: &Owner,
     name: &SecretName,
+    seen_by: Option<&Owner>,
     users: &mut Users,
 ) -> Result<(), StoreError> {
     if is_there(conn, with, name)? {
         return Ok(());
     }
-    add_jobs(conn, with, name, users)
+    add_jobs(conn, with, name, seen_by, users)
 }
 
 fn add_jobs(
     conn: &Connection,
     user: &Owner,
     name: &SecretName,
+    seen_by: Option<&Owner>,
     users: &mut Users,
 ) -> Result<(), StoreError> {
+    let is_seen = seen_by.is_none_or(|seen_by| seen_by == user);
     let mut statement = conn.prepare_cached(
         "SELECT j.id, j.name FROM job_secrets u CROSS JOIN jobs j ON j.id = u.job \
          WHERE u.name = ?1 AND j.owner_uid = ?2 AND j.owner_user = ?3 ORDER BY j.name, j.id",
@@ -133,7 +137,7 @@ fn add_jobs(
     let mut rows = statement.query(params![name.as_str(), user.uid, user.user])?;
     while let Some(row) = rows.next()? {
         users.count += 1;
-        if users.jobs.len() < USERS_SHOWN_MAX {
+        if is_seen && users.jobs.len() < USERS_SHOWN_MAX {
             let name: String = row.get(1)?;
             let name = JobName::parse(&name).map_err(|_| StoreError::damaged("a job's name"))?;
             users.jobs.push((columns::to_job_id(row.get(0)?), name));

@@ -115,6 +115,8 @@ pub struct JobSettings {
     pub children: String,
     /// What runs when a run is cancelled. `null`: nothing.
     pub on_cancel: Option<JobOnCancel>,
+    /// The secrets that its processes get, in the order of names. Never their values.
+    pub secrets: Vec<JobSecret>,
     /// A fixed time that does not exist: `shift`, `skip` or `before`.
     pub dst_gap: String,
     /// A fixed time that comes twice: `first`, `last` or `both`.
@@ -136,6 +138,16 @@ pub struct JobLimits {
     pub open_files: Option<u32>,
     /// Whether a machine that cannot enforce a limit may run the job without it.
     pub best_effort: bool,
+}
+
+/// A secret that a job names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobSecret {
+    /// The secret's name.
+    pub name: String,
+    /// How processes get it: `env` or `file`.
+    #[serde(rename = "as")]
+    pub delivery: String,
 }
 
 /// What runs when a run is cancelled.
@@ -292,6 +304,14 @@ impl JobSettings {
                 },
                 timeout_ms: milliseconds(hook.timeout),
             }),
+            secrets: spec
+                .secrets
+                .iter()
+                .map(|used| JobSecret {
+                    name: used.name.to_string(),
+                    delivery: used.delivery.word().to_owned(),
+                })
+                .collect(),
             dst_gap: spec.dst.gap.word().to_owned(),
             dst_repeat: spec.dst.repeat.word().to_owned(),
             bundle: job.bundle.to_string(),

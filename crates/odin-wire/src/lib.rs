@@ -19,6 +19,7 @@ pub mod output;
 pub mod problem;
 pub mod run;
 pub mod schedule;
+pub mod secret;
 
 pub use error_code::{ErrorCode, Exit};
 pub use event::{EventKind, Lagged};
@@ -33,6 +34,10 @@ pub use output::{OutputChunk, OutputList, OutputQuery, Stream};
 pub use problem::{Mistake, Problem};
 pub use run::{Cause, Outcome, Run, RunList, RunQuery, RunState, RunsQuery};
 pub use schedule::{ExplainQuery, Explanation, NextQuery, Occurrences};
+pub use secret::{
+    SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretUser, SecretsQuery,
+    TakeSecretQuery,
+};
 
 /// The path under which every versioned endpoint lives.
 pub const API_PREFIX: &str = "/api/v1";

@@ -34,7 +34,9 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SecretChange) -> Result<Repl
         } => {
             need_operator_of(by, owner)?;
             need_secret(conn, owner, name)?;
-            need_unused(name, *users, || secrets::users(conn, owner, name))?;
+            need_unused(name, *users, || {
+                secrets::users(conn, owner, name, seen_by(by))
+            })?;
             remove(conn, owner, name)?;
         }
         SecretChange::Share {
@@ -67,7 +69,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SecretChange) -> Result<Repl
             }
             need_unused(name, *users, || {
                 let mut users = Users::default();
-                secrets::users_of_share(conn, with, name, &mut users)?;
+                secrets::users_of_share(conn, with, name, seen_by(by), &mut users)?;
                 Ok(users)
             })?;
             unshare(conn, with, name)?;
@@ -78,6 +80,11 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SecretChange) -> Result<Repl
 
 fn refusal(refusal: SecretRefusal) -> Stop {
     Stop::Refused(Refusal::Secret(refusal))
+}
+
+/// Whose jobs a refusal may name.
+fn seen_by(by: &Principal) -> Option<&Owner> {
+    (by.role != Role::Admin).then_some(&by.user)
 }
 
 fn need_admin(by: &Principal) -> Result<(), Stop> {
@@ -470,6 +477,10 @@ mod tests {
         let theirs = scenario.deploy(using(bob(), "theirs", "KEY"));
         let protect = remove(ann(), ann().user, "KEY", SecretUsers::Protect);
         let refused = refusal(&mut scenario, &protect);
+        let expected = format!("the secret `KEY` is used by `ours` ({ours}) and 1 more");
+        assert_eq!(refused.to_string(), expected);
+        let by_root = remove(root(), ann().user, "KEY", SecretUsers::Protect);
+        let refused = refusal(&mut scenario, &by_root);
         let expected = format!("the secret `KEY` is used by `ours` ({ours}), `theirs` ({theirs})");
         assert_eq!(refused.to_string(), expected);
         let command = unshare(ann().user, "KEY", bob().user, SecretUsers::Protect);

@@ -5,7 +5,7 @@ use odin_model::JobId;
 use odin_model::job::JobName;
 use odin_model::owner::Owner;
 use odin_model::secret::{SealedSecret, SealingKeyId, SecretName};
-use rusqlite::params;
+use rusqlite::{Connection, Row, params};
 
 use super::Reader;
 use crate::secrets::{self, Users};
@@ -24,7 +24,7 @@ pub struct SecretEntry {
     pub key: SealingKeyId,
     /// Whose jobs may use it beside the owner's, by user name.
     pub shared_with: Vec<Owner>,
-    /// Deployed jobs that use it: the first by name.
+    /// Deployed jobs that use it and may be seen: the first by name.
     pub used_by: Vec<(JobId, JobName)>,
     /// How many jobs use it.
     pub used_by_count: u64,
@@ -85,20 +85,7 @@ impl Reader {
             ])?;
             let mut secrets = Vec::new();
             while let Some(row) = rows.next()? {
-                let owner = secrets::to_owner(row)?;
-                let name: String = row.get(2)?;
-                let name = SecretName::parse(&name)
-                    .map_err(|_| StoreError::damaged("the name of a secret"))?;
-                let Users { jobs, count } = secrets::users(conn, &owner, &name)?;
-                secrets.push(SecretEntry {
-                    key: SealingKeyId(row.get(3)?),
-                    set_at: columns::to_at(row.get(4)?),
-                    shared_with: secrets::shared_with(conn, &owner, &name)?,
-                    used_by: jobs,
-                    used_by_count: count,
-                    owner,
-                    name,
-                });
+                secrets.push(read(conn, row, usable_by)?);
             }
             let next = secrets
                 .last()
@@ -108,6 +95,29 @@ impl Reader {
                     name: last.name.to_string(),
                 });
             Ok(SecretsPage { secrets, next })
+        })
+    }
+
+    /// One secret of an owner. `usable_by` is as for lists: whose jobs are named.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn secret(
+        &self,
+        usable_by: Option<&Owner>,
+        owner: &Owner,
+        name: &SecretName,
+    ) -> Result<Option<SecretEntry>, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT owner_uid, owner_user, name, key, set_at FROM secrets \
+                 WHERE owner_uid = ?1 AND owner_user = ?2 AND name = ?3",
+            )?;
+            let mut rows = statement.query(params![owner.uid, owner.user, name.as_str()])?;
+            match rows.next()? {
+                Some(row) => read(conn, row, usable_by).map(Some),
+                None => Ok(None),
+            }
         })
     }
 
@@ -135,6 +145,26 @@ impl Reader {
             Ok(keys.collect::<Result<_, _>>()?)
         })
     }
+}
+
+fn read(
+    conn: &Connection,
+    row: &Row<'_>,
+    usable_by: Option<&Owner>,
+) -> Result<SecretEntry, StoreError> {
+    let owner = secrets::to_owner(row)?;
+    let name: String = row.get(2)?;
+    let name = SecretName::parse(&name).map_err(|_| StoreError::damaged("the name of a secret"))?;
+    let Users { jobs, count } = secrets::users(conn, &owner, &name, usable_by)?;
+    Ok(SecretEntry {
+        key: SealingKeyId(row.get(3)?),
+        set_at: columns::to_at(row.get(4)?),
+        shared_with: secrets::shared_with(conn, &owner, &name)?,
+        used_by: jobs,
+        used_by_count: count,
+        owner,
+        name,
+    })
 }
 
 #[cfg(test)]

@@ -129,6 +129,7 @@ pub(crate) async fn engine(directory: &DataDir, node: NodeId) -> Outcome<Engine>
         clock: Arc::new(SystemClock) as Arc<dyn Clock>,
         executor: link,
         bundles: directory.bundles(),
+        keyring: Arc::new(odin_node::Keyring::of_key(&[7; 32])),
     };
     Ok(Engine::start(parts).await?)
 }
