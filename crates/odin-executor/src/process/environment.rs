@@ -11,6 +11,7 @@ use crate::protocol::Launch;
 use crate::values::RunToken;
 
 /// What is drawn for each attempt.
+#[derive(Clone)]
 pub(crate) struct Drawn {
     pub(crate) token: RunToken,
     pub(crate) trace: [u8; 16],
@@ -22,12 +23,14 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The environment: the owner's own, a `PATH`, the job file's, and what Odin says of the run, which wins.
+/// `cancel_reason` is for the command that runs before a run is ended.
 /// One entry per name, so that no program reads another value than its parent did.
 pub(crate) fn environment(
     launch: &Launch,
     account: &Account,
     values_socket: &Path,
     drawn: &Drawn,
+    cancel_reason: Option<&str>,
 ) -> Result<Vec<CString>, NullByte> {
     let mut variables: BTreeMap<&str, String> = BTreeMap::new();
     let mut set = |name, value: String| _ = variables.insert(name, value);
@@ -59,6 +62,9 @@ pub(crate) fn environment(
         "TRACEPARENT",
         format!("00-{}-{}-01", hex(&drawn.trace), hex(&drawn.span)),
     );
+    if let Some(reason) = cancel_reason {
+        variables.insert("ODIN_CANCEL_REASON", reason.replace('\0', ""));
+    }
     variables
         .into_iter()
         .map(|(name, value)| c_string(format!("{name}={value}")))

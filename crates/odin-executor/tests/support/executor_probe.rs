@@ -147,6 +147,7 @@ impl Bench {
                 uid: rustix::process::getuid().as_raw(),
             },
             due_at: SystemClock.wall(),
+            ready_at: not_before,
             not_before,
             program: LaunchProgram::Argv(vec!["/bin/true".into()]),
             env: vec![],
