@@ -12,6 +12,7 @@ mod due_instants_and_leases;
 mod exits;
 mod limits;
 mod on_cancel;
+mod outcomes;
 mod output;
 mod owners;
 mod protocol;
