@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
 
+use zeroize::Zeroizing;
+
 use crate::data_dir::DataDir;
 use crate::frame::{self, FrameBuffer, FrameError};
 use crate::protocol::{PROTOCOL, Report, Request, Welcome};
@@ -215,7 +217,8 @@ impl Drop for Client {
 }
 
 fn send_all(socket: impl AsFd, requests: &[Request]) -> io::Result<()> {
-    let mut bytes = Vec::new();
+    // Launches have secrets in them.
+    let mut bytes = Zeroizing::new(Vec::new());
     for request in requests {
         frame::append(&mut bytes, request)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;

@@ -2,6 +2,7 @@
 
 use odin_model::codec::{self, DecodeError};
 use serde::{Serialize, de::DeserializeOwned};
+use zeroize::{Zeroize, Zeroizing};
 
 /// The longest frame. The longest message is a launch with its environment, or a batch of events; both stay below.
 pub const FRAME_BYTES_MAX: usize = 4 << 20;
@@ -27,7 +28,7 @@ pub enum FrameError {
 /// # Errors
 /// When the value is longer than [`FRAME_BYTES_MAX`]; `out` is unchanged then.
 pub fn append<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<(), FrameError> {
-    let body = codec::encode(value);
+    let body = Zeroizing::new(codec::encode(value));
     let length = u32::try_from(body.len())
         .ok()
         .filter(|_| body.len() <= FRAME_BYTES_MAX);
@@ -72,6 +73,8 @@ impl FrameBuffer {
             return Ok(None);
         };
         let value = codec::decode(body)?;
+        // A launch may have had secrets in it.
+        self.bytes[self.taken..self.taken + HEADER + length].zeroize();
         self.taken += HEADER + length;
         if self.taken == self.bytes.len() {
             self.bytes.clear();

@@ -12,6 +12,7 @@ pub mod data_dir;
 mod executor;
 pub mod frame;
 mod journal;
+pub mod limits;
 pub mod masking;
 pub mod output;
 mod process;

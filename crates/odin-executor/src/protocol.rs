@@ -120,6 +120,8 @@ pub struct Launch {
     /// The occurrence, or the instant at which a run without one became ready; for the environment.
     #[serde(with = "odin_model::instant")]
     pub due_at: Timestamp,
+    /// Since when it waits to be started: from when its `queue` timeout counts.
+    pub ready_at: Boottime,
     /// No process before this instant. Many of one instant start oldest first, then by run.
     pub not_before: Boottime,
     /// What it executes.

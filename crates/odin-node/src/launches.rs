@@ -11,7 +11,7 @@ use odin_model::{BundleHash, JobId, JobSpec, Owner, Program, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
 use odin_store::{Reader, StoreError};
 
-use crate::wall_offset::to_boottime;
+use crate::wall_offset::{since_boottime, to_boottime};
 
 /// How many versions are kept in memory: those of a busy node's last seconds.
 const CACHED_MAX: usize = 4_096;
@@ -118,6 +118,7 @@ impl Launches {
             version: pinned.version,
             owner: job.owner.clone(),
             due_at,
+            ready_at: since_boottime(due_at, now, skew),
             not_before: to_boottime(due_at, now, skew),
             program: program(&job.spec),
             env: job.spec.env.clone(),

@@ -31,6 +31,17 @@ pub(crate) fn to_boottime(at: Timestamp, now: Reading, skew: SignedDuration) -> 
     Duration::try_from(ahead).map_or(now.boottime, |ahead| now.boottime.plus(ahead))
 }
 
+/// The instant on this node's boottime at which the leader's wall clock showed, or will show, `at`; the machine's start
+/// for what was before it.
+#[must_use]
+pub(crate) fn since_boottime(at: Timestamp, now: Reading, skew: SignedDuration) -> Boottime {
+    let behind = now.wall.duration_since(at).saturating_add(skew);
+    Duration::try_from(behind).map_or_else(
+        |_| to_boottime(at, now, skew),
+        |behind| Boottime(now.boottime.0.saturating_sub(behind)),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,45 +1,56 @@
 //! Finds and counts a rule's days: month by month with bit masks, and whole years
 //! at a time where a year's layout holds no day of the rule.
 
+use crate::business::Heed;
 use crate::calendar::{self, FIRST_DAY, LAST_DAY, civil, day_number, days_in_month, weekday};
+use crate::period::Period;
 use crate::rule::{DayPattern, Days, Exceptions, Rule};
 
 impl Rule {
+    /// The listed dates, moved where they move.
+    fn dates<'r>(&'r self, listed: &'r [i64]) -> &'r [i64] {
+        match &self.extras {
+            Some(extras) => extras.rolled_dates.as_deref().unwrap_or(listed),
+            None => listed,
+        }
+    }
+
     /// The first covered day at or after `from`.
     pub(crate) fn next_day(&self, from: i64) -> Option<i64> {
         if let Days::Dates(dates) = &self.days {
+            let dates = self.dates(dates);
             let index = dates.partition_point(|&date| date < from);
             return dates[index..]
                 .iter()
                 .copied()
-                .find(|&date| self.day_mask(date) != 0);
+                .find(|&date| self.survives_exceptions(date));
         }
         if self.year_kinds == 0 || from > LAST_DAY {
             return None;
         }
+        let from = from.max(FIRST_DAY);
         if let Some(step) = self.sparse_step() {
-            let from = from.max(FIRST_DAY);
             let first = from + (self.anchor_day() - from).rem_euclid(step);
             return (first..=LAST_DAY)
                 .step_by(step as usize)
                 .find(|&day| self.survives_exceptions(day));
         }
-        let (mut year, mut month, day) = civil(from.max(FIRST_DAY));
+        let (mut year, mut month, day) = civil(self.period_on(from));
         let mut wanted = u32::MAX << day;
         while year <= 9999 {
-            if self.year_has_days(year) {
-                while month <= 12 {
-                    let found = self.month_mask(year, month) & wanted;
-                    if found != 0 {
-                        return Some(day_number(year, month, found.trailing_zeros() as u8));
-                    }
-                    wanted = u32::MAX;
-                    month += 1;
+            if !self.year_has_days(year) {
+                (year, month) = (year + 1, 1);
+            } else {
+                let found = self.month_mask(year, month) & wanted;
+                if found != 0 {
+                    return Some(day_number(year, month, found.trailing_zeros() as u8));
                 }
+                (year, month) = month_after(year, month);
             }
             wanted = u32::MAX;
-            month = 1;
-            year += 1;
+            if self.extras.is_some() {
+                (year, month, _) = civil(self.period_on(day_number(year, month, 1)));
+            }
         }
         None
     }
@@ -47,41 +58,67 @@ impl Rule {
     /// The last covered day at or before `to`.
     pub(crate) fn previous_day(&self, to: i64) -> Option<i64> {
         if let Days::Dates(dates) = &self.days {
+            let dates = self.dates(dates);
             let index = dates.partition_point(|&date| date <= to);
             return dates[..index]
                 .iter()
                 .copied()
-                .rfind(|&date| self.day_mask(date) != 0);
+                .rfind(|&date| self.survives_exceptions(date));
         }
         if self.year_kinds == 0 || to < FIRST_DAY {
             return None;
         }
+        let to = to.min(LAST_DAY);
         if let Some(step) = self.sparse_step() {
-            let to = to.min(LAST_DAY);
             let mut day = to - (to - self.anchor_day()).rem_euclid(step);
             while day >= FIRST_DAY && !self.survives_exceptions(day) {
                 day -= step;
             }
             return (day >= FIRST_DAY).then_some(day);
         }
-        let (mut year, mut month, day) = civil(to.min(LAST_DAY));
+        let (mut year, mut month, day) = civil(self.period_back(to));
         let mut wanted = u32::MAX >> (31 - day);
         while year >= -9998 {
-            if self.year_has_days(year) {
-                while month >= 1 {
-                    let found = self.month_mask(year, month) & wanted;
-                    if found != 0 {
-                        return Some(day_number(year, month, 31 - found.leading_zeros() as u8));
-                    }
-                    wanted = u32::MAX;
-                    month -= 1;
+            if !self.year_has_days(year) {
+                (year, month) = (year - 1, 12);
+            } else {
+                let found = self.month_mask(year, month) & wanted;
+                if found != 0 {
+                    return Some(day_number(year, month, 31 - found.leading_zeros() as u8));
                 }
+                (year, month) = if month == 1 {
+                    (year - 1, 12)
+                } else {
+                    (year, month - 1)
+                };
             }
             wanted = u32::MAX;
-            month = 12;
-            year -= 1;
+            if self.extras.is_some() {
+                let last_of_month = day_number(year, month, days_in_month(year, month));
+                (year, month, _) = civil(self.period_back(last_of_month));
+            }
         }
         None
+    }
+
+    /// The period whose stretches alone are searched. Where days move they may leave
+    /// their stretch, so every month is looked at.
+    fn searched_period(&self) -> Option<Period> {
+        let extras = self
+            .extras
+            .as_ref()
+            .filter(|extras| extras.roll.is_none())?;
+        extras.period
+    }
+
+    fn period_on(&self, day: i64) -> i64 {
+        self.searched_period()
+            .map_or(day, |period| period.on(day, self.origin_day()))
+    }
+
+    fn period_back(&self, day: i64) -> i64 {
+        self.searched_period()
+            .map_or(day, |period| period.back(day, self.origin_day()))
     }
 
     /// How many covered days lie from `first` to `last`, both included.
@@ -91,8 +128,9 @@ impl Rule {
             return 0;
         }
         if let Days::Dates(dates) = &self.days {
-            let inside = |date: &&i64| (first..=last).contains(*date) && self.day_mask(**date) != 0;
-            return dates.iter().filter(inside).count() as u64;
+            let inside =
+                |date: &&i64| (first..=last).contains(*date) && self.survives_exceptions(**date);
+            return self.dates(dates).iter().filter(inside).count() as u64;
         }
         let (mut year, mut month, first_of_month) = civil(first);
         let (last_year, last_month, last_of_month) = civil(last);
@@ -104,11 +142,7 @@ impl Rule {
             }
             count += u64::from((self.month_mask(year, month) & wanted).count_ones());
             wanted = u32::MAX;
-            (year, month) = if month == 12 {
-                (year + 1, 1)
-            } else {
-                (year, month + 1)
-            };
+            (year, month) = month_after(year, month);
         }
         count
     }
@@ -116,8 +150,13 @@ impl Rule {
     /// The step of `every N days` where it is so wide that walking its days is
     /// quicker than looking through the months between them.
     fn sparse_step(&self) -> Option<i64> {
+        let is_plain = self.extras.as_ref().is_none_or(|extras| {
+            extras.roll.is_none() && extras.only_in.is_none() && extras.business.is_none()
+        });
         match &self.days {
-            Days::Pattern(pattern) if pattern.every_days >= 28 => Some(pattern.every_days.into()),
+            Days::Pattern(pattern) if pattern.every_days >= 28 && is_plain => {
+                Some(pattern.every_days.into())
+            }
             Days::Pattern(_) | Days::Dates(_) => None,
         }
     }
@@ -135,57 +174,73 @@ impl Rule {
             .except
             .as_ref()
             .map_or(0, |except| except.weekdays);
+        let moves = self
+            .extras
+            .as_ref()
+            .is_some_and(|extras| extras.roll.is_some());
         pattern.every_days > 1
+            && !moves
             && ((pattern.every_days.is_multiple_of(7) && excepted & weekday != 0)
                 || (self.sparse_step().is_some() && self.next_day(FIRST_DAY).is_none()))
     }
 
     fn year_has_days(&self, year: i64) -> bool {
+        if let Some(extras) = &self.extras {
+            match extras.calendar_years.has_days(year) {
+                Some(has_days) => return has_days,
+                None if extras.only_in.is_some() => return false,
+                None => {}
+            }
+        }
         self.year_kinds & (1 << calendar::year_kind(year)) != 0
     }
 
     /// The covered days of one month, bits 1 to 31.
-    fn month_mask(&self, year: i64, month: u8) -> u32 {
-        let mut mask = self.recurring_days(year, month);
-        if mask == 0 {
-            return 0;
+    pub(crate) fn month_mask(&self, year: i64, month: u8) -> u32 {
+        let mask = self.days_before_exceptions(year, month, Heed::Everything);
+        match &self.tail.except {
+            Some(except) if mask != 0 => except.rest(mask, year, month),
+            Some(_) | None => mask,
         }
-        let first = day_number(year, month, 1);
-        if let Days::Pattern(pattern) = &self.days
-            && pattern.every_days > 1
-        {
-            let step = i64::from(pattern.every_days);
-            let mut day = first + (self.anchor_day() - first).rem_euclid(step);
-            let mut grid = 0;
-            while day < first + 31 {
-                grid |= 1 << (day - first + 1);
-                day += step;
-            }
-            mask &= grid;
-        }
-        if let Some(except) = &self.tail.except {
-            let index = except.dates.partition_point(|&date| date < first);
-            for &date in except.dates[index..]
-                .iter()
-                .take_while(|&&date| date < first + 31)
-            {
-                mask &= !(1 << (date - first + 1));
-            }
-        }
-        mask
     }
 
-    /// The covered days of one month before dated exceptions and day steps: what
-    /// depends on the year's layout alone.
+    /// The covered days of one month as far as they depend on the year's layout alone:
+    /// without dated exceptions, calendars, and what counts from an origin.
     pub(crate) fn recurring_days(&self, year: i64, month: u8) -> u32 {
-        let mask = match &self.days {
-            Days::Pattern(pattern) => pattern.month_mask(year, month),
-            Days::Dates(_) => u32::MAX,
-        };
+        let mask = self.days_before_exceptions(year, month, Heed::LayoutOnly);
         match &self.tail.except {
             Some(except) => except.recurring_rest(mask, year, month),
             None => mask,
         }
+    }
+
+    fn days_before_exceptions(&self, year: i64, month: u8, heed: Heed) -> u32 {
+        let Days::Pattern(pattern) = &self.days else {
+            return u32::MAX;
+        };
+        let named = |year, month| {
+            let mut mask = self.named_days(pattern, year, month, heed);
+            if pattern.every_days > 1 && mask != 0 && heed == Heed::Everything {
+                mask &= self.step_mask(i64::from(pattern.every_days), year, month);
+            }
+            mask
+        };
+        match self.extras.as_ref().and_then(|extras| extras.roll.as_ref()) {
+            Some(roll) => roll.apply(named, year, month, heed),
+            None => named(year, month),
+        }
+    }
+
+    /// The days of a month that `every N days` comes to.
+    fn step_mask(&self, step: i64, year: i64, month: u8) -> u32 {
+        let first = day_number(year, month, 1);
+        let mut day = first + (self.anchor_day() - first).rem_euclid(step);
+        let mut grid = 0;
+        while day < first + 31 {
+            grid |= 1 << (day - first + 1);
+            day += step;
+        }
+        grid
     }
 
     /// Whether a single day survives the exceptions: quicker than the mask of its month.
@@ -193,28 +248,26 @@ impl Rule {
         let Some(except) = &self.tail.except else {
             return true;
         };
-        let (_, month, of_month) = civil(day);
+        let (year, month, of_month) = civil(day);
         except.weekdays & (1 << weekday(day)) == 0
             && except.months & (1 << month) == 0
             && except.yearly.binary_search(&(month, of_month)).is_err()
             && except.dates.binary_search(&day).is_err()
-    }
-
-    /// Whether a listed date survives the exceptions, as a mask of its single day.
-    fn day_mask(&self, date: i64) -> u32 {
-        let (year, month, day) = civil(date);
-        self.month_mask(year, month) & (1 << day)
+            && except
+                .calendars
+                .iter()
+                .all(|used| used.calendar.month_mask(year, month) & (1 << of_month) == 0)
     }
 }
 
 impl DayPattern {
-    fn month_mask(&self, year: i64, month: u8) -> u32 {
+    pub(crate) fn month_mask(&self, year: i64, month: u8) -> u32 {
         if self.months & (1 << month) == 0 {
             return 0;
         }
         let length = days_in_month(year, month);
         let first_weekday = weekday(day_number(year, month, 1));
-        let mut mask = self.month_days | weekday_mask(self.weekdays, first_weekday);
+        let mut mask = self.month_days | laid_out(self.weekdays, first_weekday);
         if self.last_day {
             mask |= 1 << length;
         }
@@ -222,7 +275,7 @@ impl DayPattern {
         mask |= self.before_last.reverse_bits() >> (31 - length);
         if self.nearest_weekdays != 0 {
             let last = (self.nearest_weekdays & 1) << length;
-            let days = (self.nearest_weekdays & month_bits(length)) | last;
+            let days = (self.nearest_weekdays & bits_to(length)) | last;
             mask |= nearest_weekdays(days, first_weekday, length);
         }
         if self.nth_weekdays != [0; 6] {
@@ -235,19 +288,41 @@ impl DayPattern {
             mask |= week_from(self.nth_weekdays[5], weekday) << last_week;
         }
         if self.only != crate::rule::ALL_WEEKDAYS {
-            mask &= weekday_mask(self.only, first_weekday);
+            mask &= laid_out(self.only, first_weekday);
         }
-        mask & month_bits(length)
+        mask & bits_to(length)
+    }
+
+    /// The days of a month to which the others are limited.
+    pub(crate) fn only_mask(&self, year: i64, month: u8) -> u32 {
+        weekday_mask(year, month, self.only)
     }
 }
 
 impl Exceptions {
+    /// What they leave of a month's days.
+    fn rest(&self, mask: u32, year: i64, month: u8) -> u32 {
+        let mut mask = self.recurring_rest(mask, year, month);
+        let first = day_number(year, month, 1);
+        let index = self.dates.partition_point(|&date| date < first);
+        for &date in self.dates[index..]
+            .iter()
+            .take_while(|&&date| date < first + 31)
+        {
+            mask &= !(1 << (date - first + 1));
+        }
+        for used in &self.calendars {
+            mask &= !used.calendar.month_mask(year, month);
+        }
+        mask
+    }
+
     fn recurring_rest(&self, mask: u32, year: i64, month: u8) -> u32 {
         if self.months & (1 << month) != 0 {
             return 0;
         }
         let first_weekday = weekday(day_number(year, month, 1));
-        let mut mask = mask & !weekday_mask(self.weekdays, first_weekday);
+        let mut mask = mask & !laid_out(self.weekdays, first_weekday);
         for &(of_month, day) in &self.yearly {
             if of_month == month {
                 mask &= !(1 << day);
@@ -260,8 +335,8 @@ impl Exceptions {
 /// Each day moved to the nearest Monday to Friday of its month: a Saturday back to Friday
 /// and a Sunday on to Monday, unless that leaves the month.
 fn nearest_weekdays(days: u32, first_weekday: u8, length: u8) -> u32 {
-    let saturdays = days & weekday_mask(1 << 5, first_weekday);
-    let sundays = days & weekday_mask(1 << 6, first_weekday);
+    let saturdays = days & laid_out(1 << 5, first_weekday);
+    let sundays = days & laid_out(1 << 6, first_weekday);
     let (first, last) = (1 << 1, 1 << length);
     (days & !saturdays & !sundays)
         | (saturdays & !first) >> 1
@@ -270,9 +345,28 @@ fn nearest_weekdays(days: u32, first_weekday: u8, length: u8) -> u32 {
         | (sundays & last) >> 2
 }
 
+/// The days of a month, bits 1 to 28, 29, 30 or 31.
+pub(crate) fn month_bits(year: i64, month: u8) -> u32 {
+    bits_to(days_in_month(year, month))
+}
+
 /// Bits 1 to `length`.
-fn month_bits(length: u8) -> u32 {
+fn bits_to(length: u8) -> u32 {
     (u32::MAX >> (31 - length)) & !1
+}
+
+/// The days of a month that fall on the given weekdays, bits 1 to 31: days beyond the
+/// month's end among them.
+pub(crate) fn weekday_mask(year: i64, month: u8, weekdays: u8) -> u32 {
+    laid_out(weekdays, weekday(day_number(year, month, 1)))
+}
+
+fn month_after(year: i64, month: u8) -> (i64, u8) {
+    if month == 12 {
+        (year + 1, 1)
+    } else {
+        (year, month + 1)
+    }
 }
 
 /// Seven bits, bit 0 for a day whose weekday is `first`, from bits that start on Monday.
@@ -282,7 +376,7 @@ fn week_from(weekdays: u8, first: u8) -> u32 {
 }
 
 /// The days of a month, bits 1 to 31, that fall on the given weekdays.
-fn weekday_mask(weekdays: u8, first_weekday: u8) -> u32 {
+fn laid_out(weekdays: u8, first_weekday: u8) -> u32 {
     let week = week_from(weekdays, first_weekday);
     // 35 days are laid out; what leaves the 32 bits lies beyond day 31.
     let days = (0..5).fold(0_u64, |days, run| days | u64::from(week) << (7 * run));

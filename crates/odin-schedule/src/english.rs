@@ -1,6 +1,8 @@
 //! Prints a schedule in its normal form, from which it reads back.
 
+use crate::business::{BusinessDays, BusinessOf, RollTo, Which};
 use crate::calendar::{DAY_SECONDS, civil};
+use crate::period::{Period, PeriodUnit};
 use crate::rule::{
     ALL_MONTHS, ALL_WEEKDAYS, DayPattern, Days, Exceptions, QUARTER_MONTHS, Rule, Tail, Timing,
     WEEKEND, WORKING_DAYS, Window,
@@ -42,51 +44,58 @@ pub(crate) fn canonical(schedule: &Schedule) -> String {
 
 /// One clause without its tail.
 pub(crate) fn clause(rule: &Rule) -> String {
-    if let Some(cron) = &rule.cron {
-        return format!("cron \"{cron}\"");
-    }
-    match (&rule.days, &rule.timing) {
-        (Days::Dates(dates), timing) => {
+    let clause = match (&rule.cron, &rule.days, &rule.timing) {
+        (Some(cron), ..) => format!("cron \"{cron}\""),
+        (None, Days::Dates(dates), timing) => {
             let dates: Vec<String> = dates.iter().map(|&day| date(day)).collect();
             format!("once on {} at {}", list(&dates), fixed_times(timing))
         }
-        (
-            Days::Pattern(pattern),
-            Timing::Wall {
-                times: TimeSet::List(_),
-                ..
-            },
-        ) => {
-            format!(
-                "every {} at {}",
-                subject(pattern),
-                fixed_times(&rule.timing)
-            )
+        (None, Days::Pattern(_), Timing::Elapsed { step, window }) => {
+            interval(*step, 0, *window) + &on_days(rule)
         }
-        (
-            Days::Pattern(pattern),
-            Timing::Wall {
-                times:
-                    TimeSet::Grid {
-                        step,
-                        phase,
-                        window,
-                    },
-                ..
-            },
-        ) => interval(*step, *phase, *window) + &on_days(pattern),
-        (Days::Pattern(pattern), Timing::Elapsed { step, window }) => {
-            interval(*step, 0, *window) + &on_days(pattern)
-        }
-        (
-            Days::Pattern(_),
-            Timing::Wall {
-                times: TimeSet::Fields { .. },
-                ..
-            },
-        ) => {
-            unreachable!("only cron text makes fields, and its rules carry their text")
-        }
+        (None, Days::Pattern(_), Timing::Wall { times, .. }) => match times {
+            TimeSet::List(_) => {
+                format!("every {} at {}", subject(rule), fixed_times(&rule.timing))
+            }
+            TimeSet::Grid {
+                step,
+                phase,
+                window,
+            } => interval(*step, *phase, *window) + &on_days(rule),
+            TimeSet::Fields { .. } => {
+                unreachable!("only cron text makes fields, and its rules carry their text")
+            }
+        },
+    };
+    clause + &day_limits(rule)
+}
+
+/// What the days are limited to, and where they move.
+fn day_limits(rule: &Rule) -> String {
+    let mut text = String::new();
+    let Some(extras) = &rule.extras else {
+        return text;
+    };
+    if let Some(only_in) = &extras.only_in {
+        text += &format!(" in calendar {}", only_in.name);
+    }
+    if let Some(roll) = &extras.roll {
+        let to = match roll.to {
+            RollTo::Next => "next",
+            RollTo::Previous => "previous",
+            RollTo::Nearest => "nearest",
+        };
+        text += &format!(" or {to} {}", business_day(&roll.of));
+    }
+    text
+}
+
+/// A business day with the calendar that says which they are.
+fn business_day(of: &BusinessOf) -> String {
+    match of {
+        BusinessOf::Weekdays => "weekday".to_owned(),
+        BusinessOf::Holidays(_) => "business day".to_owned(),
+        BusinessOf::Named(used) => format!("business day of {}", used.name),
     }
 }
 
@@ -101,23 +110,33 @@ fn fixed_times(timing: &Timing) -> String {
 }
 
 /// What stands between `every` and `at`.
-pub(crate) fn subject(pattern: &DayPattern) -> String {
+fn subject(rule: &Rule) -> String {
+    let Days::Pattern(pattern) = &rule.days else {
+        return String::new();
+    };
+    let extras = rule.extras.as_deref();
+    let business = extras.and_then(|extras| extras.business.as_ref());
+    if let Some(period) = extras.and_then(|extras| extras.period) {
+        return in_period(period, pattern, business);
+    }
+    match business {
+        Some(business) => {
+            let items = list(&business_items(business));
+            format!("{items}{}{}", in_months(pattern.months), on_only(pattern))
+        }
+        None => pattern_subject(pattern),
+    }
+}
+
+/// The days of a pattern behind `every`.
+pub(crate) fn pattern_subject(pattern: &DayPattern) -> String {
     if pattern.every_days > 1 {
         return format!("{} days", pattern.every_days);
     }
-    let first_day = DayPattern {
-        months: pattern.months,
-        month_days: 1 << 1,
-        ..DayPattern::NONE
-    };
-    if pattern.months == QUARTER_MONTHS && *pattern == first_day {
+    if pattern.months == QUARTER_MONTHS && is_first_of_month(pattern) {
         return "quarter".to_owned();
     }
-    let limit = if pattern.only == ALL_WEEKDAYS {
-        String::new()
-    } else {
-        format!(" on {}", list(&plural_weekdays(pattern.only)))
-    };
+    let limit = on_only(pattern);
     let days = DayPattern {
         only: ALL_WEEKDAYS,
         ..*pattern
@@ -125,14 +144,8 @@ pub(crate) fn subject(pattern: &DayPattern) -> String {
     if days.weekdays == ALL_WEEKDAYS {
         return format!("day{}{limit}", in_months(days.months));
     }
-    let one_date = DayPattern {
-        months: days.months,
-        month_days: days.month_days,
-        ..DayPattern::NONE
-    };
-    if days == one_date && days.months.count_ones() == 1 && days.month_days.count_ones() == 1 {
-        let month = months(days.months).concat();
-        return format!("{month} {}{limit}", month_days(days.month_days).concat());
+    if let Some(date) = one_date(&days) {
+        return format!("{date}{limit}");
     }
     format!(
         "{}{}{limit}",
@@ -141,25 +154,134 @@ pub(crate) fn subject(pattern: &DayPattern) -> String {
     )
 }
 
+/// Whether the pattern is the 1st of each of its months.
+fn is_first_of_month(pattern: &DayPattern) -> bool {
+    let first_day = DayPattern {
+        months: pattern.months,
+        month_days: 1 << 1,
+        ..DayPattern::NONE
+    };
+    *pattern == first_day
+}
+
+/// `January 4th`, where the pattern is one day of one month.
+fn one_date(days: &DayPattern) -> Option<String> {
+    let one_date = DayPattern {
+        months: days.months,
+        month_days: days.month_days,
+        ..DayPattern::NONE
+    };
+    let is_one = days.months.count_ones() == 1 && days.month_days.count_ones() == 1;
+    (*days == one_date && is_one).then(|| {
+        let month = months(days.months).concat();
+        format!("{month} {}", month_days(days.month_days).concat())
+    })
+}
+
+/// `2 weeks on Monday`, `3 months on the 1st`.
+fn in_period(period: Period, pattern: &DayPattern, business: Option<&BusinessDays>) -> String {
+    let stretch = format!("{} {}s", period.number, period.unit.name());
+    let is_quarter = period.unit == PeriodUnit::Quarter;
+    if is_quarter && business.is_none() && is_first_of_month(pattern) {
+        return stretch + &in_months_but(QUARTER_MONTHS, pattern.months);
+    }
+    let items = match business {
+        Some(business) => business_items(business),
+        None if period.unit == PeriodUnit::Week => {
+            return format!("{stretch} on {}", week_days(pattern));
+        }
+        None => day_items(pattern),
+    };
+    let the = if business.is_some_and(|business| business.which == Which::All) {
+        ""
+    } else {
+        "the "
+    };
+    if let Some(date) = one_date(pattern) {
+        return format!("{stretch} on {date}");
+    }
+    let months = if is_quarter {
+        in_months_but(QUARTER_MONTHS, pattern.months)
+    } else {
+        in_months(pattern.months)
+    };
+    format!("{stretch} on {the}{}{months}", list(&items))
+}
+
+fn week_days(pattern: &DayPattern) -> String {
+    match pattern.weekdays {
+        WORKING_DAYS | WEEKEND => list(&plural_weekdays(pattern.weekdays)),
+        weekdays => list(&names(weekdays).map(str::to_owned).collect::<Vec<_>>()),
+    }
+}
+
+fn in_months_but(all: u16, set: u16) -> String {
+    if set == all {
+        String::new()
+    } else {
+        in_months(set)
+    }
+}
+
+/// The weekdays to which the other days are limited.
+fn on_only(pattern: &DayPattern) -> String {
+    if pattern.only == ALL_WEEKDAYS {
+        String::new()
+    } else {
+        format!(" on {}", list(&plural_weekdays(pattern.only)))
+    }
+}
+
 /// The days of an interval: ` on weekdays in January`, or nothing.
-fn on_days(pattern: &DayPattern) -> String {
+fn on_days(rule: &Rule) -> String {
+    let Days::Pattern(pattern) = &rule.days else {
+        return String::new();
+    };
     let months = in_months(pattern.months);
+    let extras = rule.extras.as_deref();
+    if let Some(business) = extras.and_then(|extras| extras.business.as_ref()) {
+        return format!(" on {}{months}", list(&business_items(business)));
+    }
     if pattern.weekdays == ALL_WEEKDAYS {
         return months;
     }
     let only_weekdays = DayPattern {
         months: pattern.months,
+        weekdays: pattern.weekdays,
         ..DayPattern::NONE
     };
-    if *pattern
-        == (DayPattern {
-            weekdays: pattern.weekdays,
-            ..only_weekdays
-        })
-    {
+    if *pattern == only_weekdays {
         return format!(" on {}{months}", list(&plural_weekdays(pattern.weekdays)));
     }
     format!(" on {}{months}", list(&day_items(pattern)))
+}
+
+/// `1st business day` and its kin; the last one names the calendar for all.
+fn business_items(business: &BusinessDays) -> Vec<String> {
+    let day = match business.of {
+        BusinessOf::Weekdays => "weekday",
+        BusinessOf::Holidays(_) | BusinessOf::Named(_) => "business day",
+    };
+    let mut items = match business.which {
+        Which::All => vec![day.to_owned()],
+        Which::Counted {
+            from_start,
+            from_end,
+        } => {
+            let bits = |set: u32| (1..32).filter(move |nth| set & (1 << nth) != 0);
+            let nth = |nth: u32| format!("{nth}{}", ordinal_suffix(nth));
+            let from_start = bits(from_start).map(|n| format!("{} {day}", nth(n)));
+            let from_end = bits(from_end).map(|n| match n {
+                1 => format!("last {day}"),
+                _ => format!("{} last {day}", nth(n)),
+            });
+            from_start.chain(from_end).collect()
+        }
+    };
+    if let (BusinessOf::Named(used), Some(last)) = (&business.of, items.last_mut()) {
+        *last += &format!(" of {}", used.name);
+    }
+    items
 }
 
 fn in_months(set: u16) -> String {
@@ -317,6 +439,8 @@ fn exceptions(except: &Exceptions) -> Vec<String> {
     // A month before a number would read as a date, so whole months follow the days.
     items.extend(months(except.months));
     items.extend(except.dates.iter().map(|&day| date(day)));
+    let calendars = except.calendars.iter();
+    items.extend(calendars.map(|used| format!("on {}", used.name)));
     items
 }
 

@@ -176,6 +176,14 @@ pub enum ScheduleErrorKind {
         /// Names that are near, the nearest first; at most three.
         suggestions: Vec<String>,
     },
+    /// A calendar that is not there.
+    #[error("there is no calendar `{name}`")]
+    UnknownCalendar {
+        /// The name, in lower case.
+        name: String,
+        /// Names that are near, the nearest first; at most three.
+        suggestions: Vec<String>,
+    },
     /// One schedule with several zones, or a zone that only some clauses name.
     #[error("a schedule has one time zone")]
     SeveralZones,
@@ -224,6 +232,7 @@ impl ScheduleErrorKind {
             Self::IntervalLongerThanWindow => "schedule/interval-longer-than-window",
             Self::UntilBeforeStarting => "schedule/until-before-starting",
             Self::UnknownZone { .. } => "schedule/unknown-zone",
+            Self::UnknownCalendar { .. } => "schedule/unknown-calendar",
             Self::SeveralZones => "schedule/several-zones",
             Self::Cron(mistake) => mistake.code(),
             Self::Ambiguous { .. } => "schedule/ambiguous",
@@ -291,6 +300,20 @@ impl ScheduleErrorKind {
             }
             Self::UnknownZone { suggestions, .. } => {
                 format!("Did you mean `{}`?", suggestions.join("` or `"))
+            }
+            Self::UnknownCalendar { name, suggestions } => {
+                let deploy = format!(
+                    "deploy it with `odin calendar set {name} -f FILE`, or give it to the command \
+                     with `--calendar {name}=FILE`."
+                );
+                if suggestions.is_empty() {
+                    format!("If it is a calendar, {deploy}")
+                } else {
+                    format!(
+                        "Did you mean `{}`? If not, {deploy}",
+                        suggestions.join("` or `")
+                    )
+                }
             }
             Self::SeveralZones => "Write `in ZONE` once, at the end.".into(),
             Self::Cron(mistake) => mistake.help(),

@@ -1,24 +1,35 @@
 //! Says in full sentences what a schedule does.
 
-use crate::calendar::DAY_SECONDS;
+use crate::business::{BusinessOf, RollTo};
+use crate::calendar::civil;
 use crate::english::{self, clock, date, list};
+use crate::period::PeriodUnit;
 use crate::rule::{ALL_MONTHS, ALL_WEEKDAYS, DayPattern, Days, Passes, Rule, Tail, Timing, Window};
 use crate::schedule::{Schedule, ScheduleKind, rule_kind};
 use crate::time_set::TimeSet;
+use crate::token::ordinal_suffix;
+use crate::words::MONTHS;
 use crate::zone::zone_name;
 
 /// How many times of day are listed before the fields are described instead.
 const LISTED_TIMES_MAX: u64 = 6;
 
+/// Whether the days of calendars are at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CalendarDays {
+    Known,
+    Open,
+}
+
 /// Every sentence about a schedule.
-pub(crate) fn explain(schedule: &Schedule) -> String {
+pub(crate) fn explain(schedule: &Schedule, calendar_days: CalendarDays) -> String {
     if schedule.rules.is_empty() {
         return "Never runs by itself.".to_owned();
     }
     let mut sentences: Vec<String> = Vec::new();
     for rule in schedule.rules.iter() {
         sentences.push(format!("Runs {}{}.", clause(rule), tail(&rule.tail)));
-        add_once(&mut sentences, notes(rule));
+        add_once(&mut sentences, notes(rule, calendar_days));
     }
     if schedule.rules.len() > 1 {
         sentences.push("Where several of these fall together it runs once.".to_owned());
@@ -119,16 +130,16 @@ fn cron_days(pattern: &DayPattern) -> String {
             ..every_month
         };
         if by_date.month_days == u32::MAX << 1 {
-            format!("every {}", english::subject(&by_weekday))
+            format!("every {}", english::pattern_subject(&by_weekday))
         } else {
             format!(
                 "every {} that is also a {}",
-                english::subject(&by_date),
-                english::subject(&by_weekday)
+                english::pattern_subject(&by_date),
+                english::pattern_subject(&by_weekday)
             )
         }
     } else {
-        format!("every {}", english::subject(&every_month))
+        format!("every {}", english::pattern_subject(&every_month))
     };
     if pattern.months == ALL_MONTHS {
         days
@@ -138,16 +149,10 @@ fn cron_days(pattern: &DayPattern) -> String {
 }
 
 /// What is not plain from the words alone.
-fn notes(rule: &Rule) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(rule: &Rule, calendar_days: CalendarDays) -> Vec<String> {
+    let mut notes = origin_notes(rule);
+    notes.extend(business_notes(rule, calendar_days));
     if let Days::Pattern(pattern) = &rule.days {
-        if pattern.every_days > 1 {
-            let from = rule.tail.starting.map_or_else(
-                || "1970-01-01".to_owned(),
-                |starting| date(starting.div_euclid(DAY_SECONDS)),
-            );
-            notes.push(format!("The days are counted from {from}."));
-        }
         let latest = 31_u32.saturating_sub(pattern.month_days.leading_zeros());
         let restricts = pattern.weekdays == 0 && pattern.month_days.count_ones() < 29;
         if latest > 28 && restricts && pattern.month_days != 0 {
@@ -188,6 +193,85 @@ fn notes(rule: &Rule) -> Vec<String> {
             times: TimeSet::List(_) | TimeSet::Fields { .. },
             ..
         } => {}
+    }
+    notes
+}
+
+/// From where days, weeks, months and years are counted.
+fn origin_notes(rule: &Rule) -> Vec<String> {
+    let mut notes = Vec::new();
+    let starting = rule.starting_day();
+    if let Days::Pattern(pattern) = &rule.days
+        && pattern.every_days > 1
+    {
+        let from = starting.map_or_else(|| "1970-01-01".to_owned(), date);
+        notes.push(format!("The days are counted from {from}."));
+    }
+    if let Some(period) = rule.extras.as_ref().and_then(|extras| extras.period) {
+        let (unit, number) = (period.unit.name(), period.number);
+        let nth = format!("{number}{}", ordinal_suffix(number));
+        let (year, month, _) = civil(rule.origin_day());
+        let from = match period.unit {
+            PeriodUnit::Week => {
+                let from = date(rule.origin_day());
+                let blocks = match starting {
+                    Some(_) => "a week is seven days, the first from",
+                    None => "the first from Monday,",
+                };
+                format!("{blocks} {from}")
+            }
+            PeriodUnit::Month => format!("the first is {} {year}", MONTHS[usize::from(month) - 1]),
+            PeriodUnit::Quarter => {
+                format!("the first is quarter {} of {year}", (month - 1) / 3 + 1)
+            }
+            PeriodUnit::Year => format!("the first is {year}"),
+        };
+        notes.push(format!("Every {nth} {unit} counts: {from}."));
+    }
+    notes
+}
+
+/// Which days are business days, and where a day moves that is none.
+fn business_notes(rule: &Rule, calendar_days: CalendarDays) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for of in rule.business_of() {
+        notes.push(match (of, calendar_days) {
+            (BusinessOf::Weekdays, _) => "Weekdays are Monday to Friday.".to_owned(),
+            (BusinessOf::Holidays(Some(_)), _) => {
+                "Business days are Monday to Friday without the days of the calendar holidays."
+                    .to_owned()
+            }
+            (BusinessOf::Holidays(None), CalendarDays::Known) => {
+                "Business days are Monday to Friday: there is no calendar holidays to take days \
+                 out."
+                    .to_owned()
+            }
+            (BusinessOf::Holidays(None), CalendarDays::Open) => {
+                "Business days are Monday to Friday without the days of the calendar holidays, \
+                 where there is one."
+                    .to_owned()
+            }
+            (BusinessOf::Named(used), _) => format!(
+                "Business days of {0} are Monday to Friday without the days of the calendar {0}.",
+                used.name
+            ),
+        });
+    }
+    if let Some(roll) = rule.extras.as_ref().and_then(|extras| extras.roll.as_ref()) {
+        let day = match roll.of {
+            BusinessOf::Weekdays => "weekday",
+            BusinessOf::Holidays(_) | BusinessOf::Named(_) => "business day",
+        };
+        let moves = match roll.to {
+            RollTo::Next => "moves to the next one that is, if need be in a later month",
+            RollTo::Previous => "moves to the one before, if need be in an earlier month",
+            RollTo::Nearest => {
+                "moves to the nearest one of the same month, the later of two that are as near"
+            }
+        };
+        notes.push(format!(
+            "A day that is no {day} {moves}; days that meet are one."
+        ));
     }
     notes
 }

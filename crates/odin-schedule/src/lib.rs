@@ -74,7 +74,9 @@
 //! end of the year 9999. Searching takes whole months and years at a time and ends.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod business;
 mod calendar;
+mod calendars;
 mod convert;
 mod cron;
 mod day_search;
@@ -82,9 +84,11 @@ mod dst;
 mod english;
 mod error;
 mod explain;
+mod extras;
 mod moved;
 mod occurrences;
 mod parse;
+mod period;
 mod rule;
 mod rule_search;
 mod schedule;
@@ -93,15 +97,21 @@ mod timeline;
 mod token;
 mod wall;
 mod warning;
+mod wording;
 mod words;
 mod zone;
 
+pub use calendars::{
+    CALENDAR_BYTES_MAX, CALENDAR_DAYS_MAX, Calendar, CalendarError, CalendarErrorKind,
+    CalendarName, Calendars,
+};
 pub use convert::{CannotSay, CronDialect, CronText, to_cron, to_english};
 pub use cron::CronMistake;
 pub use dst::{DstPolicy, GapPolicy, RepeatPolicy};
 pub use error::{ScheduleError, ScheduleErrorKind, TEXT_BYTES_MAX};
 pub use moved::{Moved, Moves, moved};
 pub use occurrences::ZonedSchedule;
-pub use schedule::{Schedule, ScheduleKind, parse};
+pub use schedule::{Schedule, ScheduleKind, parse, parse_with};
 pub use warning::ScheduleWarning;
+pub use wording::{Wording, read_words};
 pub use zone::{TimeZoneSource, TimeZones, TimeZonesError, TimeZonesInUse, find_zone, time_zones};

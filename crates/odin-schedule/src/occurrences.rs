@@ -111,6 +111,7 @@ impl ZonedSchedule {
             other != rule
                 && other.days == rule.days
                 && other.tail == rule.tail
+                && other.extras == rule.extras
                 && match (&other.timing, &rule.timing) {
                     (
                         Timing::Wall {

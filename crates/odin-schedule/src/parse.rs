@@ -1,5 +1,6 @@
 //! Reads schedule text: first whether it is English or cron, then clause by clause.
 
+mod business_day;
 mod clause;
 mod compile;
 mod cursor;
@@ -17,6 +18,7 @@ use crate::token::Lexeme;
 use crate::words::Key;
 use clause::{Clause, Subject};
 use cursor::Cursor;
+pub(crate) use cursor::Known;
 
 /// What a text says, before it is a schedule.
 pub(crate) struct Parsed {
@@ -26,7 +28,7 @@ pub(crate) struct Parsed {
 }
 
 /// Reads a whole schedule text.
-pub(crate) fn read(text: &str) -> Result<Parsed, ScheduleError> {
+pub(crate) fn read(text: &str, known: Known<'_>) -> Result<Parsed, ScheduleError> {
     if text.len() > TEXT_BYTES_MAX {
         let kind = ScheduleErrorKind::TooLong { bytes: text.len() };
         return Err(ScheduleError::new(kind, 0..text.len()));
@@ -38,7 +40,7 @@ pub(crate) fn read(text: &str) -> Result<Parsed, ScheduleError> {
         let (rules, zone) = cron::read(text, 0)?;
         return Ok(Parsed { rules, zone });
     }
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(text, known);
     if cursor.eat(Key::Never).is_some() {
         return match cursor.peek() {
             None => Ok(Parsed {

@@ -3,7 +3,11 @@
 //! A schedule is a union of rules. A rule says which local days it covers, which
 //! times on them, and how it treats a clock that jumps.
 
-use crate::calendar::{self, DAY_SECONDS};
+use crate::business::{BusinessOf, Heed};
+use crate::calendar::{self, DAY_SECONDS, FIRST_DAY};
+use crate::calendars::{Calendar, CalendarUse};
+use crate::extras::{CalendarYears, Extras};
+use crate::period::WEEKS_FROM;
 use crate::time_set::TimeSet;
 
 /// All twelve months, bits 1 to 12.
@@ -25,6 +29,8 @@ pub(crate) struct Rule {
     pub(crate) tail: Tail,
     /// The cron text this rule was written as, fields normalised; `None` for English.
     pub(crate) cron: Option<Box<str>>,
+    /// What few rules have.
+    pub(crate) extras: Option<Box<Extras>>,
     /// Which of the fourteen kinds of year hold a day of this rule; none of them
     /// means that the rule never fires. Derived by [`Rule::new`].
     pub(crate) year_kinds: u16,
@@ -169,17 +175,35 @@ pub(crate) struct Exceptions {
     pub(crate) yearly: Vec<(u8, u8)>,
     /// Day numbers, ascending.
     pub(crate) dates: Vec<i64>,
+    /// Ascending by name.
+    pub(crate) calendars: Vec<CalendarUse>,
 }
 
 impl Rule {
     pub(crate) fn new(days: Days, timing: Timing, tail: Tail, cron: Option<Box<str>>) -> Rule {
+        Rule::with_extras(days, timing, tail, cron, Extras::default())
+    }
+
+    pub(crate) fn with_extras(
+        days: Days,
+        timing: Timing,
+        tail: Tail,
+        cron: Option<Box<str>>,
+        extras: Extras,
+    ) -> Rule {
+        let has_calendars = tail
+            .except
+            .as_ref()
+            .is_some_and(|except| !except.calendars.is_empty());
         let mut rule = Rule {
             days,
             timing,
             tail,
             cron,
+            extras: (has_calendars || !extras.is_empty()).then(|| Box::new(extras)),
             year_kinds: 0,
         };
+        rule.roll_dates();
         for (kind, year) in calendar::YEAR_OF_KIND.into_iter().enumerate() {
             if (1..=12).any(|month| rule.recurring_days(year, month) != 0) {
                 rule.year_kinds |= 1 << kind;
@@ -188,14 +212,138 @@ impl Rule {
         if rule.step_never_meets_days() {
             rule.year_kinds = 0;
         }
+        rule.derive_calendar_years();
         rule
+    }
+
+    /// Moves the listed dates that are no business days.
+    fn roll_dates(&mut self) {
+        let Days::Dates(dates) = &self.days else {
+            return;
+        };
+        let Some(extras) = &mut self.extras else {
+            return;
+        };
+        if let Some(roll) = &extras.roll {
+            let mut moved: Vec<i64> = dates.iter().filter_map(|&date| roll.moved(date)).collect();
+            moved.sort_unstable();
+            moved.dedup();
+            extras.rolled_dates = Some(moved.into());
+        }
+    }
+
+    /// Looks into the years of the calendars once, and notes where there is nothing.
+    fn derive_calendar_years(&mut self) {
+        let Some(extras) = &self.extras else {
+            return;
+        };
+        let is_pattern = matches!(self.days, Days::Pattern(_));
+        let only_in_calendar = extras.only_in.is_some();
+        let years = CalendarYears::derive(self.calendars(), |year| {
+            (1..=12).any(|month| self.month_mask(year, month) != 0)
+        });
+        let counts_from_origin = extras.period.is_some();
+        if let Some(extras) = &mut self.extras {
+            extras.calendar_years = years;
+        }
+        let never = if only_in_calendar {
+            !years.has_any()
+        } else {
+            counts_from_origin && self.next_day(FIRST_DAY).is_none()
+        };
+        if is_pattern && never {
+            self.year_kinds = 0;
+        }
+    }
+
+    /// The calendars that decide about the rule's days.
+    fn calendars(&self) -> impl Iterator<Item = &Calendar> {
+        let extras = self.extras.as_deref();
+        let business = self.business_of().filter_map(BusinessOf::calendar);
+        let only_in = extras.and_then(|extras| extras.only_in.as_ref());
+        let except = self.tail.except.iter().flat_map(|except| &except.calendars);
+        business.chain(
+            only_in
+                .into_iter()
+                .chain(except)
+                .map(|used| &*used.calendar),
+        )
+    }
+
+    /// What the rule takes for business days, where it speaks of them.
+    pub(crate) fn business_of(&self) -> impl Iterator<Item = &BusinessOf> {
+        let extras = self.extras.as_deref();
+        let days = extras.and_then(|extras| extras.business.as_ref());
+        let roll = extras.and_then(|extras| extras.roll.as_ref());
+        days.map(|days| &days.of)
+            .into_iter()
+            .chain(roll.map(|roll| &roll.of))
+    }
+
+    /// The named calendars that the rule cannot do without.
+    pub(crate) fn calendar_uses(&self) -> impl Iterator<Item = &CalendarUse> {
+        let only_in = self
+            .extras
+            .as_ref()
+            .and_then(|extras| extras.only_in.as_ref());
+        let business = self.business_of().filter_map(|of| match of {
+            BusinessOf::Named(used) => Some(used),
+            BusinessOf::Weekdays | BusinessOf::Holidays(_) => None,
+        });
+        let except = self.tail.except.iter().flat_map(|except| &except.calendars);
+        only_in.into_iter().chain(business).chain(except)
+    }
+
+    /// Whether the rule covers every day.
+    pub(crate) fn is_every_day(&self) -> bool {
+        let every_day = match &self.days {
+            Days::Pattern(pattern) => pattern.is_every_day(),
+            Days::Dates(_) => false,
+        };
+        let has_other_days = self.extras.as_ref().is_some_and(|extras| {
+            extras.business.is_some() || extras.only_in.is_some() || extras.period.is_some()
+        });
+        every_day && !has_other_days && self.tail.except.is_none()
+    }
+
+    /// The days before moving: those of `pattern`, of business days and of calendars.
+    pub(crate) fn named_days(&self, pattern: &DayPattern, year: i64, month: u8, heed: Heed) -> u32 {
+        let mut mask = pattern.month_mask(year, month);
+        let Some(extras) = &self.extras else {
+            return mask;
+        };
+        if let Some(business) = &extras.business
+            && pattern.months & (1 << month) != 0
+        {
+            mask |= business.mask(year, month, heed) & pattern.only_mask(year, month);
+        }
+        if heed == Heed::LayoutOnly || mask == 0 {
+            return mask;
+        }
+        if let Some(period) = extras.period {
+            mask &= period.mask(year, month, self.origin_day());
+        }
+        if let Some(only_in) = &extras.only_in {
+            mask &= only_in.calendar.month_mask(year, month);
+        }
+        mask
     }
 
     /// The day from which `every N days` counts.
     pub(crate) fn anchor_day(&self) -> i64 {
+        self.starting_day().unwrap_or(0)
+    }
+
+    /// The day from which `every N weeks` counts, and in whose month, quarter or year the
+    /// others begin.
+    pub(crate) fn origin_day(&self) -> i64 {
+        self.starting_day().unwrap_or(WEEKS_FROM)
+    }
+
+    pub(crate) fn starting_day(&self) -> Option<i64> {
         self.tail
             .starting
-            .map_or(0, |second| second.div_euclid(DAY_SECONDS))
+            .map(|second| second.div_euclid(DAY_SECONDS))
     }
 }
 

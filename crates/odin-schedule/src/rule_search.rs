@@ -78,11 +78,7 @@ impl RuleInZone<'_> {
 
     /// Whether the rule's grid is kept on every second of every day.
     pub(crate) fn elapsed_is_unlimited(self, window: Window) -> bool {
-        let every_day = match &self.rule.days {
-            crate::rule::Days::Pattern(pattern) => pattern.is_every_day(),
-            crate::rule::Days::Dates(_) => false,
-        };
-        every_day && window == Window::WHOLE_DAY && self.rule.tail.except.is_none()
+        window == Window::WHOLE_DAY && self.rule.is_every_day()
     }
 
     fn next_elapsed(self, step: i64, window: Window, from: i64) -> Option<i64> {

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::business::BusinessOf;
+use crate::calendars::{CalendarName, Calendars};
 use crate::dst::DstPolicy;
 use crate::error::ScheduleError;
+use crate::explain::CalendarDays;
 use crate::occurrences::ZonedSchedule;
+use crate::parse::Known;
 use crate::rule::{Days, Passes, Rule, Timing};
 use crate::{english, explain};
 
@@ -51,7 +55,35 @@ pub enum ScheduleKind {
 /// # Ok::<(), odin_schedule::ScheduleError>(())
 /// ```
 pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
-    let parsed = crate::parse::read(text)?;
+    parse_with(text, Calendars::NONE)
+}
+
+/// Reads a schedule that may refer to these calendars.
+///
+/// # Errors
+/// As [`parse`]; a calendar that is not there is
+/// [`UnknownCalendar`](crate::ScheduleErrorKind::UnknownCalendar). Business days need none:
+/// without a calendar `holidays` they are Monday to Friday.
+///
+/// ```
+/// use odin_schedule::{Calendar, CalendarName, Calendars, find_zone, parse_with};
+///
+/// let mut calendars = Calendars::default();
+/// let holidays = Calendar::parse_list("2026-12-25 Christmas Day")?;
+/// calendars.insert(CalendarName::holidays(), holidays);
+///
+/// let schedule = parse_with("every last business day of the month at 17:00", &calendars)?;
+/// let zoned = schedule.in_zone(&find_zone("UTC")?);
+/// let next = zoned.next_after("2026-12-01T00:00:00Z".parse()?).unwrap();
+/// assert_eq!(next.to_string(), "2026-12-31T17:00:00Z");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn parse_with(text: &str, calendars: &Calendars) -> Result<Schedule, ScheduleError> {
+    read(text, Known::These(calendars))
+}
+
+pub(crate) fn read(text: &str, known: Known<'_>) -> Result<Schedule, ScheduleError> {
+    let parsed = crate::parse::read(text, known)?;
     Ok(Schedule {
         rules: parsed.rules.into(),
         zone: parsed.zone,
@@ -68,7 +100,7 @@ impl Schedule {
     /// What the schedule does, in full sentences: when, by which clock, and what
     /// happens when the clock jumps.
     pub fn explain(&self) -> String {
-        explain::explain(self)
+        explain::explain(self, CalendarDays::Known)
     }
 
     /// The IANA name of the zone that the text names with `in ZONE` or `CRON_TZ=`;
@@ -81,6 +113,32 @@ impl Schedule {
     /// text `0 0 31 2 *`, is not: see [`warnings`](Schedule::warnings).
     pub fn is_never(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The calendars whose days decide when the schedule is due, in order: those that it
+    /// names, and `holidays` where it speaks of business days, which that calendar would
+    /// change even where there is none yet.
+    pub fn calendars(&self) -> Vec<CalendarName> {
+        let mut names: Vec<CalendarName> = self.required_calendars();
+        let counts_holidays = |rule: &Rule| {
+            rule.business_of()
+                .any(|of| matches!(of, BusinessOf::Holidays(_)))
+        };
+        if self.rules.iter().any(counts_holidays) {
+            names.push(CalendarName::holidays());
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The calendars that the text names, in order.
+    pub(crate) fn required_calendars(&self) -> Vec<CalendarName> {
+        let uses = self.rules.iter().flat_map(|rule| rule.calendar_uses());
+        let mut names: Vec<CalendarName> = uses.map(|used| used.name.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// What kind of times the schedule has.

@@ -89,7 +89,7 @@ fn quoted(text: &str, start: usize, quote: char) -> (usize, Lexeme, Range<usize>
     }
 }
 
-fn classify(chunk: &str) -> Lexeme {
+pub(crate) fn classify(chunk: &str) -> Lexeme {
     if !chunk.starts_with(|c: char| c.is_ascii_digit()) {
         if chunk.starts_with(':') {
             return Lexeme::PastTheHour;

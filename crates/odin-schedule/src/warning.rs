@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::business::BusinessOf;
 use crate::rule::{DayPattern, Days, Rule};
 use crate::schedule::Schedule;
 
@@ -22,6 +23,9 @@ pub enum ScheduleWarning {
         /// 29, 30 or 31.
         day: u8,
     },
+    /// Business days without a calendar `holidays`.
+    #[error("without a calendar `holidays` business days are Monday to Friday")]
+    NoHolidays,
     /// 29 February only.
     #[error("this fires in leap years only")]
     OnlyLeapYears,
@@ -34,6 +38,7 @@ impl ScheduleWarning {
             Self::NeverFiresAgain => "schedule/never-fires-again",
             Self::ClauseNeverFiresAgain => "schedule/clause-never-fires-again",
             Self::SkipsShortMonths { .. } => "schedule/skips-short-months",
+            Self::NoHolidays => "schedule/no-holidays",
             Self::OnlyLeapYears => "schedule/only-leap-years",
         }
     }
@@ -45,6 +50,9 @@ impl ScheduleWarning {
             Self::ClauseNeverFiresAgain => "Remove the clause, or change its dates.",
             Self::SkipsShortMonths { .. } => {
                 "For the end of each month write `last day of the month`."
+            }
+            Self::NoHolidays => {
+                "Deploy one with `odin calendar set holidays -f FILE`, or write `weekday`."
             }
             Self::OnlyLeapYears => "For the end of each February write `last day of February`.",
         }
@@ -66,13 +74,22 @@ impl Schedule {
         if zoned.has_spent_rule(after) {
             warnings.push(ScheduleWarning::ClauseNeverFiresAgain);
         }
-        for warning in self.rules.iter().filter_map(short_months) {
+        let found = self.rules.iter().flat_map(|rule| {
+            let no_holidays = without_holidays(rule).then_some(ScheduleWarning::NoHolidays);
+            short_months(rule).into_iter().chain(no_holidays)
+        });
+        for warning in found {
             if !warnings.contains(&warning) {
                 warnings.push(warning);
             }
         }
         warnings
     }
+}
+
+fn without_holidays(rule: &Rule) -> bool {
+    rule.business_of()
+        .any(|of| matches!(of, BusinessOf::Holidays(None)))
 }
 
 fn short_months(rule: &Rule) -> Option<ScheduleWarning> {

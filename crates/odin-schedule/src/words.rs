@@ -39,6 +39,15 @@ pub(crate) enum Key {
     Other,
     Business,
     Holiday,
+    Calendar,
+    Fortnight,
+    Or,
+    Next,
+    Previous,
+    Nearest,
+    Rolled,
+    Forward,
+    Back,
 }
 
 /// The units of intervals.
@@ -89,7 +98,7 @@ pub(crate) const MONTHS: [&str; 12] = [
 ];
 
 /// The words that a misspelt one is held against.
-const SUGGESTED: [&str; 51] = [
+const SUGGESTED: [&str; 63] = [
     "every",
     "everyday",
     "never",
@@ -141,6 +150,18 @@ const SUGGESTED: [&str; 51] = [
     "November",
     "December",
     "midnight",
+    "business",
+    "holidays",
+    "calendar",
+    "following",
+    "previous",
+    "preceding",
+    "nearest",
+    "rolled",
+    "forward",
+    "other",
+    "weeks",
+    "years",
 ];
 
 /// The meaning of a word in any case; `None` if the language does not have it.
@@ -187,6 +208,15 @@ pub(crate) fn lookup(word: &str) -> Option<Lexeme> {
         "other" => Key::Other,
         "business" | "working" => Key::Business,
         "holiday" | "holidays" => Key::Holiday,
+        "calendar" => Key::Calendar,
+        "fortnight" | "fortnights" => Key::Fortnight,
+        "or" => Key::Or,
+        "next" | "following" => Key::Next,
+        "previous" | "preceding" => Key::Previous,
+        "nearest" | "closest" => Key::Nearest,
+        "rolled" => Key::Rolled,
+        "forward" | "forwards" => Key::Forward,
+        "back" | "backward" | "backwards" => Key::Back,
         "second" | "seconds" => return Some(Lexeme::Unit(Unit::Second)),
         "minute" | "minutes" => return Some(Lexeme::Unit(Unit::Minute)),
         "hour" | "hours" => return Some(Lexeme::Unit(Unit::Hour)),

@@ -257,6 +257,21 @@ fn what_cron_cannot_say_has_a_reason() {
             "every 15 minutes",
         ),
         (
+            "every 2 weeks on Monday at 9am",
+            "convert/period",
+            "let the job count",
+        ),
+        (
+            "every 1st business day at 9am",
+            "convert/business-days",
+            "calendar itself",
+        ),
+        (
+            "every 1st or next business day at 9am",
+            "convert/moved",
+            "calendar itself",
+        ),
+        (
             "every 3 days at 9am",
             "convert/day-interval",
             "1st and 15th",
@@ -390,6 +405,11 @@ fn cron_text_becomes_english() {
 fn what_english_cannot_say_has_a_reason() {
     for (text, code, help) in [
         ("*/7 * * * *", "convert/uneven-step", "every 7 minutes"),
+        (
+            "cron \"0 9 15 * *\" or next business day",
+            "convert/cron-only",
+            "cron \"...\"",
+        ),
         ("*/7 * * * * *", "convert/uneven-step", "every 7 minutes"),
         ("0-59 9-17 * * *", "convert/too-many-times", "window"),
         ("*/20 */5 * * * *", "convert/cron-only", "cron \"...\""),

@@ -421,16 +421,8 @@ fn words_that_people_read_in_two_ways() {
 
 #[test]
 fn what_is_not_built_yet_says_so() {
-    for (text, pointed_at) in [
-        ("every hour around :17", "around"),
-        ("every day at 9am except on holidays", "holidays"),
-        ("every last weekday of the month at 9am", "weekday"),
-        ("every 1st business day at 9am", "business"),
-        ("every other day at 9am", "other"),
-        ("every 2 weeks on Monday at 9am", "weeks"),
-    ] {
-        check(text, "schedule/not-supported-yet", pointed_at, "instead");
-    }
+    let text = "every hour around :17";
+    check(text, "schedule/not-supported-yet", "around", "instead");
 }
 
 #[test]

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_model::attempt::Ending;
-use odin_model::{Boottime, TimeoutKind, Timeouts, Usage};
+use odin_model::{Boottime, Children, TimeoutKind, Timeouts, Usage};
 
+use super::on_cancel::OnCancelRun;
+use crate::limits::Group;
+use crate::masking::RunMasks;
 use crate::output::Capture;
+use crate::process::SecretFile;
 use crate::protocol::{AttemptKey, Launch};
 use crate::values::Access;
 
@@ -38,8 +42,20 @@ pub(super) struct Running {
     pub(super) stdout: Option<OwnedFd>,
     pub(super) stderr: Option<OwnedFd>,
     pub(super) capture: Capture,
+    /// What masks its secrets before they get there; `None` without secrets.
+    pub(super) masks: Option<Box<RunMasks>>,
+    /// The secrets that it got as files, which go with it.
+    pub(super) _secret_files: Vec<SecretFile>,
     pub(super) kill_grace: Duration,
     pub(super) timeouts: Timeouts,
+    pub(super) children: Children,
+    /// What runs before it is ended.
+    pub(super) on_cancel: OnCancelRun,
+    /// The control groups of its limits.
+    pub(super) group: Option<Group>,
+    pub(super) memory_limit: Option<u64>,
+    /// When it last printed something; `None` while it has not.
+    pub(super) printed: Option<Boottime>,
     /// How the first process ended; `None` while it lives.
     pub(super) exit: Option<Exit>,
     /// Why Odin is ending it; `None` unless it is.
@@ -47,7 +63,7 @@ pub(super) struct Running {
     /// `None` until something is told to end.
     pub(super) ending: Option<Kill>,
     /// Its processes' way into the values socket, which ends with the attempt.
-    pub(super) _access: Access,
+    pub(super) access: Access,
     /// Orphans of this attempt's tree, by pid and start time. Empty until somebody looked for them.
     pub(super) orphans: HashSet<(u32, u64)>,
 }
@@ -55,6 +71,22 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn pipes_are_closed(&self) -> bool {
         self.stdout.is_none() && self.stderr.is_none()
+    }
+
+    /// When it last printed or said something; `None` while it has not.
+    pub(super) fn last_sign(&self) -> Option<Boottime> {
+        self.printed.max(self.access.heard())
+    }
+
+    /// Those who lead a session of this attempt, and whether their pids are certainly theirs: they are not waited for.
+    pub(super) fn leaders(&self) -> impl Iterator<Item = (u32, bool)> {
+        let first = (self.pid != 0).then_some((self.pid, self.exit.is_none()));
+        first.into_iter().chain(self.on_cancel.leader())
+    }
+
+    /// All control groups of it.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.group.iter().chain(self.on_cancel.group())
     }
 }
 
@@ -68,7 +100,7 @@ pub(super) struct Exit {
     pub(super) read_until: Boottime,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     Code(u8),
     Signal { signal: u8, core: bool },
@@ -96,6 +128,23 @@ pub(super) enum Stop {
     },
 }
 
+impl Stop {
+    /// In words, for the command that runs before.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Cancelled { reason } => reason.clone(),
+            Self::TimedOut { timeout, after } => {
+                let ending = Ending::TimedOut {
+                    timeout: *timeout,
+                    after: *after,
+                    after_kill: None,
+                };
+                ending.reason().unwrap_or_default()
+            }
+        }
+    }
+}
+
 /// How far the ending of an attempt's tree has gone.
 #[derive(Debug)]
 pub(super) struct Kill {
@@ -105,13 +154,26 @@ pub(super) struct Kill {
     pub(super) give_up_at: Boottime,
     /// Who got a TERM, by pid and start time.
     pub(super) told: HashSet<(u32, u64)>,
+    /// Who got a KILL, likewise.
+    pub(super) killed: HashSet<(u32, u64)>,
     /// Until the next look at what is left.
     pub(super) pause: Duration,
 }
 
-/// How an attempt ended, given how its first process did and what Odin did to it.
-pub(super) fn ending(exit: Option<&Exit>, stop: Option<Stop>) -> Ending {
+/// How an attempt ended, given how its first process did, what Odin did to it, and the memory limit for which the
+/// kernel killed a process of it, if it did.
+pub(super) fn ending(
+    exit: Option<&Exit>,
+    stop: Option<Stop>,
+    exceeded_memory: Option<u64>,
+) -> Ending {
     match (stop, exit.map(|exit| exit.how)) {
+        // A program that outlives the death of a helper and succeeds has succeeded.
+        (None, Some(how)) if exceeded_memory.is_some() && how != How::Code(0) => {
+            Ending::OutOfMemory {
+                limit_bytes: exceeded_memory,
+            }
+        }
         (Some(Stop::TimedOut { timeout, after }), how) => Ending::TimedOut {
             timeout,
             after,

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use odin_model::Children;
 use rustix::process::Signal;
 
 use super::attempt::{Kill, Running, Stop};
 use super::main_loop::MainLoop;
 use super::slots::Slot;
 use super::timers::Timer;
+use crate::limits::Group;
 use crate::process::tree::{self, Process, Snapshot};
 
 /// How long KILL is tried. What lives on after that waits inside the kernel, for a disk or a network that is gone;
@@ -22,7 +24,7 @@ const TOLD_MAX: usize = 10_000;
 
 impl MainLoop {
     /// Begins to end an attempt that runs. A second reason to stop changes nothing.
-    pub(super) fn stop(&mut self, slot: Slot, stop: Stop) {
+    pub(super) fn stop(&mut self, slot: Slot, stop: &Stop) {
         let Some(running) = self.running_mut(slot) else {
             return;
         };
@@ -30,8 +32,10 @@ impl MainLoop {
         if running.stop.is_some() || running.exit.is_some() {
             return;
         }
-        running.stop = Some(stop);
-        self.end_tree(slot);
+        running.stop = Some(stop.clone());
+        if !self.begin_on_cancel(slot, stop) {
+            self.end_tree(slot);
+        }
     }
 
     /// The first process has ended and its output is read: the run is over when nothing is left of its tree.
@@ -40,8 +44,18 @@ impl MainLoop {
         let Some(running) = self.running_mut(slot) else {
             return;
         };
-        let is_group = running.pid != 0 && tree::group_exists(running.pid);
-        if !alive && !is_group {
+        // It goes on without the attempt, and is waited for.
+        if running.on_cancel.is_awaited() {
+            return;
+        }
+        let is_left = alive
+            || running.leaders().any(|(pid, _)| tree::group_exists(pid))
+            || running.groups().any(|group| !group.processes().is_empty());
+        let is_kept = running.children == Children::Keep && running.stop.is_none();
+        if is_left && is_kept {
+            let session = running.pid;
+            self.keep(slot, session);
+        } else if !is_left {
             self.finish(slot);
         } else if running.ending.is_some() {
             self.sweep(slot);
@@ -50,7 +64,16 @@ impl MainLoop {
         }
     }
 
-    fn end_tree(&mut self, slot: Slot) {
+    /// Ends an attempt and leaves what is left of it alone.
+    fn keep(&mut self, slot: Slot, session: u32) {
+        if let Some(attempt) = self.slots.get_mut(slot) {
+            let key = attempt.key;
+            self.kept.add(key, session);
+            self.finish(slot);
+        }
+    }
+
+    pub(super) fn end_tree(&mut self, slot: Slot) {
         let now = self.now;
         let Some(running) = self.running_mut(slot) else {
             return;
@@ -61,6 +84,7 @@ impl MainLoop {
             kill_at,
             give_up_at,
             told: HashSet::new(),
+            killed: HashSet::new(),
             pause: SWEEP_FIRST,
         });
         self.sweep(slot);
@@ -80,34 +104,34 @@ impl MainLoop {
             return;
         };
         let members = members(running, &snapshot);
-        let is_over = members.is_empty() && running.exit.is_some() && running.pipes_are_closed();
         let kill = running.ending.as_mut().expect("looked at above");
         let is_given_up = now >= kill.give_up_at;
-        if now >= kill.kill_at {
-            members
-                .iter()
-                .for_each(|process| tree::signal(process, Signal::KILL));
+        let is_kill = now >= kill.kill_at;
+        if is_kill {
+            kill_all(kill, &members);
         } else {
-            // Each process is told once, and one that appears later when it is seen.
-            for process in &members {
-                if kill.told.len() < TOLD_MAX
-                    && kill.told.insert((process.pid, process.start_ticks))
-                {
-                    tree::signal(process, Signal::TERM);
-                    // A stopped process takes the TERM only when it goes on.
-                    tree::signal(process, Signal::CONT);
-                }
-            }
+            tell_all(kill, &members);
         }
         let next = now.plus(kill.pause);
-        let next = if now < kill.kill_at {
-            next.min(kill.kill_at)
-        } else {
+        let next = if is_kill {
             next
+        } else {
+            next.min(kill.kill_at)
         };
         kill.pause = (kill.pause * 2).min(SWEEP_LATER);
+        let read = running.exit.is_some() && running.pipes_are_closed();
+        let mut is_empty = members.is_empty();
+        for group in running.groups() {
+            is_empty &= group.processes().is_empty();
+            if is_kill {
+                group.kill();
+            }
+        }
         self.snapshot = Some(snapshot);
-        if is_over || is_given_up {
+        if is_empty {
+            is_empty = self.has_no_orphan(slot, is_kill.then_some(Signal::KILL));
+        }
+        if (is_empty && read) || is_given_up {
             self.finish(slot);
         } else {
             self.timers.add(next, Timer::Sweep(slot));
@@ -115,16 +139,44 @@ impl MainLoop {
     }
 }
 
+/// Sends TERM to all that were not told yet: each is told once, and one that appears later when it is seen.
+fn tell_all(kill: &mut Kill, members: &[Process]) {
+    for process in members {
+        if kill.told.len() < TOLD_MAX && kill.told.insert((process.pid, process.start_ticks)) {
+            tree::signal(process, Signal::TERM);
+            // A stopped process takes the TERM only when it goes on.
+            tree::signal(process, Signal::CONT);
+        }
+    }
+}
+
+/// Sends KILL to all.
+fn kill_all(kill: &mut Kill, members: &[Process]) {
+    for process in members {
+        tree::signal(process, Signal::KILL);
+        let is_known = kill.killed.len() < TOLD_MAX;
+        if !is_known || kill.killed.insert((process.pid, process.start_ticks)) {
+            // While new ones come, they must be looked at faster than they fork.
+            kill.pause = SWEEP_FIRST;
+        }
+    }
+}
+
 /// All living processes of an attempt.
 fn members(running: &Running, snapshot: &Snapshot) -> Vec<Process> {
-    let leads = running.pid != 0 && running.exit.is_none();
-    // Once the first process was waited for, its pid is free as soon as its group is empty: one that has it now
-    // leads a group of its own.
-    let is_reused = !leads && snapshot.get(running.pid).is_some();
+    // Once a leader was waited for, its pid is free as soon as its group is empty: one that has it now leads a group
+    // of its own.
+    let leaders: Vec<(u32, bool)> = running
+        .leaders()
+        .filter(|&(pid, leads)| leads || snapshot.get(pid).is_none())
+        .collect();
+    let inside: HashSet<u32> = running.groups().flat_map(Group::processes).collect();
     let mut members = snapshot.trees(|process| {
-        let of_group = process.group == running.pid || process.session == running.pid;
-        (leads && process.pid == running.pid)
-            || (running.pid != 0 && !is_reused && of_group)
+        let is_led = |&(pid, leads): &(u32, bool)| {
+            process.group == pid || process.session == pid || (leads && process.pid == pid)
+        };
+        leaders.iter().any(is_led)
+            || inside.contains(&process.pid)
             || running
                 .orphans
                 .contains(&(process.pid, process.start_ticks))

@@ -9,8 +9,10 @@ use odin_model::output::OutputSummary;
 use super::attempt::{Attempt, State, Stop};
 use super::main_loop::MainLoop;
 use super::slots::Slot;
+use super::timeouts::queued_until;
+use super::timers::Timer;
 use crate::journal::{Haste, Record};
-use crate::process::SpawnOrder;
+use crate::process::{Purpose, SpawnOrder};
 use crate::protocol::{AttemptKey, CancelScope, Launch, RefusalReason, Report};
 
 /// How long before its instant an attempt's start is written, so that the disk delays nobody: one that others write
@@ -43,11 +45,15 @@ impl MainLoop {
             return;
         }
         let not_before = launch.not_before;
+        let give_up_at = queued_until(&launch);
         let slot = self.slots.insert(Attempt {
             key,
             state: State::Armed(launch),
         });
         self.armed.insert((not_before, key, slot));
+        if let Some(at) = give_up_at {
+            self.timers.add(at, Timer::Queue(slot));
+        }
     }
 
     pub(super) fn extend_lease(&mut self, until: Boottime) {
@@ -110,7 +116,11 @@ impl MainLoop {
             };
             self.starting.remove(&(not_before, key, slot));
             self.running += 1;
-            orders.push(SpawnOrder { slot, launch });
+            orders.push(SpawnOrder {
+                slot,
+                launch,
+                purpose: Purpose::Run,
+            });
         }
         self.spawners.order(orders);
     }
@@ -127,6 +137,10 @@ impl MainLoop {
         if let Some(Stop::Cancelled { reason }) = stop.take() {
             self.finish_without_process(slot, Ending::Cancelled { reason });
             return;
+        }
+        if queued_until(&launch).is_some_and(|until| until <= self.now) {
+            // Its timer has passed while the spawner had it.
+            self.timers.add(self.now, Timer::Queue(slot));
         }
         let entry = (launch.not_before, launch.key, slot);
         attempt.state = State::Starting {
@@ -193,7 +207,7 @@ impl MainLoop {
                 });
             }
             State::Spawning { stop } => *stop = Some(Stop::Cancelled { reason }),
-            State::Running(_) => self.stop(slot, Stop::Cancelled { reason }),
+            State::Running(_) => self.stop(slot, &Stop::Cancelled { reason }),
         }
     }
 

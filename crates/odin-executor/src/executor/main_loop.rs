@@ -4,23 +4,28 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use odin_model::output::Stream;
 use odin_model::{Boottime, Clock};
 
 use super::control::Control;
 use super::descriptors::Shares;
 use super::events::Events;
-use super::orphans::Orphans;
+use super::kept::Kept;
+use super::leaving_groups::LeavingGroups;
+use super::orphans::{Orphaned, Orphans};
 use super::own_memory::OwnMemory;
 use super::prepare::Preparer;
+use super::running::Whose;
 use super::slots::{Slot, Slots};
 use super::sources::{Source, Sources};
 use super::timers::{Timer, Timers};
-use super::{ExecutorError, ExecutorOptions, ExitReason, recovery};
+use super::{ExecutorError, ExecutorOptions, ExitReason, Rlimits, recovery};
 use crate::data_dir::DataDir;
 use crate::journal::{Journal, Opened, Record, SYNC_WITHIN};
+use crate::limits::Groups;
 use crate::output::FRAME_BYTES_MAX;
 use crate::process::tree::Snapshot;
-use crate::process::{Spawners, Surroundings};
+use crate::process::{Accounts, SecretFiles, Spawners, Surroundings};
 use crate::protocol::AttemptKey;
 use crate::socket;
 use crate::values::{self, Accesses};
@@ -55,6 +60,9 @@ pub(super) struct MainLoop {
     /// The first process of each running attempt, waited for or not: it names the session and the group.
     pub(super) by_pid: HashMap<u32, Slot>,
     pub(super) orphans: Orphans,
+    pub(super) kept: Kept,
+    pub(super) groups: Groups,
+    pub(super) leaving: LeavingGroups,
     pub(super) own_memory: OwnMemory,
     pub(super) timers: Timers,
     /// What `/proc` showed in this turn of the loop, if somebody looked.
@@ -74,7 +82,7 @@ impl MainLoop {
         options: &ExecutorOptions,
         dir: DataDir,
         clock: Arc<dyn Clock>,
-        open_files: Option<libc::rlimit>,
+        rlimits: Rlimits,
         protected: bool,
     ) -> Result<Self, ExecutorError> {
         let sources = Sources::open()?;
@@ -87,7 +95,9 @@ impl MainLoop {
             .trim()
             .to_owned();
         let executor_id = draw_id().map_err(ExecutorError::system("draw random bits"))?;
-        let lost = recovery::end_what_was_left(&replay, &boot_id, &*clock);
+        let groups = Groups::new(&dir.executor());
+        let lost = recovery::end_what_was_left(&replay, &boot_id, &*clock, &groups);
+        let left_groups = groups.sweep(|_| false);
         journal.add(&Record::Opened {
             executor: executor_id,
             pid: std::process::id(),
@@ -98,16 +108,22 @@ impl MainLoop {
         let own_memory =
             OwnMemory::open().map_err(ExecutorError::system("open /proc/self/status"))?;
         let accesses = Accesses::new().map_err(ExecutorError::system("make an eventfd"))?;
+        let accounts = Accounts::new(&clock);
+        let secret_files = SecretFiles::new(&dir);
         let surroundings = Surroundings {
+            accounts: &accounts,
+            groups: &groups,
             dir: &dir,
             clock: &clock,
             accesses: &accesses,
-            open_files,
+            secret_files: &secret_files,
+            open_files: rlimits.open_files,
+            core: rlimits.core,
             reset_oom: protected,
         };
         let spawners = Spawners::start(&surroundings, sources.waker())
             .map_err(ExecutorError::system("start the spawner threads"))?;
-        let preparer = Preparer::start(&dir, &clock, sources.waker())
+        let preparer = Preparer::start(&dir, &accounts, sources.waker())
             .map_err(ExecutorError::system("start a thread"))?;
         let mut this = Self {
             dir,
@@ -130,6 +146,10 @@ impl MainLoop {
             running_max: shares.running_max,
             by_pid: HashMap::new(),
             orphans: Orphans::default(),
+            kept: Kept::default(),
+            groups,
+            // Those that were killed just now are empty in a moment.
+            leaving: LeavingGroups::of(left_groups),
             own_memory,
             timers: Timers::default(),
             snapshot: None,
@@ -143,6 +163,7 @@ impl MainLoop {
         for (key, result) in lost {
             this.record_finish(key, result);
         }
+        this.retry_groups();
         // Last: who can connect is answered.
         this.sources.listen(&this.dir)?;
         let values = socket::listen(&this.dir.values_socket(), 0o666)
@@ -185,22 +206,29 @@ impl MainLoop {
             Source::Signals => {
                 for signal in self.sources.take_signals() {
                     match signal {
-                        libc::SIGCHLD => self.orphans.changed(),
+                        libc::SIGCHLD => {
+                            self.orphans.changed();
+                            self.retry_groups();
+                        }
                         // A busy one goes on, and takes more: the next server finds it as it was.
                         _ => self.draining |= self.is_idle(),
                     }
                 }
             }
             Source::Control => self.take_requests(),
-            Source::Stdout(slot) => self.take_output(slot, odin_model::output::Stream::Stdout),
-            Source::Stderr(slot) => self.take_output(slot, odin_model::output::Stream::Stderr),
+            Source::Stdout(slot) => self.take_output(slot, Stream::Stdout, Whose::Attempt),
+            Source::Stderr(slot) => self.take_output(slot, Stream::Stderr, Whose::Attempt),
             Source::Exit(slot) => self.take_exit(slot),
+            Source::OnCancelStdout(slot) => self.take_output(slot, Stream::Stdout, Whose::OnCancel),
+            Source::OnCancelStderr(slot) => self.take_output(slot, Stream::Stderr, Whose::OnCancel),
+            Source::OnCancelExit(slot) => self.take_on_cancel_exit(slot),
         }
     }
 
     /// Does everything that is to be done by now.
     fn act(&mut self) {
         self.snapshot = None;
+        self.spawners.give_up(self.now);
         for spawned in self.spawners.take() {
             self.take_spawned(spawned);
         }
@@ -209,13 +237,22 @@ impl MainLoop {
         }
         while let Some(timer) = self.timers.pop(self.now) {
             match timer {
-                Timer::Timeout(slot) => self.time_out(slot),
+                Timer::Queue(slot) => self.time_out_queue(slot),
+                Timer::Start(slot) => self.time_out_start(slot),
+                Timer::Run(slot) => self.time_out_run(slot),
+                Timer::Silence(slot) => self.time_out_silence(slot),
+                Timer::OnCancel(slot) => self.time_out_on_cancel(slot),
+                Timer::Groups => self.retry_groups(),
                 Timer::Drained(slot) => self.stop_reading(slot),
                 Timer::Sweep(slot) => self.sweep(slot),
+                Timer::Flush(slot) => self.flush_masks(slot),
                 Timer::Watch(slot) => self.watch_running(slot),
             }
         }
-        self.orphans.reap();
+        self.timers.prune(|slot| self.slots.contains(slot));
+        if self.orphans.reap() == Some(Orphaned::None) {
+            self.kept.clear();
+        }
         self.events.expire(self.now);
         self.write_starts();
         self.write_journal();
@@ -262,6 +299,7 @@ impl MainLoop {
     fn next_instant(&self) -> Option<Boottime> {
         let candidates = [
             self.timers.next(),
+            self.spawners.next_give_up(),
             self.next_launch(),
             self.sync_at,
             self.retry_at,
@@ -297,6 +335,7 @@ impl MainLoop {
     }
 
     fn flush_at_the_end(&mut self) {
+        self.groups.close();
         // What the disk does not take now reads as lost in the next executor; there is nobody left to tell.
         let _ = self.journal.write();
         let _ = std::fs::remove_file(self.dir.control_socket());

@@ -6,8 +6,12 @@ mod control;
 mod descriptors;
 mod ending;
 mod events;
+mod kept;
 mod launching;
+mod leaving_groups;
 mod main_loop;
+mod masked_output;
+mod on_cancel;
 mod orphans;
 mod own_memory;
 mod prepare;
@@ -15,6 +19,7 @@ mod recovery;
 mod running;
 mod slots;
 mod sources;
+mod timeouts;
 mod timers;
 mod wake;
 
@@ -26,7 +31,7 @@ use std::time::Duration;
 use odin_model::Clock;
 
 use crate::data_dir::DataDir;
-use crate::process::reset_inherited_signals;
+use crate::process::{keep_undumpable, reset_inherited_signals};
 use crate::{journal, socket};
 
 pub(crate) use slots::Slot;
@@ -125,6 +130,9 @@ pub fn run(options: &ExecutorOptions, clock: Arc<dyn Clock>) -> Result<ExitReaso
     }
     let dir = DataDir::new(options.data_dir.clone());
     reset_inherited_signals();
+    // Secrets are in this memory.
+    keep_undumpable();
+    let core = forbid_core_dumps();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/").map_err(ExecutorError::system("enter /"))?;
     make_directories(&dir)?;
@@ -137,9 +145,12 @@ pub fn run(options: &ExecutorOptions, clock: Arc<dyn Clock>) -> Result<ExitReaso
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(ExecutorError::system("become the subreaper"))?;
-    let open_files = raise_open_files();
+    let rlimits = Rlimits {
+        open_files: raise_open_files(),
+        core,
+    };
     let protected = lower_oom_score();
-    main_loop::MainLoop::start(options, dir, clock, open_files, protected)?.run()
+    main_loop::MainLoop::start(options, dir, clock, rlimits, protected)?.run()
 }
 
 fn make_directories(dir: &DataDir) -> Result<(), ExecutorError> {
@@ -161,6 +172,32 @@ fn make_directories(dir: &DataDir) -> Result<(), ExecutorError> {
     make_all().map_err(ExecutorError::system(
         "make the directories executor, output and jobs",
     ))
+}
+
+/// Limits that this process changed for itself: what jobs get instead. `None`: what this process has.
+#[derive(Clone, Copy)]
+struct Rlimits {
+    open_files: Option<libc::rlimit>,
+    core: Option<libc::rlimit>,
+}
+
+/// Has the kernel dump nothing of this process, and returns the limit that jobs get: the one it came with.
+fn forbid_core_dumps() -> Option<libc::rlimit> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: reads into, then from, a structure of this frame.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_CORE, &raw mut limit) != 0 || limit.rlim_cur == 0 {
+            return None;
+        }
+        let none = libc::rlimit {
+            rlim_cur: 0,
+            ..limit
+        };
+        (libc::setrlimit(libc::RLIMIT_CORE, &raw const none) == 0).then_some(limit)
+    }
 }
 
 /// Lets this process have as many descriptors as it may, and returns the limit that jobs get: the one it came with.

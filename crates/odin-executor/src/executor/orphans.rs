@@ -30,10 +30,10 @@ impl Orphans {
         self.given_up.push(pid);
     }
 
-    /// Waits for those that have ended.
-    pub(super) fn reap(&mut self) {
-        if std::mem::take(&mut self.changed) {
-            reap();
+    /// Waits for those that have ended, if any have; what is left then.
+    pub(super) fn reap(&mut self) -> Option<Orphaned> {
+        std::mem::take(&mut self.changed).then(|| {
+            let alive = reap();
             self.given_up.retain(|pid| {
                 let Ok(pid) = libc::pid_t::try_from(*pid) else {
                     return false;
@@ -41,8 +41,20 @@ impl Orphans {
                 // SAFETY: no memory is written.
                 unsafe { libc::waitpid(pid, ptr::null_mut(), libc::WNOHANG) == 0 }
             });
-        }
+            if alive {
+                Orphaned::Some
+            } else {
+                Orphaned::None
+            }
+        })
     }
+}
+
+/// Whether any orphan lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Orphaned {
+    None,
+    Some,
 }
 
 /// Waits for orphans that have ended; whether any live.
@@ -72,6 +84,8 @@ enum Owner {
     Attempt(Slot),
     /// Of several attempts; the last of them to end takes it along.
     OneOfMany,
+    /// Of an attempt that is over and was told to keep what it leaves.
+    Kept,
     /// Every attempt that it can be of is over.
     Nobody,
 }
@@ -85,6 +99,7 @@ impl MainLoop {
         }
         let snapshot = Snapshot::take();
         if !reap() {
+            self.kept.clear();
             return snapshot;
         }
         for process in snapshot.children(std::process::id()) {
@@ -97,11 +112,49 @@ impl MainLoop {
                         running.orphans.insert((process.pid, process.start_ticks));
                     }
                 }
-                Owner::OneOfMany => {}
+                Owner::OneOfMany | Owner::Kept => {}
                 Owner::Nobody => tree::signal(process, Signal::KILL),
             }
         }
         snapshot
+    }
+
+    /// Whether none of the orphans is of this attempt, for certain: `/proc` cannot be read as fast as a process can
+    /// fork and end, over and over, so that it is gone when its pid is come to and its child has another. Every such
+    /// child becomes the executor's own at once, and those alone are read here, and signalled if that is asked for.
+    pub(super) fn has_no_orphan(&mut self, slot: Slot, signal: Option<Signal>) -> bool {
+        const LOOKS: usize = 400;
+        let own = std::process::id();
+        let path = format!("/proc/{own}/task/{own}/children");
+        let looks = if signal.is_some() { LOOKS } else { 1 };
+        for _ in 0..looks {
+            if !reap() {
+                return true;
+            }
+            // A kernel that does not tell leaves what the snapshot showed.
+            let Ok(children) = std::fs::read_to_string(&path) else {
+                return true;
+            };
+            let mut is_met = false;
+            for pid in children.split_whitespace() {
+                let process = pid.parse().ok().and_then(tree::process);
+                // One that ended between the two looks may be what is sought, and have a child.
+                let Some(process) = process.filter(|process| !process.zombie) else {
+                    is_met = true;
+                    continue;
+                };
+                if matches!(self.owner(&process), Owner::Attempt(of) if of == slot) {
+                    is_met = true;
+                    signal
+                        .into_iter()
+                        .for_each(|signal| tree::signal(&process, signal));
+                }
+            }
+            if !is_met {
+                return true;
+            }
+        }
+        false
     }
 
     fn owner(&self, process: &Process) -> Owner {
@@ -125,8 +178,15 @@ impl MainLoop {
         {
             return Owner::Attempt(*slot);
         }
-        if let Some(key) = tree::attempt_of(process.pid) {
-            return self.slots.find(key).map_or(Owner::Nobody, Owner::Attempt);
+        let key = tree::attempt_of(process.pid);
+        if let Some(slot) = key.and_then(|key| self.slots.find(key)) {
+            return Owner::Attempt(slot);
+        }
+        if self.kept.may_have(process.session, key) {
+            return Owner::Kept;
+        }
+        if key.is_some() {
+            return Owner::Nobody;
         }
         // It left its session and hides its environment. It can only be of an attempt that is older than itself,
         // or of one whose spawner has not told of it yet.

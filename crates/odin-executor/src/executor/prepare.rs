@@ -9,12 +9,11 @@ use std::path::Path;
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex};
 
-use odin_model::Clock;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pipe::PipeFlags;
 
 use crate::data_dir::DataDir;
-use crate::process::{Account, Identities, LowDescriptors, Plan, Stack, spawn};
+use crate::process::{Account, Accounts, LowDescriptors, Plan, Stack, spawn};
 use crate::protocol::{Prepare, PrepareFailure, Report};
 
 /// Bundles waiting, at most. Beyond it the server is told to ask again.
@@ -40,7 +39,7 @@ pub(super) struct Preparer(Arc<Shared>);
 impl Preparer {
     pub(super) fn start(
         dir: &DataDir,
-        clock: &Arc<dyn Clock>,
+        accounts: &Accounts,
         wake: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -49,8 +48,7 @@ impl Preparer {
         });
         let mut work = Work {
             dir: dir.clone(),
-            clock: Arc::clone(clock),
-            identities: Identities::new(),
+            accounts: accounts.clone(),
             stack: Stack::new()?,
             low: LowDescriptors::reserve()?,
         };
@@ -130,8 +128,7 @@ fn system<E: std::fmt::Display>(what: &str) -> impl Fn(E) -> PrepareFailure {
 
 struct Work {
     dir: DataDir,
-    clock: Arc<dyn Clock>,
-    identities: Identities,
+    accounts: Accounts,
     stack: Stack,
     low: LowDescriptors,
 }
@@ -143,11 +140,9 @@ impl Work {
         if target.exists() {
             return Ok(());
         }
-        let switch = self.identities.must_switch();
-        let account = self
-            .identities
-            .account(&prepare.owner, self.clock.boottime());
-        let account = account.map_err(|error| failure("bundle/owner", error.to_string()))?;
+        let switch = self.accounts.must_switch();
+        let account = self.accounts.wait(&prepare.owner);
+        let account = &*account.map_err(|error| failure("bundle/owner", error.to_string()))?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let bundle = rustix::fs::open(&prepare.bundle, flags, Mode::empty()).map_err(system(
             &format!("open the bundle {}", prepare.bundle.display()),
@@ -236,7 +231,10 @@ fn unpack_as(
         account: switch.then_some(account),
         stdio: low.places(),
         descriptors_below: low.end(),
+        group_doors: &[],
         open_files: None,
+        core: None,
+        processes: None,
         reset_oom: switch,
     };
     let spawned = spawn(&plan, stack);

@@ -3,7 +3,7 @@
 //! Its children's output and exit status are gone with it, so their attempts are lost. Before that is said, what is
 //! left of them is ended, at once and by KILL: nobody reads their output any more, and a successor must not overlap.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::journal::{Live, Replay};
+use crate::limits::Groups;
+use crate::process::ON_CANCEL_SUFFIX;
 use crate::process::tree::{self, Process, Snapshot};
 use crate::protocol::AttemptKey;
 
@@ -25,12 +27,15 @@ pub(super) fn end_what_was_left(
     replay: &Replay,
     boot_id: &str,
     clock: &dyn Clock,
+    groups: &Groups,
 ) -> Vec<(AttemptKey, AttemptResult)> {
     let same_boot: BTreeMap<_, _> = replay
         .live
         .iter()
         .filter(|(_, live)| live.boot_id == boot_id)
         .collect();
+    let names: HashSet<String> = same_boot.keys().map(|key| key.to_string()).collect();
+    groups.sweep(|name| names.contains(name.strip_suffix(ON_CANCEL_SUFFIX).unwrap_or(name)));
     let until = clock.boottime().plus(WAIT_AT_MOST);
     while !same_boot.is_empty() && clock.boottime() < until {
         let left = members(&same_boot);

@@ -4,17 +4,20 @@ use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use odin_model::Usage;
 use odin_model::attempt::{AttemptResult, Ending};
 use odin_model::output::Stream;
-use odin_model::{TimeoutKind, Usage};
 use rustix::event::epoll::EventFlags;
 
-use super::attempt::{Exit, How, Running, State, Stop, ending};
+use super::attempt::{Exit, How, Running, State, ending};
 use super::main_loop::MainLoop;
+use super::on_cancel::OnCancelRun;
 use super::slots::Slot;
 use super::sources::Source;
 use super::timers::Timer;
 use crate::journal::Record;
+use crate::limits::Group;
+use crate::masking;
 use crate::output::Capture;
 use crate::process::{Made, SpawnOutcome, Spawned};
 
@@ -25,8 +28,12 @@ const WATCH_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 impl MainLoop {
     pub(super) fn take_spawned(&mut self, spawned: Spawned) {
+        if spawned.is_on_cancel {
+            self.take_on_cancel(spawned.slot, spawned.outcome);
+            return;
+        }
         match spawned.outcome {
-            SpawnOutcome::Made(made) => self.take_process(spawned.slot, made),
+            SpawnOutcome::Made(made) => self.take_process(spawned.slot, *made),
             SpawnOutcome::NoLease(launch) => self.wait_again(spawned.slot, launch),
             SpawnOutcome::NotStartable { reason } => {
                 self.running -= 1;
@@ -45,6 +52,7 @@ impl MainLoop {
             unreachable!("an attempt that a spawner has is spawning");
         };
         let stop = stop.take();
+        let (timeouts, at) = (made.launch.timeouts, made.made);
         let running = Running {
             pid: made.pid,
             pidfd: Some(made.pidfd),
@@ -53,13 +61,22 @@ impl MainLoop {
             stdout: Some(made.stdout),
             stderr: Some(made.stderr),
             capture: Capture::new(key, made.launch.output_bytes_max),
+            masks: made.masks,
+            _secret_files: made.secret_files,
             kill_grace: made.launch.kill_grace,
-            timeouts: made.launch.timeouts,
+            timeouts,
+            children: made.launch.children,
+            memory_limit: made.launch.limits.memory_bytes,
+            group: made.group,
+            printed: None,
             exit: None,
             stop: None,
             ending: None,
-            _access: made.access,
+            access: made
+                .access
+                .expect("a process that is an attempt has access"),
             orphans: HashSet::new(),
+            on_cancel: OnCancelRun::planned(made.launch, made.drawn),
         };
         attempt.state = State::Running(Box::new(running));
         self.record_event(&Record::Started {
@@ -70,13 +87,10 @@ impl MainLoop {
             made: made.made,
         });
         self.by_pid.insert(made.pid, slot);
-        if let Some(timeout) = made.launch.timeouts.run {
-            self.timers
-                .add(made.made.plus(timeout), Timer::Timeout(slot));
-        }
+        self.set_timeouts(slot, timeouts, at);
         self.watch_running(slot);
         if let Some(stop) = stop {
-            self.stop(slot, stop);
+            self.stop(slot, &stop);
         }
     }
 
@@ -93,6 +107,9 @@ impl MainLoop {
             (&running.stderr, Source::Stderr(slot)),
             (&running.pidfd, Source::Exit(slot)),
         ];
+        let descriptors = descriptors
+            .into_iter()
+            .chain(running.on_cancel.descriptors(slot));
         let is_watched = |(descriptor, source): (&Option<OwnedFd>, Source)| {
             let Some(descriptor) = descriptor else {
                 return true;
@@ -101,7 +118,7 @@ impl MainLoop {
             matches!(result, Ok(()) | Err(rustix::io::Errno::EXIST))
         };
         // Refused only when the kernel has no memory for it.
-        if !descriptors.into_iter().all(is_watched) {
+        if !{ descriptors }.all(is_watched) {
             self.timers.add(again_at, Timer::Watch(slot));
         }
     }
@@ -114,28 +131,40 @@ impl MainLoop {
     }
 
     /// Reads once: one noisy attempt costs the others at most this much per turn of the loop.
-    pub(super) fn take_output(&mut self, slot: Slot, stream: Stream) {
-        let at = self.clock.wall();
+    pub(super) fn take_output(&mut self, slot: Slot, stream: Stream, whose: Whose) {
+        let (now, at) = (self.now, self.clock.wall());
         let mut buffer = std::mem::take(&mut self.buffer);
         let dir = self.dir.clone();
-        let mut ended = None;
+        let (mut ended, mut flush_at) = (None, None);
         if let Some(running) = self.running_mut(slot) {
-            let pipe = match stream {
-                Stream::Stdout => &mut running.stdout,
-                Stream::Stderr => &mut running.stderr,
+            let pipe = match (whose, stream) {
+                (Whose::Attempt, Stream::Stdout) => Some(&mut running.stdout),
+                (Whose::Attempt, Stream::Stderr) => Some(&mut running.stderr),
+                (Whose::OnCancel, stream) => running.on_cancel.pipe(stream),
             };
+            let pipe = pipe.filter(|pipe| pipe.is_some());
             match pipe
                 .as_ref()
-                .map(|pipe| rustix::io::read(pipe, &mut buffer[..]))
+                .and_then(|pipe| Some(rustix::io::read(pipe.as_ref()?, &mut buffer[..])))
             {
                 Some(Ok(count)) if count > 0 => {
-                    running.capture.take(&dir, stream, at, &buffer[..count]);
+                    if whose == Whose::Attempt {
+                        running.printed = Some(now);
+                    }
+                    let source = masking::Source {
+                        stream,
+                        is_on_cancel: whose == Whose::OnCancel,
+                    };
+                    flush_at = running.keep(&dir, source, (now, at), &buffer[..count]);
                 }
                 Some(Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR)) | None => {}
-                Some(Ok(_) | Err(_)) => ended = pipe.take(),
+                Some(Ok(_) | Err(_)) => ended = pipe.and_then(Option::take),
             }
         }
         self.buffer = buffer;
+        if let Some(flush_at) = flush_at {
+            self.timers.add(flush_at, Timer::Flush(slot));
+        }
         if ended.is_some() {
             self.sources.close(ended);
             self.wind_up_if_read(slot);
@@ -207,18 +236,10 @@ impl MainLoop {
         }
     }
 
-    pub(super) fn time_out(&mut self, slot: Slot) {
-        let Some(State::Running(running)) = self.slots.get_mut(slot).map(|it| &it.state) else {
-            return;
-        };
-        let timeout = TimeoutKind::Run;
-        let after = running.timeouts.run.unwrap_or_default();
-        self.stop(slot, Stop::TimedOut { timeout, after });
-    }
-
     /// Records the result of an attempt of which nothing is left.
     pub(super) fn finish(&mut self, slot: Slot) {
         let finished_at = self.clock.wall();
+        self.flush_all_masks(slot);
         let Some(attempt) = self.slots.remove(slot) else {
             return;
         };
@@ -232,6 +253,8 @@ impl MainLoop {
         if running.pidfd.is_some() {
             self.orphans.give_up(running.pid);
         }
+        let memory_kills = running.group.as_ref().map_or(0, Group::memory_kills);
+        let exceeded_memory = running.memory_limit.filter(|_| memory_kills > 0);
         let Running {
             started_at,
             capture,
@@ -240,8 +263,12 @@ impl MainLoop {
             stdout,
             stderr,
             pidfd,
+            group,
+            on_cancel,
             ..
         } = *running;
+        self.remove_groups(group);
+        self.let_go_of(slot, on_cancel);
         for descriptor in [stdout, stderr, pidfd] {
             self.sources.close(descriptor);
         }
@@ -253,16 +280,23 @@ impl MainLoop {
                 .map_or(finished_at, |exit| exit.at)
                 .max(started_at.unwrap_or(finished_at)),
             usage: exit.as_ref().map_or_else(Usage::default, |exit| exit.usage),
-            ending: ending(exit.as_ref(), stop),
+            ending: ending(exit.as_ref(), stop, exceeded_memory),
             output: capture.finish(),
         };
         self.record_finish(attempt.key, result);
     }
 }
 
+/// Whose output is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    Attempt,
+    OnCancel,
+}
+
 /// What `wait4` tells of an ended child.
-struct Waited {
-    how: How,
+pub(super) struct Waited {
+    pub(super) how: How,
     cpu_user: Duration,
     cpu_system: Duration,
     /// The largest resident set of any one process of the tree, or the executor's.
@@ -270,7 +304,7 @@ struct Waited {
 }
 
 /// Waits for an ended child; `None` when it has not ended.
-fn wait_for(pid: u32) -> Option<Waited> {
+pub(super) fn wait_for(pid: u32) -> Option<Waited> {
     let pid = libc::pid_t::try_from(pid).ok()?;
     let mut status = 0;
     // SAFETY: an all-zero rusage is a valid value.

@@ -71,6 +71,12 @@ impl Slots {
         entry.attempt.as_mut()
     }
 
+    /// Whether the attempt is still there.
+    pub(super) fn contains(&self, slot: Slot) -> bool {
+        let entry = self.entries.get(index_of(slot.index));
+        entry.is_some_and(|entry| entry.generation == slot.generation && entry.attempt.is_some())
+    }
+
     pub(super) fn find(&self, key: AttemptKey) -> Option<Slot> {
         self.by_key.get(&key).copied()
     }

@@ -27,6 +27,10 @@ pub(super) enum Source {
     Stdout(Slot),
     Stderr(Slot),
     Exit(Slot),
+    /// Of the command that runs before an attempt is ended, and the next two likewise.
+    OnCancelStdout(Slot),
+    OnCancelStderr(Slot),
+    OnCancelExit(Slot),
 }
 
 impl Source {
@@ -40,6 +44,9 @@ impl Source {
             Self::Stdout(slot) => (5, Some(slot)),
             Self::Stderr(slot) => (6, Some(slot)),
             Self::Exit(slot) => (7, Some(slot)),
+            Self::OnCancelStdout(slot) => (8, Some(slot)),
+            Self::OnCancelStderr(slot) => (9, Some(slot)),
+            Self::OnCancelExit(slot) => (10, Some(slot)),
         };
         let slot = slot.unwrap_or(Slot {
             index: 0,
@@ -67,7 +74,10 @@ impl Source {
             4 => Self::Control,
             5 => Self::Stdout(slot),
             6 => Self::Stderr(slot),
-            _ => Self::Exit(slot),
+            7 => Self::Exit(slot),
+            8 => Self::OnCancelStdout(slot),
+            9 => Self::OnCancelStderr(slot),
+            _ => Self::OnCancelExit(slot),
         }
     }
 }

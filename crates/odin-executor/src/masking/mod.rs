@@ -10,10 +10,12 @@
 
 mod automaton;
 mod patterns;
+mod run;
 mod stream;
 mod view;
 
 pub use patterns::Patterns;
+pub(crate) use run::{FLUSH_AFTER, RunMasks, Source};
 pub use stream::Mask;
 
 /// What stands in the place of a secret.

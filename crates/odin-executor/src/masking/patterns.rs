@@ -78,7 +78,7 @@ impl Patterns {
         }
         let (mut mask, mut out) = (Mask::default(), Vec::with_capacity(text.len()));
         mask.push(self, text.as_bytes(), &mut out);
-        mask.finish(self, &mut out);
+        mask.flush(&mut out);
         String::from_utf8(out)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }

@@ -66,15 +66,10 @@ impl Mask {
         self.give(self.begun(patterns), out);
     }
 
-    /// Appends what is held back, secret or not yet: the stream is silent. Should the rest of a secret come after all,
+    /// Appends what is held back, secret or not yet: the stream is over or silent. Should the rest of a secret come after all,
     /// that rest is masked.
     pub fn flush(&mut self, out: &mut Vec<u8>) {
         self.give(self.taken, out);
-    }
-
-    /// Appends what is held back: the stream is over.
-    pub fn finish(&mut self, _: &Patterns, out: &mut Vec<u8>) {
-        self.flush(out);
     }
 
     /// Whether something is held back.
@@ -189,7 +184,7 @@ mod tests {
             mask.push(patterns, piece, &mut out);
             assert!(mask.held.len() < 1600, "{} bytes are held", mask.held.len());
         }
-        mask.finish(patterns, &mut out);
+        mask.flush(&mut out);
         out
     }
 
@@ -318,7 +313,7 @@ mod tests {
         mask.push(&patterns, b"a hunter", &mut out);
         mask.flush(&mut out);
         mask.push(&patterns, b"22 hunter22", &mut out);
-        mask.finish(&patterns, &mut out);
+        mask.flush(&mut out);
         assert_eq!(String::from_utf8_lossy(&out), "a hunter*** ***");
     }
 
@@ -407,7 +402,7 @@ mod tests {
                 let mut out = Vec::new();
                 let mut mask = Mask::default();
                 mask.push(&patterns, &text, &mut out);
-                mask.finish(&patterns, &mut out);
+                mask.flush(&mut out);
                 prop_assert_eq!(out, seen, "another cut, another text");
             }
             for alphabet in [BASE64, &url_alphabet] {

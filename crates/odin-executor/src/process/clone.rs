@@ -83,8 +83,14 @@ pub(crate) struct Plan<'a> {
     /// From this descriptor on, the child has none of the parent's: those of `stdio` must be below it. So a parent
     /// with thousands of descriptors does not have them copied for every child.
     pub(crate) descriptors_below: u32,
+    /// The files to write `0` to, to enter the control groups of its limits.
+    pub(crate) group_doors: &'a [CString],
     /// The open files limit to set; `None` keeps the parent's.
     pub(crate) open_files: Option<libc::rlimit>,
+    /// The core dump limit to set; `None` keeps the parent's.
+    pub(crate) core: Option<libc::rlimit>,
+    /// The limit of all processes of the user to set; `None` keeps the parent's.
+    pub(crate) processes: Option<libc::rlimit>,
     /// Whether the parent lowered its own chance of being ended for memory, which a child inherits.
     pub(crate) reset_oom: bool,
 }
@@ -95,6 +101,7 @@ pub(crate) enum Stage {
     /// The parent could not make it.
     Clone,
     Session,
+    Group,
     Limits,
     Groups,
     Ids,
@@ -158,6 +165,10 @@ pub(crate) fn spawn(plan: &Plan<'_>, stack: &mut Stack) -> Result<(u32, OwnedFd)
             ptr::from_mut(&mut pidfd),
         )
     };
+    if plan.account.is_some() {
+        // The child changed its ids while the memory was shared, and with that what a dump of it is allowed.
+        keep_undumpable();
+    }
     if pid < 0 {
         return Err(Failure {
             stage: Stage::Clone,
@@ -175,6 +186,12 @@ pub(crate) fn spawn(plan: &Plan<'_>, stack: &mut Stack) -> Result<(u32, OwnedFd)
         return Err(failure);
     }
     Ok((u32::try_from(pid).expect("process ids are positive"), pidfd))
+}
+
+/// Keeps this process's memory out of core dumps, and from other processes of its user.
+pub(crate) fn keep_undumpable() {
+    // SAFETY: plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
 }
 
 fn last_errno() -> i32 {
@@ -221,10 +238,21 @@ unsafe fn become_program(
         if plan.reset_oom {
             reset_oom();
         }
-        if let Some(limit) = &plan.open_files {
+        // With the parent's ids, which may write there, and before anything that the limits are to hold for.
+        for door in plan.group_doors {
+            if !enter(door) {
+                return failed(Stage::Group);
+            }
+        }
+        for (resource, limit) in [
+            (libc::RLIMIT_NOFILE, &plan.open_files),
+            (libc::RLIMIT_CORE, &plan.core),
+            (libc::RLIMIT_NPROC, &plan.processes),
+        ] {
+            let Some(limit) = limit else { continue };
             let limit = ptr::from_ref(limit);
             let none: *mut libc::rlimit = ptr::null_mut();
-            if libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, limit, none) < 0 {
+            if libc::syscall(libc::SYS_prlimit64, 0, resource, limit, none) < 0 {
                 return failed(Stage::Limits);
             }
         }
@@ -290,6 +318,26 @@ unsafe fn take_ids(account: &Account) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Enters a control group: writes `0`, which is the writer, to its `cgroup.procs`. `errno` says why not.
+///
+/// # Safety
+/// As [`become_program`].
+unsafe fn enter(door: &CString) -> bool {
+    let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+    // SAFETY: strings that end with a null byte, and a descriptor that is this process's own.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_openat, libc::AT_FDCWD, door.as_ptr(), flags, 0);
+        if fd < 0 {
+            return false;
+        }
+        if libc::syscall(libc::SYS_write, fd, c"0".as_ptr(), 1) != 1 {
+            return false;
+        }
+        libc::syscall(libc::SYS_close, fd);
+        true
+    }
 }
 
 /// The parent's lowered score is not the job's. Where it cannot be reset, the job merely lives longer.

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::Path;
 
+use odin_model::SecretName;
+use zeroize::Zeroize;
+
 use super::DEFAULT_PATH;
 use super::identity::Account;
 use super::program::{NullByte, c_string};
@@ -11,6 +14,7 @@ use crate::protocol::Launch;
 use crate::values::RunToken;
 
 /// What is drawn for each attempt.
+#[derive(Clone)]
 pub(crate) struct Drawn {
     pub(crate) token: RunToken,
     pub(crate) trace: [u8; 16],
@@ -22,13 +26,16 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The environment: the owner's own, a `PATH`, the job file's, and what Odin says of the run, which wins.
+/// `cancel_reason` is for the command that runs before a run is ended.
 /// One entry per name, so that no program reads another value than its parent did.
 pub(crate) fn environment(
     launch: &Launch,
     account: &Account,
     values_socket: &Path,
     drawn: &Drawn,
-) -> Result<Vec<CString>, NullByte> {
+    secrets: &[(&SecretName, &[u8])],
+    cancel_reason: Option<&str>,
+) -> Result<Environment, NullByte> {
     let mut variables: BTreeMap<&str, String> = BTreeMap::new();
     let mut set = |name, value: String| _ = variables.insert(name, value);
     set("HOME", account.home.clone());
@@ -59,8 +66,52 @@ pub(crate) fn environment(
         "TRACEPARENT",
         format!("00-{}-{}-01", hex(&drawn.trace), hex(&drawn.span)),
     );
-    variables
+    if let Some(reason) = cancel_reason {
+        variables.insert("ODIN_CANCEL_REASON", reason.replace('\0', ""));
+    }
+    for (name, _) in secrets {
+        variables.remove(name.as_str());
+    }
+    let mut all = variables
         .into_iter()
         .map(|(name, value)| c_string(format!("{name}={value}")))
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    let clear = all.len();
+    for (name, value) in secrets {
+        all.push(secret(name, value)?);
+    }
+    Ok(Environment { all, clear })
+}
+
+/// A secret's variable. No error tells its value, and no copy of it stays behind.
+fn secret(name: &SecretName, value: &[u8]) -> Result<CString, NullByte> {
+    if value.contains(&0) {
+        return Err(NullByte(format!("the secret {name}")));
+    }
+    let name = name.as_str().as_bytes();
+    // With room for the byte at its end: growing would leave a copy.
+    let mut entry = Vec::with_capacity(name.len() + value.len() + 2);
+    entry.extend_from_slice(name);
+    entry.push(b'=');
+    entry.extend_from_slice(value);
+    Ok(CString::new(entry).expect("no null byte was found"))
+}
+
+/// What a program gets. Secrets in it are overwritten when it is dropped.
+pub(crate) struct Environment {
+    all: Vec<CString>,
+    /// How many of them, the first, are no secrets.
+    clear: usize,
+}
+
+impl Environment {
+    pub(crate) fn all(&self) -> &[CString] {
+        &self.all
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        self.all.drain(self.clear..).for_each(|mut it| it.zeroize());
+    }
 }

@@ -1,17 +1,11 @@
 //! Who a job runs as: the passwd entry and all groups of its owner.
 
-use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::ptr;
-use std::time::Duration;
 
-use odin_model::{Boottime, Owner};
+use odin_model::Owner;
 
-/// How long an answer of the user database is trusted. A user who was put into a group waits that long.
-const TRUSTED_FOR: Duration = Duration::from_secs(5);
-/// Entries kept, at most; beyond, all are looked up again.
-const ENTRIES_MAX: usize = 256;
 /// A passwd entry or group list beyond this is refused rather than allocated.
 const BUFFER_BYTES_MAX: usize = 1 << 20;
 const GROUPS_MAX: usize = 65_536;
@@ -26,6 +20,20 @@ pub(crate) struct Account {
     pub(crate) groups: Vec<libc::gid_t>,
     pub(crate) home: String,
     pub(crate) shell: String,
+}
+
+impl Account {
+    /// Checks that the name still has the uid that it had at deploy.
+    pub(super) fn is_still(&self, owner: &Owner) -> Result<(), IdentityError> {
+        if self.uid == owner.uid {
+            return Ok(());
+        }
+        Err(IdentityError::OtherUid {
+            user: owner.user.clone(),
+            here: self.uid,
+            deployed: owner.uid,
+        })
+    }
 }
 
 /// Why a job cannot run as its owner.
@@ -51,66 +59,15 @@ pub(crate) enum IdentityError {
     NotRoot { user: String, uid: u32, own: u32 },
     #[error("the user database cannot tell who `{user}` is: {error}")]
     Database { user: String, error: String },
+    #[error(
+        "the user database did not say within {seconds} s who `{user}` is: see what `getent passwd {user}` waits for \
+         on this machine"
+    )]
+    Silent { user: String, seconds: u64 },
 }
 
-/// The user database with a short memory. One per spawner thread, since a lookup may wait for a directory server.
-pub(crate) struct Identities {
-    own_uid: u32,
-    known: HashMap<String, (Boottime, Account)>,
-}
-
-impl Identities {
-    pub(crate) fn new() -> Self {
-        Self {
-            own_uid: rustix::process::geteuid().as_raw(),
-            known: HashMap::new(),
-        }
-    }
-
-    /// Whether processes must change their ids to run as somebody.
-    pub(crate) fn must_switch(&self) -> bool {
-        self.own_uid == 0
-    }
-
-    /// The owner's account, if this executor may run processes for it.
-    pub(crate) fn account(
-        &mut self,
-        owner: &Owner,
-        now: Boottime,
-    ) -> Result<&Account, IdentityError> {
-        let user = &owner.user;
-        if self.own_uid != 0 && owner.uid != self.own_uid {
-            return Err(IdentityError::NotRoot {
-                user: user.clone(),
-                uid: owner.uid,
-                own: self.own_uid,
-            });
-        }
-        let fresh = self
-            .known
-            .get(user)
-            .is_some_and(|(asked, _)| now.since(*asked) < TRUSTED_FOR);
-        if !fresh {
-            let account = look_up(user)?;
-            if self.known.len() >= ENTRIES_MAX {
-                self.known.clear();
-            }
-            self.known.insert(user.clone(), (now, account));
-        }
-        let (_, account) = &self.known[user];
-        if account.uid != owner.uid {
-            let (here, deployed) = (account.uid, owner.uid);
-            return Err(IdentityError::OtherUid {
-                user: user.clone(),
-                here,
-                deployed,
-            });
-        }
-        Ok(account)
-    }
-}
-
-fn look_up(user: &str) -> Result<Account, IdentityError> {
+/// Asks the user database, which may take long or for ever: see [`Accounts`](super::Accounts).
+pub(super) fn look_up(user: &str) -> Result<Account, IdentityError> {
     let unknown = || IdentityError::Unknown {
         user: user.to_owned(),
     };
@@ -192,37 +149,27 @@ fn groups(name: &CStr, primary: u32) -> io::Result<Vec<libc::gid_t>> {
 mod tests {
     use super::*;
 
-    const NOW: Boottime = Boottime(Duration::from_secs(100));
-
-    fn account_of(own_uid: u32, user: &str, uid: u32) -> Result<Account, IdentityError> {
-        let mut identities = Identities {
-            own_uid,
-            known: HashMap::new(),
-        };
-        identities
-            .account(
-                &Owner {
-                    user: user.into(),
-                    uid,
-                },
-                NOW,
-            )
-            .cloned()
-    }
-
     #[test]
     fn root_is_known_everywhere() {
-        let root = account_of(0, "root", 0).unwrap();
+        let root = look_up("root").unwrap();
         assert_eq!((root.uid, root.gid), (0, 0));
         assert!(root.groups.contains(&0));
     }
 
     #[test]
     fn whom_a_job_cannot_run_as_is_said_with_the_next_step() {
-        let refused = |own, user: &str, uid| account_of(own, user, uid).unwrap_err().to_string();
-        assert!(refused(0, "no-such-user", 4242).contains("add the user here"));
-        assert!(refused(0, "with\0null", 4242).contains("not known"));
-        assert!(refused(0, "root", 4242).contains("uid 0 on this machine and had 4242"));
-        assert!(refused(1000, "root", 0).contains("run the server as root"));
+        let unknown = |user| look_up(user).unwrap_err().to_string();
+        assert!(unknown("no-such-user").contains("add the user here"));
+        assert!(unknown("with\0null").contains("not known"));
+        let owner = Owner {
+            user: "root".into(),
+            uid: 4242,
+        };
+        let refused = look_up("root").unwrap().is_still(&owner).unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .contains("uid 0 on this machine and had 4242")
+        );
     }
 }

@@ -45,14 +45,14 @@ pub(crate) fn c_string(text: impl Into<String>) -> Result<CString, NullByte> {
 }
 
 impl Resolved {
-    pub(crate) fn of(launch: &Launch) -> Result<Self, NullByte> {
-        let path = launch
-            .env
+    /// `env` is the job file's.
+    pub(crate) fn of(program: &LaunchProgram, env: &[(String, String)]) -> Result<Self, NullByte> {
+        let path = env
             .iter()
             .rev()
             .find(|(name, _)| name == "PATH")
             .map(|(_, value)| value.as_str());
-        match &launch.program {
+        match program {
             LaunchProgram::Interpreted {
                 interpreter,
                 configured,
@@ -131,7 +131,14 @@ impl Resolved {
                     "the process could not become `{owner}`: {error}; the server needs CAP_SETUID and CAP_SETGID"
                 )
             }
-            Stage::Session | Stage::Limits | Stage::Descriptors => {
+            Stage::Group => {
+                format!("the process could not enter the control group of its limits: {error}")
+            }
+            Stage::Limits => format!(
+                "the limits of open files or processes cannot be set: {error}; ask for less than the server itself \
+                 may have (`ulimit -Hn`)"
+            ),
+            Stage::Session | Stage::Descriptors => {
                 format!("the process could not be set up: {error}")
             }
         }

@@ -1,7 +1,11 @@
 //! Which attempts run, as the values socket needs to know it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use odin_model::Boottime;
 
 use super::token::RunToken;
 use crate::executor::Wake;
@@ -30,6 +34,7 @@ struct Running {
     token: RunToken,
     /// Whether its token was shown.
     was_let_in: bool,
+    heard: Arc<AtomicU64>,
 }
 
 /// One attempt's: its processes may speak on the values socket until this is dropped.
@@ -37,6 +42,16 @@ pub(crate) struct Access {
     accesses: Accesses,
     uid: u32,
     key: AttemptKey,
+    /// When something was last heard of its processes, in nanoseconds of [`Boottime`]; 0 for never.
+    heard: Arc<AtomicU64>,
+}
+
+impl Access {
+    /// When its processes last said something; `None` when they never did.
+    pub(crate) fn heard(&self) -> Option<Boottime> {
+        let nanos = self.heard.load(Ordering::Acquire);
+        (nanos > 0).then_some(Boottime(Duration::from_nanos(nanos)))
+    }
 }
 
 impl Accesses {
@@ -49,9 +64,11 @@ impl Accesses {
 
     /// Lets processes of `uid` that show this token speak for the attempt, which must have no access yet.
     pub(crate) fn grant(&self, key: AttemptKey, uid: u32, token: RunToken) -> Access {
+        let heard = Arc::new(AtomicU64::new(0));
         let running = Running {
             token,
             was_let_in: false,
+            heard: Arc::clone(&heard),
         };
         let mut state = self.0.state.lock().expect(NEVER_POISONED);
         let before = state.running.entry(uid).or_default().insert(key, running);
@@ -60,6 +77,16 @@ impl Accesses {
             accesses: self.clone(),
             uid,
             key,
+            heard,
+        }
+    }
+
+    /// Something was heard of the attempt's processes.
+    pub(super) fn hear(&self, uid: u32, key: AttemptKey, now: Boottime) {
+        let state = self.0.state.lock().expect(NEVER_POISONED);
+        if let Some(running) = state.running.get(&uid).and_then(|it| it.get(&key)) {
+            let nanos = u64::try_from(now.0.as_nanos()).unwrap_or(u64::MAX);
+            running.heard.store(nanos, Ordering::Release);
         }
     }
 
@@ -142,7 +169,11 @@ mod tests {
         ] {
             assert_eq!(accesses.let_in(uid, token), expected, "{uid}");
         }
+        assert_eq!(first.heard(), None);
+        accesses.hear(1000, key(1), Boottime(Duration::from_secs(7)));
+        assert_eq!(first.heard(), Some(Boottime(Duration::from_secs(7))));
         drop(first);
+        accesses.hear(1000, key(1), Boottime(Duration::from_secs(8)));
         assert_eq!(accesses.let_in(1000, one), None);
         assert!(accesses.has_running(1000) && !accesses.has_running(1001));
     }

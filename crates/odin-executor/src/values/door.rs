@@ -96,6 +96,7 @@ struct Stranger {
 /// Let in.
 struct Guest {
     socket: OwnedFd,
+    uid: u32,
     of: AttemptKey,
 }
 
@@ -289,11 +290,12 @@ impl Door {
     }
 
     fn let_in(&mut self, peer: u64, of: AttemptKey, says_more: bool) {
-        let Some(Stranger { socket, .. }) = self.strangers.remove(&peer) else {
+        let Some(Stranger { socket, uid, .. }) = self.strangers.remove(&peer) else {
             return;
         };
+        self.accesses.hear(uid, of, self.now);
         say(&socket, WELCOME);
-        self.guests.insert(peer, Guest { socket, of });
+        self.guests.insert(peer, Guest { socket, uid, of });
         self.by_attempt.entry(of).or_default().push(peer);
         if says_more {
             self.send_off_guest(peer, Some(Refusal::NotSupportedYet));
@@ -304,6 +306,7 @@ impl Door {
         let Some(guest) = self.guests.get(&peer) else {
             return;
         };
+        self.accesses.hear(guest.uid, guest.of, self.now);
         match receive(&guest.socket, &mut self.buffer) {
             Received::Bytes(_) => self.send_off_guest(peer, Some(Refusal::NotSupportedYet)),
             Received::Nothing => {}

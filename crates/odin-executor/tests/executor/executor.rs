@@ -113,6 +113,13 @@ impl Executor {
         }]);
     }
 
+    /// Keys that no other test of this machine has, for what is looked for by key.
+    pub(crate) fn use_runs_of_its_own(&mut self) {
+        let nanos = u64::try_from(now().0.as_nanos()).unwrap();
+        // Within the bits of a run's id.
+        self.next_run = (nanos << 16 | u64::from(std::process::id()) & 0xffff) >> 1;
+    }
+
     /// An unpacked bundle, empty.
     fn make_version(&self, uid: u32) {
         let path = self.dir.version(job(), VersionNumber::FIRST);
@@ -146,8 +153,10 @@ impl Executor {
             version: VersionNumber::FIRST,
             owner: owner_of(own_uid()),
             due_at: "2026-11-21T09:00:00Z".parse::<Timestamp>().unwrap(),
+            ready_at: now(),
             not_before: now(),
             program,
+            secrets: Vec::new(),
             env: vec![],
             timeouts: Timeouts::default(),
             limits: Limits::default(),
@@ -326,6 +335,34 @@ pub(crate) fn inline(result: &AttemptResult, stream: Stream) -> String {
         .filter(|chunk| chunk.stream == stream)
         .flat_map(|chunk| chunk.bytes.clone());
     String::from_utf8(bytes.collect()).unwrap()
+}
+
+/// The living processes that say they are of this attempt.
+pub(crate) fn processes_of(key: AttemptKey) -> Vec<u32> {
+    let mark = format!("ODIN_RUN_ID={}\0", key.run);
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let is_marked = environ
+            .windows(mark.len())
+            .any(|window| window == mark.as_bytes());
+        is_marked && is_alive(&pid.to_string())
+    })
+    .collect()
+}
+
+/// The living processes whose working directory this is.
+pub(crate) fn processes_in(directory: &std::path::Path) -> Vec<u32> {
+    let directory = directory.canonicalize().unwrap();
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        let is_there = |path: std::path::PathBuf| path == directory;
+        std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(is_there)
+            && is_alive(&pid.to_string())
+    })
+    .collect()
 }
 
 /// Whether a process is there and has not ended.

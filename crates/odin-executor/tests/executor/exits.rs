@@ -24,6 +24,13 @@ fn exit_codes_and_signals_are_told_apart() {
 }
 
 #[test]
+fn a_job_that_closes_its_output_runs_on_and_ends_as_it_does() {
+    let mut executor = Executor::start();
+    let line = "exec >&- 2>&-; i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; exit 3";
+    assert_eq!(executor.ending_of(line), Ending::Exited { code: 3 });
+}
+
+#[test]
 fn usage_and_times_are_recorded() {
     let mut executor = Executor::start();
     let launch = executor.shell("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done");

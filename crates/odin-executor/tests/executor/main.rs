@@ -5,14 +5,19 @@
 mod executor;
 
 mod cancelling_and_timeouts;
+mod children;
 mod crashes;
 mod disks;
 mod due_instants_and_leases;
 mod exits;
+mod limits;
+mod on_cancel;
+mod outcomes;
 mod output;
 mod owners;
 mod protocol;
 mod surroundings;
+mod timeouts;
 mod trees;
 mod unpacking;
 mod values;

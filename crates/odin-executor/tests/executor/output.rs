@@ -80,14 +80,14 @@ fn a_million_lines_are_kept_in_little_memory() {
 #[test]
 fn output_beyond_the_cap_is_counted_and_the_end_is_still_there() {
     let mut executor = Executor::start();
-    let mut launch = executor.shell("head -c 300000000 /dev/zero; echo the end");
+    let mut launch = executor.shell("head -c 1000000000 /dev/zero; echo the end");
     launch.output_bytes_max = 100_000;
     let key = launch.key;
     let result = executor.run(launch);
     assert_eq!(result.ending, Ending::Exited { code: 0 });
     assert_eq!(
         (result.output.stdout_bytes, result.output.dropped_bytes),
-        (300_000_008, 299_900_008)
+        (1_000_000_008, 999_900_008)
     );
     let kept = in_file(&executor, key);
     let mark = "\n[odin: output beyond 100000 bytes is not kept]\n";

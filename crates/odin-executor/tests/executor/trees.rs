@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use odin_executor::protocol::CancelScope;
 use odin_model::attempt::Ending;
 
 use crate::executor::{Executor, is_alive};
@@ -63,6 +64,44 @@ fn a_daemon_with_children_of_its_own_is_ended() {
 #[test]
 fn a_stopped_child_is_ended() {
     check("sleep 1000 >/dev/null 2>&1 & kill -STOP $!; echo $! > pids");
+}
+
+#[test]
+fn a_process_that_forks_and_ends_over_and_over_is_caught() {
+    // Each of them lives for a moment, in a session of its own, and ignores what it can.
+    let comet = "import os, signal\n\
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
+        while True:\n    if os.fork(): os._exit(0)\n    os.setsid()\n";
+    let mut executor = Executor::start();
+    executor.use_runs_of_its_own();
+    for line in [
+        "exec python3 comet.py",
+        "env -i python3 comet.py & env -i python3 comet.py & wait",
+    ] {
+        std::fs::write(executor.directory().join("comet.py"), comet).unwrap();
+        let mut launch = executor.shell(line);
+        launch.kill_grace = Duration::from_millis(200);
+        assert_eq!(executor.run(launch).ending, Ending::Exited { code: 0 });
+        let directory = executor.directory();
+        let left = crate::executor::processes_in(&directory);
+        assert_eq!(left, Vec::<u32>::new(), "{line}");
+    }
+}
+
+#[test]
+fn many_processes_that_ignore_term_are_ended_at_once() {
+    let mut executor = Executor::start();
+    let mut launch = executor.shell(
+        "trap '' TERM; for i in $(seq 200); do (setsid sh -c 'while :; do sleep 100; done' &) ; done; \
+         echo > ready; while :; do sleep 100; done",
+    );
+    launch.kill_grace = Duration::from_millis(200);
+    let key = executor.arm(launch);
+    executor.wait_for_file("ready");
+    executor.cancel(key, CancelScope::Always);
+    executor.wait_finished(key);
+    let left = crate::executor::processes_in(&executor.directory());
+    assert_eq!(left, Vec::<u32>::new());
 }
 
 #[test]

@@ -22,6 +22,18 @@ pub enum CannotSay {
     /// `every 3 days`.
     #[error("cron cannot count days")]
     DayInterval,
+    /// Every so many weeks, months, quarters or years.
+    #[error("cron cannot count weeks, months or years")]
+    Period,
+    /// The days of a calendar, left out or alone.
+    #[error("cron has no calendars")]
+    Calendar,
+    /// Business days, every one or counted in the month.
+    #[error("cron has no business days")]
+    BusinessDays,
+    /// Days that move to a business day.
+    #[error("cron cannot move a day")]
+    Moved,
     /// A window that goes on after midnight, on days of the month.
     #[error("cron cannot say a window that goes on after midnight on days of the month")]
     WindowPastMidnight,
@@ -92,6 +104,10 @@ impl CannotSay {
             Self::Except => "convert/except",
             Self::UnevenInterval => "convert/uneven-interval",
             Self::DayInterval => "convert/day-interval",
+            Self::Period => "convert/period",
+            Self::Calendar => "convert/calendar",
+            Self::BusinessDays => "convert/business-days",
+            Self::Moved => "convert/moved",
             Self::WindowPastMidnight => "convert/window-past-midnight",
             Self::Seconds => "convert/seconds",
             Self::NthWeekday => "convert/nth-weekday",
@@ -126,6 +142,14 @@ impl CannotSay {
             }
             Self::DayInterval => {
                 "Choose weekdays or days of the month, such as `every 1st and 15th`.".into()
+            }
+            Self::Period => {
+                "Name the weeks or months, such as `in January and July`, or let the job count."
+                    .into()
+            }
+            Self::Calendar | Self::BusinessDays | Self::Moved => {
+                "Choose weekdays or days of the month, and let the job look at the calendar itself."
+                    .into()
             }
             Self::WindowPastMidnight => {
                 "Split the window at midnight into two clauses with their own days.".into()

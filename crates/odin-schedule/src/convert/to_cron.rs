@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use super::cron_set::{listed, star};
 use super::{CannotSay, CronDialect};
 use crate::calendar::DAY_SECONDS;
+use crate::extras::Extras;
 use crate::rule::{
     ALL_MONTHS, ALL_WEEKDAYS, DayPattern, Days, Exceptions, Passes, Rule, Tail, Timing,
 };
@@ -47,8 +48,8 @@ pub(super) fn lines(schedule: &Schedule, dialect: CronDialect) -> Result<Vec<Str
 
 /// The text of a rule that was written as cron text, if the dialect has all of it.
 fn as_written(rule: &Rule, dialect: CronDialect) -> Result<Option<String>, CannotSay> {
-    let (Some(text), Days::Pattern(days), true) = (&rule.cron, &rule.days, rule.tail.is_empty())
-    else {
+    let is_whole = rule.tail.is_empty() && rule.extras.is_none();
+    let (Some(text), Days::Pattern(days), true) = (&rule.cron, &rule.days, is_whole) else {
         return Ok(None);
     };
     check_dialect(days, dialect)?;
@@ -92,8 +93,12 @@ fn add_pieces(rule: &Rule, pieces: &mut Vec<Piece>) -> Result<(), CannotSay> {
         timing,
         tail,
         cron: _,
+        extras,
         year_kinds: _,
     } = rule;
+    if let Some(extras) = extras {
+        refuse_extras(extras)?;
+    }
     let Days::Pattern(days) = days else {
         return Err(CannotSay::Once);
     };
@@ -119,6 +124,31 @@ fn add_pieces(rule: &Rule, pieces: &mut Vec<Piece>) -> Result<(), CannotSay> {
         days,
         passes: *passes,
     });
+    Ok(())
+}
+
+/// Refuses what cron has no notion of.
+fn refuse_extras(extras: &Extras) -> Result<(), CannotSay> {
+    let Extras {
+        business,
+        only_in,
+        period,
+        roll,
+        rolled_dates: _,
+        calendar_years: _,
+    } = extras;
+    if period.is_some() {
+        return Err(CannotSay::Period);
+    }
+    if only_in.is_some() {
+        return Err(CannotSay::Calendar);
+    }
+    if roll.is_some() {
+        return Err(CannotSay::Moved);
+    }
+    if business.is_some() {
+        return Err(CannotSay::BusinessDays);
+    }
     Ok(())
 }
 
@@ -169,7 +199,11 @@ fn plain_days(days: &DayPattern, tail: &Tail) -> Result<DayPattern, CannotSay> {
         months,
         yearly,
         dates,
+        calendars,
     } = &**except;
+    if !calendars.is_empty() {
+        return Err(CannotSay::Calendar);
+    }
     let leaves_dates = !yearly.is_empty() || !dates.is_empty();
     if leaves_dates || (*weekdays != 0 && !names_only_weekdays(&days)) {
         return Err(CannotSay::Except);

@@ -59,6 +59,15 @@ fn clauses(rule: &Rule, cron: &str) -> Result<Vec<Rule>, CannotSay> {
             what: "an interval on days of the month that have to be certain weekdays as well",
         });
     }
+    if rule
+        .extras
+        .as_ref()
+        .is_some_and(|extras| extras.roll.is_some())
+    {
+        return Err(CannotSay::CronOnly {
+            what: "days of cron text that move",
+        });
+    }
     let timings = match passes {
         Passes::Once => vec![fixed(*hours, *minutes, *seconds, cron)?],
         Passes::Each => intervals(*hours, *minutes, *seconds, cron)?,
@@ -71,7 +80,14 @@ fn clauses(rule: &Rule, cron: &str) -> Result<Vec<Rule>, CannotSay> {
                 passes: *passes,
             };
             let days = Days::Pattern(days);
-            clauses.push(Rule::new(days, timing, rule.tail.clone(), None));
+            let extras = rule.extras.as_deref().cloned().unwrap_or_default();
+            clauses.push(Rule::with_extras(
+                days,
+                timing,
+                rule.tail.clone(),
+                None,
+                extras,
+            ));
         }
     }
     Ok(clauses)

@@ -4,13 +4,17 @@ use std::ops::Range;
 
 use jiff::tz::TimeZone;
 
+use super::business_day;
 use super::cursor::Cursor;
 use super::date::{date, starts_date};
 use super::day_list::{self, DayItem, RepeatedEvery, day_list, month_list};
 use super::tail::{self, AtBelongs};
 use super::time::{self, At};
+use crate::business::Roll;
+use crate::calendars::CalendarUse;
 use crate::cron;
 use crate::error::{ScheduleError, ScheduleErrorKind};
+use crate::period::PeriodUnit;
 use crate::rule::{Rule, Tail, Window};
 use crate::token::{Lexeme, Token};
 use crate::words::{Key, Unit};
@@ -25,6 +29,9 @@ pub(super) struct Clause {
     pub(super) dates: Option<Part<Vec<i64>>>,
     /// Bits 1 to 12, from `in January and July`.
     pub(super) months: Option<Part<u16>>,
+    /// The calendar of `in calendar NAME`.
+    pub(super) only_in: Option<Part<CalendarUse>>,
+    pub(super) roll: Option<Part<Roll>>,
     pub(super) tail: Tail,
     pub(super) zone: Option<(TimeZone, Range<usize>)>,
 }
@@ -43,19 +50,16 @@ pub(super) enum Subject {
         number: u32,
         unit: Unit,
     },
-    Period(Period),
+    /// Every so many stretches of the calendar, whose days follow behind `on`.
+    Period {
+        number: u32,
+        unit: PeriodUnit,
+    },
+    /// `every other Friday`: weekdays of every second week.
+    OtherWeeks(Vec<DayItem>),
     Once,
     /// Rules that are whole but for the clause's tail.
     Cron(Vec<Rule>),
-}
-
-/// A stretch of the calendar whose days follow behind `on`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Period {
-    Week,
-    Month,
-    Quarter,
-    Year,
 }
 
 /// Reads one clause, up to a separator or the end.
@@ -70,6 +74,8 @@ pub(super) fn read(cursor: &mut Cursor<'_>, inherits_every: bool) -> Result<Clau
         on: None,
         dates: None,
         months: None,
+        only_in: None,
+        roll: None,
         tail: Tail::default(),
         zone,
     };
@@ -103,6 +109,8 @@ fn begins_part(lexeme: Option<Lexeme>) -> bool {
                 | Key::Until
                 | Key::Except
                 | Key::Around
+                | Key::Or
+                | Key::Rolled
         ))
     )
 }
@@ -159,35 +167,76 @@ fn every(cursor: &mut Cursor<'_>) -> Result<Subject, ScheduleError> {
         }
         Some(Lexeme::Number(number)) => {
             cursor.take();
-            match cursor.lexeme() {
-                Some(Lexeme::Unit(unit)) => {
+            match (cursor.lexeme(), period_unit(cursor)) {
+                (Some(Lexeme::Unit(unit)), _) => {
                     cursor.take();
                     Ok(Subject::Interval { number, unit })
                 }
-                Some(Lexeme::Key(Key::Week | Key::Month | Key::Quarter | Key::Year)) => Err(cursor
-                    .not_supported_yet(
-                        "an interval of weeks, months or years",
-                        "the days themselves, or an interval of days",
-                    )),
-                _ => Err(cursor.unexpected("a unit: seconds, minutes, hours or days")),
+                (_, Some(unit)) => {
+                    cursor.take();
+                    Ok(Subject::Period { number, unit })
+                }
+                (Some(Lexeme::Key(Key::Fortnight)), _) => {
+                    cursor.take();
+                    let number = number.saturating_mul(2);
+                    let unit = PeriodUnit::Week;
+                    Ok(Subject::Period { number, unit })
+                }
+                _ => Err(cursor.unexpected(
+                    "a unit: seconds, minutes, hours, days, weeks, months, quarters or years",
+                )),
             }
         }
-        Some(Lexeme::Key(key @ (Key::Week | Key::Month | Key::Quarter | Key::Year))) => {
+        Some(Lexeme::Key(Key::Fortnight)) => {
             cursor.take();
-            Ok(Subject::Period(match key {
-                Key::Week => Period::Week,
-                Key::Month => Period::Month,
-                Key::Quarter => Period::Quarter,
-                _ => Period::Year,
-            }))
+            let unit = PeriodUnit::Week;
+            Ok(Subject::Period { number: 2, unit })
         }
         Some(Lexeme::Key(Key::Other)) => {
-            Err(cursor.not_supported_yet("`every other`", "`every 2 days at 09:00`"))
+            cursor.take();
+            other(cursor)
+        }
+        _ if period_unit(cursor).is_some() => {
+            let unit = period_unit(cursor).unwrap_or(PeriodUnit::Week);
+            cursor.take();
+            Ok(Subject::Period { number: 1, unit })
         }
         _ if day_list::starts_item(cursor) => {
             day_list(cursor, RepeatedEvery::Allowed).map(Subject::Days)
         }
         _ => Err(cursor.unexpected("a unit, a number or days, such as `minute` or `Monday`")),
+    }
+}
+
+/// The stretch of the calendar that comes next, if one does.
+fn period_unit(cursor: &Cursor<'_>) -> Option<PeriodUnit> {
+    match cursor.lexeme() {
+        Some(Lexeme::Key(Key::Week)) => Some(PeriodUnit::Week),
+        Some(Lexeme::Key(Key::Month)) => Some(PeriodUnit::Month),
+        Some(Lexeme::Key(Key::Quarter)) => Some(PeriodUnit::Quarter),
+        Some(Lexeme::Key(Key::Year)) => Some(PeriodUnit::Year),
+        _ => None,
+    }
+}
+
+/// What follows `every other`.
+fn other(cursor: &mut Cursor<'_>) -> Result<Subject, ScheduleError> {
+    if let Some(unit) = period_unit(cursor) {
+        cursor.take();
+        return Ok(Subject::Period { number: 2, unit });
+    }
+    match cursor.lexeme() {
+        Some(Lexeme::Unit(unit)) => {
+            cursor.take();
+            Ok(Subject::Interval { number: 2, unit })
+        }
+        Some(Lexeme::Weekday(_)) => {
+            day_list(cursor, RepeatedEvery::BeginsAClause).map(Subject::OtherWeeks)
+        }
+        _ => Err(cursor.unexpected(
+            "a unit or a weekday, as in `every other day`, `every other week` or `every other \
+             Friday`",
+        )),
     }
 }
 
@@ -246,6 +295,14 @@ impl Clause {
                 cursor.take();
                 self.tail.except = Some(Box::new(tail::except(cursor)?));
             }
+            Key::Or | Key::Rolled => {
+                self.refuse_second(self.roll.is_some(), "or", cursor)?;
+                let value = business_day::roll(cursor)?;
+                self.roll = Some(Part {
+                    value,
+                    span: cursor.span_from(mark),
+                });
+            }
             Key::Around => {
                 return Err(cursor.not_supported_yet("spreading with `around`", "`at` and a time"));
             }
@@ -256,7 +313,15 @@ impl Clause {
 
     fn read_in(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ScheduleError> {
         let mark = cursor.mark();
-        if matches!(cursor.lexeme_after(), Some(Lexeme::Month(_))) {
+        if cursor.lexeme_after() == Some(Lexeme::Key(Key::Calendar)) {
+            self.refuse_second(self.only_in.is_some(), "in calendar", cursor)?;
+            cursor.take();
+            let value = cursor.calendar()?;
+            self.only_in = Some(Part {
+                value,
+                span: cursor.span_from(mark),
+            });
+        } else if matches!(cursor.lexeme_after(), Some(Lexeme::Month(_))) {
             self.refuse_second(self.months.is_some(), "in", cursor)?;
             cursor.take();
             let value = month_list(cursor)?;
@@ -301,7 +366,11 @@ impl Clause {
         let is_interval = match self.subject {
             Subject::Interval { unit, .. } => unit != Unit::Day,
             Subject::Cron(_) => true,
-            Subject::EveryDay | Subject::Days(_) | Subject::Period(_) | Subject::Once => false,
+            Subject::EveryDay
+            | Subject::Days(_)
+            | Subject::Period { .. }
+            | Subject::OtherWeeks(_)
+            | Subject::Once => false,
         };
         if is_interval || self.at.is_some() {
             AtBelongs::ToTheDate
@@ -342,9 +411,11 @@ impl Clause {
     fn not_a_part(&self, cursor: &Cursor<'_>) -> ScheduleError {
         let needs_time = match self.subject {
             Subject::Interval { .. } | Subject::Cron(_) => false,
-            Subject::EveryDay | Subject::Days(_) | Subject::Period(_) | Subject::Once => {
-                self.at.is_none()
-            }
+            Subject::EveryDay
+            | Subject::Days(_)
+            | Subject::Period { .. }
+            | Subject::OtherWeeks(_)
+            | Subject::Once => self.at.is_none(),
         };
         if let Some(token) = cursor.peek()
             && needs_time

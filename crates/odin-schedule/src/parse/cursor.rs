@@ -1,7 +1,10 @@
 //! A place in the token list, and the errors that are told from it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use crate::business::BusinessOf;
+use crate::calendars::{CalendarName, CalendarUse, Calendars};
 use crate::error::{ScheduleError, ScheduleErrorKind, quote};
 use crate::token::{Lexeme, Token, tokens};
 use crate::words::{Key, suggestion};
@@ -10,6 +13,15 @@ use crate::words::{Key, suggestion};
 pub(super) struct Cursor<'t> {
     tokens: Vec<Token<'t>>,
     at: usize,
+    known: Known<'t>,
+}
+
+/// The calendars that a text may refer to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Known<'c> {
+    These(&'c Calendars),
+    /// Any name will do: only the words are read, and the days stay open.
+    AnyName,
 }
 
 /// A place to come back to.
@@ -17,11 +29,55 @@ pub(super) struct Cursor<'t> {
 pub(super) struct Mark(usize);
 
 impl<'t> Cursor<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str, known: Known<'t>) -> Self {
         Cursor {
             tokens: tokens(text),
             at: 0,
+            known,
         }
+    }
+
+    /// Whether a calendar's name comes next, behind `calendar` or alone.
+    pub(super) fn starts_calendar(&self) -> bool {
+        matches!(
+            self.lexeme(),
+            Some(Lexeme::Strange | Lexeme::Key(Key::Holiday | Key::Calendar))
+        )
+    }
+
+    /// Reads a calendar's name, with or without `calendar` before it.
+    pub(super) fn calendar(&mut self) -> Result<CalendarUse, ScheduleError> {
+        self.eat(Key::Calendar);
+        let Some(token) = self.peek().cloned() else {
+            return Err(self.unexpected("the name of a calendar"));
+        };
+        let name = match token.lexeme {
+            Lexeme::Key(Key::Holiday) => CalendarName::holidays(),
+            _ => CalendarName::new(token.text)
+                .map_err(|_| self.unexpected("the name of a calendar"))?,
+        };
+        self.take();
+        let calendar = match self.known {
+            Known::AnyName => Arc::default(),
+            Known::These(calendars) => match calendars.get(&name) {
+                Some(calendar) => Arc::clone(calendar),
+                None => {
+                    let suggestions = calendars.suggestions(&name);
+                    let name = name.as_str().to_owned();
+                    let kind = ScheduleErrorKind::UnknownCalendar { name, suggestions };
+                    return Err(ScheduleError::new(kind, token.span));
+                }
+            },
+        };
+        Ok(CalendarUse { name, calendar })
+    }
+
+    /// What business days are where the text does not say.
+    pub(super) fn holidays(&self) -> BusinessOf {
+        BusinessOf::Holidays(match self.known {
+            Known::AnyName => None,
+            Known::These(calendars) => calendars.get(&CalendarName::holidays()).cloned(),
+        })
     }
 
     pub(super) fn peek(&self) -> Option<&Token<'t>> {

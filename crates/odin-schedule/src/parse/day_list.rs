@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use super::business_day;
 use super::cursor::Cursor;
 use super::date::{day_of_month, month_day};
+use crate::business::{BusinessDays, BusinessOf, Which};
 use crate::error::{ScheduleError, ScheduleErrorKind};
 use crate::rule::{ALL_MONTHS, ALL_WEEKDAYS, DayPattern, WEEKEND, WORKING_DAYS};
 use crate::token::{Lexeme, Token, ordinal_suffix};
@@ -16,6 +18,8 @@ const DAYS: &str = "days, such as `Monday`, `weekday`, `1st` or `January 4th`";
 pub(super) struct DayItem {
     /// One selector, in every month.
     pub(super) pattern: DayPattern,
+    /// Business days, with a pattern that has no day.
+    pub(super) business: Option<BusinessDays>,
     /// The months it was written with, bits 1 to 12; `None` where none were named.
     pub(super) months: Option<u16>,
     kind: ItemKind,
@@ -24,9 +28,45 @@ pub(super) struct DayItem {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ItemKind {
+    /// Weekdays of every week, or every business day.
     Weekday,
     DayOfMonth,
     NthWeekday,
+    /// Counted in a month.
+    BusinessDay,
+}
+
+impl DayItem {
+    fn of_pattern(pattern: DayPattern, kind: ItemKind, span: Range<usize>) -> Self {
+        DayItem {
+            pattern,
+            business: None,
+            months: None,
+            kind,
+            span,
+        }
+    }
+
+    fn of_business_days(business: BusinessDays, span: Range<usize>) -> Self {
+        let kind = match business.which {
+            Which::All => ItemKind::Weekday,
+            Which::Counted { .. } => ItemKind::BusinessDay,
+        };
+        DayItem {
+            business: Some(business),
+            ..DayItem::of_pattern(DayPattern::NONE, kind, span)
+        }
+    }
+
+    /// Whether these are days of every week.
+    pub(super) fn is_weekly(&self) -> bool {
+        self.kind == ItemKind::Weekday
+    }
+
+    /// Whether these are weekdays by name, and nothing else.
+    pub(super) fn is_plain_weekdays(&self) -> bool {
+        self.is_weekly() && self.business.is_none() && self.months.is_none()
+    }
 }
 
 /// Whether `every` may be repeated before an item.
@@ -76,7 +116,6 @@ pub(super) fn starts_item(cursor: &Cursor<'_>) -> bool {
                         | Key::Nth(_)
                         | Key::The
                         | Key::Business
-                        | Key::Holiday
                 )
         )
     )
@@ -89,14 +128,12 @@ fn item(
     leading_month: &mut Option<u16>,
 ) -> Result<(), ScheduleError> {
     let mark = cursor.mark();
-    let (pattern, kind) = if let Some(weekdays) = weekdays(cursor)? {
-        (
-            DayPattern {
-                weekdays,
-                ..DayPattern::NONE
-            },
-            ItemKind::Weekday,
-        )
+    let mut item = if let Some(weekdays) = weekdays(cursor)? {
+        let pattern = DayPattern {
+            weekdays,
+            ..DayPattern::NONE
+        };
+        DayItem::of_pattern(pattern, ItemKind::Weekday, cursor.span_from(mark))
     } else {
         cursor.eat(Key::The);
         match cursor.lexeme() {
@@ -104,13 +141,10 @@ fn item(
                 cursor.take();
                 let pattern = month_day_pattern(day_of_month(cursor, month)?);
                 *leading_month = Some(1 << month);
-                let (kind, months) = (ItemKind::DayOfMonth, *leading_month);
-                items.push(DayItem {
-                    pattern,
-                    months,
-                    kind,
-                    span: cursor.span_from(mark),
-                });
+                let span = cursor.span_from(mark);
+                let mut item = DayItem::of_pattern(pattern, ItemKind::DayOfMonth, span);
+                item.months = *leading_month;
+                items.push(item);
                 return Ok(());
             }
             Some(Lexeme::Ordinal { .. } | Lexeme::Key(Key::Nth(_))) => {
@@ -123,31 +157,92 @@ fn item(
                 cursor.take();
                 last(cursor)?
             }
-            Some(Lexeme::Key(Key::Business)) => return Err(business_days(cursor)),
-            Some(Lexeme::Key(Key::Holiday)) => return Err(holidays(cursor)),
-            _ => return Err(cursor.unexpected(DAYS)),
+            _ => match business_day::every(cursor)? {
+                Some(business) => DayItem::of_business_days(business, 0..0),
+                None => return Err(cursor.unexpected(DAYS)),
+            },
         }
     };
-    items.push(DayItem {
-        pattern,
-        months: None,
-        kind,
-        span: cursor.span_from(mark),
-    });
-    if kind == ItemKind::NthWeekday {
-        share_weekday(items)?;
+    item.span = cursor.span_from(mark);
+    let (kind, is_numbered) = (item.kind, item.pattern.month_days != 0);
+    items.push(item);
+    match kind {
+        ItemKind::NthWeekday => share_weekday(items)?,
+        ItemKind::BusinessDay => share_business_day(items)?,
+        ItemKind::Weekday | ItemKind::DayOfMonth => {}
     }
-    match cursor.lexeme() {
-        Some(Lexeme::Month(month)) if kind == ItemKind::DayOfMonth && !pattern.last_day => {
-            cursor.take();
-            *leading_month = None;
-            set_months(items, 1 << month, &cursor.span_from(mark))
+    loop {
+        match cursor.lexeme() {
+            Some(Lexeme::Month(month)) if is_numbered && kind == ItemKind::DayOfMonth => {
+                cursor.take();
+                *leading_month = None;
+                return set_months(items, 1 << month, &cursor.span_from(mark));
+            }
+            Some(Lexeme::Key(Key::Of)) if business_day::starts_of_calendar(cursor) => {
+                of_calendar(cursor, items)?;
+            }
+            Some(Lexeme::Key(Key::Of)) => {
+                *leading_month = None;
+                of_months(cursor, items)?;
+            }
+            _ => return Ok(()),
         }
-        Some(Lexeme::Key(Key::Of)) => {
-            *leading_month = None;
-            of_months(cursor, items)
+    }
+}
+
+/// Reads `of CALENDAR`, which governs the business days before it.
+fn of_calendar(cursor: &mut Cursor<'_>, items: &mut [DayItem]) -> Result<(), ScheduleError> {
+    let mark = cursor.mark();
+    cursor.eat(Key::Of);
+    let has_business_days = |item: &&mut DayItem| {
+        let of = item.business.as_ref().map(|business| &business.of);
+        matches!(of, Some(BusinessOf::Holidays(_)))
+    };
+    if items.iter_mut().rev().take_while(has_business_days).count() == 0 {
+        cursor.back_to(mark);
+        return Err(cursor.unexpected("`at` and a time, or `business day` before a calendar"));
+    }
+    let used = cursor.calendar()?;
+    let span = cursor.span_from(mark);
+    for item in items.iter_mut().rev().take_while(has_business_days) {
+        item.span.end = span.end;
+        if let Some(business) = &mut item.business {
+            business.of = BusinessOf::Named(used.clone());
         }
-        _ => Ok(()),
+    }
+    Ok(())
+}
+
+/// `1st and 3rd business day`: the ordinals before a business day share it.
+fn share_business_day(items: &mut [DayItem]) -> Result<(), ScheduleError> {
+    let Some((last, earlier)) = items.split_last_mut() else {
+        return Ok(());
+    };
+    let Some(business) = &last.business else {
+        return Ok(());
+    };
+    for item in earlier.iter_mut().rev().take_while(|item| item.is_bare()) {
+        let number = item.pattern.month_days.trailing_zeros();
+        if number > 23 {
+            let instead = "`of the month` behind the days of the month";
+            let kind = ScheduleErrorKind::Ambiguous { instead };
+            return Err(ScheduleError::new(kind, item.span.start..last.span.end));
+        }
+        let which = Which::Counted {
+            from_start: 1 << number,
+            from_end: 0,
+        };
+        let of = business.of.clone();
+        let span = item.span.clone();
+        *item = DayItem::of_business_days(BusinessDays { of, which }, span);
+    }
+    Ok(())
+}
+
+impl DayItem {
+    /// Whether this is a day of the month without months of its own.
+    fn is_bare(&self) -> bool {
+        self.kind == ItemKind::DayOfMonth && self.months.is_none() && !self.pattern.last_day
     }
 }
 
@@ -161,10 +256,7 @@ fn share_weekday(items: &mut [DayItem]) -> Result<(), ScheduleError> {
         .nth_weekdays
         .iter()
         .fold(0, |all, weekday| all | weekday);
-    let is_bare = |item: &&mut DayItem| {
-        item.kind == ItemKind::DayOfMonth && item.months.is_none() && !item.pattern.last_day
-    };
-    for item in earlier.iter_mut().rev().take_while(is_bare) {
+    for item in earlier.iter_mut().rev().take_while(|item| item.is_bare()) {
         let number = item.pattern.month_days.trailing_zeros() as usize;
         if number > 5 {
             let instead = "`of the month` behind the days of the month";
@@ -240,12 +332,12 @@ fn weekday_range(from: u8, to: u8) -> u8 {
 }
 
 /// What follows an ordinal: a weekday makes it an nth weekday.
-fn nth(
-    cursor: &mut Cursor<'_>,
-    token: &Token<'_>,
-) -> Result<(DayPattern, ItemKind), ScheduleError> {
+fn nth(cursor: &mut Cursor<'_>, token: &Token<'_>) -> Result<DayItem, ScheduleError> {
     let number = ordinal(token)?;
-    match cursor.lexeme() {
+    if let Some(business) = business_day::nth(cursor, number, token)? {
+        return Ok(DayItem::of_business_days(business, 0..0));
+    }
+    let (pattern, kind) = match cursor.lexeme() {
         Some(Lexeme::Weekday(weekday)) => {
             if number > 5 {
                 let range = "1st to 5th of a weekday, or last";
@@ -258,23 +350,21 @@ fn nth(
             cursor.take();
             let mut pattern = DayPattern::NONE;
             pattern.nth_weekdays[number as usize - 1] = 1 << weekday;
-            Ok((pattern, ItemKind::NthWeekday))
-        }
-        Some(Lexeme::Key(Key::Weekday | Key::Weekend | Key::Business)) => {
-            Err(business_days(cursor))
+            (pattern, ItemKind::NthWeekday)
         }
         Some(Lexeme::Unit(Unit::Day)) if cursor.lexeme_after() == Some(Lexeme::Key(Key::Of)) => {
             cursor.take();
-            Ok((month_day_pattern(number), ItemKind::DayOfMonth))
+            (month_day_pattern(number), ItemKind::DayOfMonth)
         }
         Some(Lexeme::Unit(_) | Lexeme::Key(Key::Week | Key::Month | Key::Quarter | Key::Year)) => {
-            Err(cursor.unexpected(
+            return Err(cursor.unexpected(
                 "nothing after an ordinal, or a weekday or a month; an interval is a number, as in \
              `every 3 days`",
-            ))
+            ));
         }
-        _ => Ok((month_day_pattern(number), ItemKind::DayOfMonth)),
-    }
+        _ => (month_day_pattern(number), ItemKind::DayOfMonth),
+    };
+    Ok(DayItem::of_pattern(pattern, kind, 0..0))
 }
 
 /// The number of an ordinal that is written right and is a day of some month.
@@ -305,7 +395,10 @@ pub(super) fn ordinal(token: &Token<'_>) -> Result<u32, ScheduleError> {
 }
 
 /// What follows `last`.
-fn last(cursor: &mut Cursor<'_>) -> Result<(DayPattern, ItemKind), ScheduleError> {
+fn last(cursor: &mut Cursor<'_>) -> Result<DayItem, ScheduleError> {
+    if let Some(business) = business_day::last(cursor)? {
+        return Ok(DayItem::of_business_days(business, 0..0));
+    }
     let mut pattern = DayPattern::NONE;
     let kind = match cursor.lexeme() {
         Some(Lexeme::Unit(Unit::Day)) => {
@@ -316,13 +409,10 @@ fn last(cursor: &mut Cursor<'_>) -> Result<(DayPattern, ItemKind), ScheduleError
             pattern.nth_weekdays[5] = 1 << weekday;
             ItemKind::NthWeekday
         }
-        Some(Lexeme::Key(Key::Weekday | Key::Weekend | Key::Business)) => {
-            return Err(business_days(cursor));
-        }
-        _ => return Err(cursor.unexpected("`day` or a weekday")),
+        _ => return Err(cursor.unexpected("`day`, `business day` or a weekday")),
     };
     cursor.take();
-    Ok((pattern, kind))
+    Ok(DayItem::of_pattern(pattern, kind, 0..0))
 }
 
 /// Reads `of the month` or `of January and July`, which governs the item before it
@@ -405,18 +495,4 @@ fn month_day_pattern(day: u32) -> DayPattern {
 /// The name of a month, 1 to 12.
 pub(super) fn month_name(month: u8) -> &'static str {
     MONTHS[usize::from(month) - 1]
-}
-
-pub(super) fn business_days(cursor: &Cursor<'_>) -> ScheduleError {
-    cursor.not_supported_yet(
-        "counting business days",
-        "a day such as `1st` or `last Friday`",
-    )
-}
-
-pub(super) fn holidays(cursor: &Cursor<'_>) -> ScheduleError {
-    cursor.not_supported_yet(
-        "a calendar of holidays",
-        "the dates, as in `except 2026-12-25`",
-    )
 }

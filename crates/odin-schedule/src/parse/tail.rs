@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::cursor::Cursor;
 use super::date::{Date, date, date_or_yearly, starts_date};
-use super::day_list::{business_days, holidays, weekdays};
+use super::day_list::weekdays;
 use super::time::time;
 use crate::calendar::DAY_SECONDS;
 use crate::error::ScheduleError;
@@ -66,17 +66,20 @@ pub(super) fn except(cursor: &mut Cursor<'_>) -> Result<Exceptions, ScheduleErro
     except.yearly.dedup();
     except.dates.sort_unstable();
     except.dates.dedup();
+    except.calendars.sort_by(|a, b| a.name.cmp(&b.name));
+    except.calendars.dedup_by(|a, b| a.name == b.name);
     Ok(except)
 }
 
 fn starts_exception(cursor: &Cursor<'_>) -> bool {
     starts_date(cursor)
+        || cursor.starts_calendar()
         || matches!(
             cursor.lexeme(),
             Some(
                 Lexeme::Weekday(_)
                     | Lexeme::WeekdayRange(..)
-                    | Lexeme::Key(Key::Weekday | Key::Weekend | Key::Holiday | Key::Business)
+                    | Lexeme::Key(Key::Weekday | Key::Weekend | Key::The)
             )
         )
 }
@@ -86,9 +89,12 @@ fn exception(cursor: &mut Cursor<'_>, except: &mut Exceptions) -> Result<(), Sch
         except.weekdays |= weekdays;
         return Ok(());
     }
+    cursor.eat(Key::The);
+    if cursor.starts_calendar() {
+        except.calendars.push(cursor.calendar()?);
+        return Ok(());
+    }
     match cursor.lexeme() {
-        Some(Lexeme::Key(Key::Holiday)) => return Err(holidays(cursor)),
-        Some(Lexeme::Key(Key::Business)) => return Err(business_days(cursor)),
         Some(Lexeme::Month(month))
             if !matches!(
                 cursor.lexeme_after(),
@@ -102,7 +108,7 @@ fn exception(cursor: &mut Cursor<'_>, except: &mut Exceptions) -> Result<(), Sch
         _ => {}
     }
     if !starts_date(cursor) {
-        return Err(cursor.unexpected("weekdays, months or dates"));
+        return Err(cursor.unexpected("weekdays, months, dates or a calendar"));
     }
     match date_or_yearly(cursor)? {
         Date::Day(day) => except.dates.push(day),

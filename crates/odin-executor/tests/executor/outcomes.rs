@@ -1,0 +1,156 @@
+//! Every way in which an attempt can end, brought about by a real process, and written down for users.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use expect_test::expect_file;
+use odin_executor::protocol::{CancelScope, Launch, LaunchProgram};
+use odin_model::attempt::Ending;
+
+use crate::executor::{Executor, wait_until};
+
+const HEAD: &str = "\
+# How a run can end
+
+Each of these was brought about with a real process by the test that wrote this table
+(`UPDATE_EXPECT=1 cargo test -p odin-executor outcomes`), so the words are those that you will see. `odin runs --json`
+has the outcome as `outcome`, and `exit_code`, `signal` and `reason` beside it.
+
+| what happened | outcome | exit code | signal | reason |
+| --- | --- | --- | --- | --- |
+";
+
+const TAIL: &str = "
+- A run that Odin ended, by a cancel or a timeout, is never called `failed` or `signalled`, however its process reacted.
+- `out_of_memory` needs `limits: {memory: ...}`: it is told by the control group's own count of kills. A process that the
+  kernel ended because the whole machine had no more memory shows as `signal 9`; the kernel's log names it.
+- A helper that is killed for want of memory does not make a run fail that then ends with exit code 0.
+- `warning`, and `failed` with exit code 0, come from what the job itself reports as its result.
+- A run that ended before its process existed has neither a start time nor an exit code.
+- What the executor does about processes that are left is in [the life of a run](../concepts/run-lifecycle.md); how
+  limits and timeouts are set is in [limits and timeouts](../guides/limits.md).
+";
+
+struct Table(String);
+
+impl Table {
+    fn add(&mut self, what: &str, ending: &Ending) {
+        let or_nothing = |value: Option<u8>| value.map_or(String::new(), |it| it.to_string());
+        writeln!(
+            self.0,
+            "| {what} | `{}` | {} | {} | {} |",
+            ending.outcome().word(),
+            or_nothing(ending.exit_code()),
+            or_nothing(ending.signal()),
+            ending.reason().unwrap_or_default()
+        )
+        .unwrap();
+    }
+}
+
+fn short(mut launch: Launch, change: impl FnOnce(&mut Launch)) -> Launch {
+    launch.kill_grace = Duration::from_millis(300);
+    change(&mut launch);
+    launch
+}
+
+#[test]
+fn each_outcome_is_distinct_and_documented() {
+    let mut executor = Executor::start();
+    executor.use_runs_of_its_own();
+    let mut table = Table(HEAD.to_owned());
+    let limit = Some(Duration::from_millis(200));
+    let lines: [(&str, &str, &dyn Fn(&mut Launch)); 9] = [
+        ("the program ended with 0", "exit 0", &|_| {}),
+        ("it ended with another code", "exit 3", &|_| {}),
+        (
+            "a signal that Odin did not send ended it",
+            "kill -9 $$",
+            &|_| {},
+        ),
+        (
+            "it used more memory than its limit",
+            "exec python3 -c 'x = bytearray(300 << 20)'",
+            &|launch| launch.limits.memory_bytes = Some(64 << 20),
+        ),
+        ("it was not started in time", "true", &|launch| {
+            launch.timeouts.queue = limit;
+            launch.ready_at = odin_model::Boottime(Duration::ZERO);
+        }),
+        ("it gave no sign of life in time", "sleep 1000", &|launch| {
+            launch.timeouts.start = limit;
+        }),
+        ("it ran too long", "sleep 1000", &|launch| {
+            launch.timeouts.run = limit;
+        }),
+        (
+            "it ran too long, and ignored TERM",
+            "trap '' TERM; while :; do sleep 1; done",
+            &|launch| {
+                launch.timeouts.run = limit;
+            },
+        ),
+        (
+            "it was silent for too long",
+            "echo hello; sleep 1000",
+            &|launch| {
+                launch.timeouts.silence = limit;
+            },
+        ),
+    ];
+    for (what, line, change) in lines {
+        let launch = short(executor.shell(line), change);
+        let ending = executor.run(launch).ending;
+        table.add(what, &ending);
+    }
+    let launch = executor.shell("sleep 1000");
+    let key = executor.arm(launch);
+    executor.wait_started(key);
+    executor.cancel(key, CancelScope::Always);
+    let ending = executor.wait_finished(key).ending;
+    table.add("somebody cancelled it", &ending);
+    for (what, launch) in not_startable(&mut executor) {
+        let ending = executor.run(launch).ending;
+        table.add(what, &ending);
+    }
+    let launch = executor.shell("echo > there; while :; do sleep 1; done");
+    let key = executor.arm(launch);
+    wait_until(|| executor.directory().join("there").exists().then_some(()));
+    executor.kill();
+    executor.connect();
+    let ending = executor.wait_finished(key).ending;
+    table.add("its executor died", &ending);
+    table.0.push_str(TAIL);
+    expect_file!["../../../../docs/reference/run-outcomes.md"].assert_eq(&table.0);
+}
+
+fn not_startable(executor: &mut Executor) -> Vec<(&'static str, Launch)> {
+    let interpreted = LaunchProgram::Interpreted {
+        interpreter: "cobol".into(),
+        configured: vec![],
+        file: "main.cob".into(),
+        args: vec![],
+    };
+    let interpreter = executor.launch(interpreted);
+    let program = executor.launch(LaunchProgram::Argv(vec!["no-such-program".into()]));
+    std::fs::write(executor.directory().join("plain"), "echo hello").unwrap();
+    let not_executable = executor.launch(LaunchProgram::Argv(vec!["./plain".into()]));
+    let mut directory = executor.shell("true");
+    directory.version = directory.version.next();
+    let mut user = executor.shell("true");
+    user.owner.user = "gone".into();
+    let mut uid = executor.shell("true");
+    uid.owner.uid = 4242;
+    uid.owner.user = "root".into();
+    let mut limit = executor.shell("true");
+    limit.limits.open_files = Some(u32::MAX);
+    vec![
+        ("its interpreter is missing", interpreter),
+        ("its program is missing", program),
+        ("its program may not be executed", not_executable),
+        ("its working directory is missing", directory),
+        ("its user is gone", user),
+        ("its user has another uid now", uid),
+        ("a limit is higher than the machine allows", limit),
+    ]
+}
