@@ -8,6 +8,7 @@ use crate::rule::{
     WEEKEND, WORKING_DAYS, Window,
 };
 use crate::schedule::Schedule;
+use crate::spread::Spread;
 use crate::time_set::TimeSet;
 use crate::token::ordinal_suffix;
 use crate::words::{MONTHS, WEEKDAYS};
@@ -44,30 +45,64 @@ pub(crate) fn canonical(schedule: &Schedule) -> String {
 
 /// One clause without its tail.
 pub(crate) fn clause(rule: &Rule) -> String {
+    let spread = rule.extras.as_ref().and_then(|extras| extras.spread);
+    let at = if spread.is_some() { "around" } else { "at" };
     let clause = match (&rule.cron, &rule.days, &rule.timing) {
         (Some(cron), ..) => format!("cron \"{cron}\""),
         (None, Days::Dates(dates), timing) => {
             let dates: Vec<String> = dates.iter().map(|&day| date(day)).collect();
-            format!("once on {} at {}", list(&dates), fixed_times(timing))
+            format!("once on {} {at} {}", list(&dates), fixed_times(timing))
         }
         (None, Days::Pattern(_), Timing::Elapsed { step, window }) => {
-            interval(*step, 0, *window) + &on_days(rule)
+            interval(*step, None, *window) + &on_days(rule)
         }
         (None, Days::Pattern(_), Timing::Wall { times, .. }) => match times {
             TimeSet::List(_) => {
-                format!("every {} at {}", subject(rule), fixed_times(&rule.timing))
+                format!("every {} {at} {}", subject(rule), fixed_times(&rule.timing))
             }
             TimeSet::Grid {
                 step,
                 phase,
                 window,
-            } => interval(*step, *phase, *window) + &on_days(rule),
+            } => {
+                let is_said = *phase != 0 || (spread.is_some() && step.is_multiple_of(3600));
+                let minute = is_said.then(|| format!(" {at} :{:02}", phase / 60));
+                interval(*step, minute, *window) + &on_days(rule)
+            }
             TimeSet::Fields { .. } => {
                 unreachable!("only cron text makes fields, and its rules carry their text")
             }
         },
     };
-    clause + &day_limits(rule)
+    let said = rule.cron.is_none() && clause.contains(" around ");
+    clause
+        + &spread.map_or_else(String::new, |spread| width(rule, spread, said))
+        + &day_limits(rule)
+}
+
+/// How far a rule is spread, where `around` has not said it.
+fn width(rule: &Rule, spread: Spread, is_around: bool) -> String {
+    let mut text = String::new();
+    if !is_around {
+        text += " (spread)";
+    }
+    if spread.within != Spread::within_default(rule) {
+        text += &format!(" within {}", duration(spread.within));
+    }
+    text
+}
+
+/// A number of seconds in the largest unit that divides it.
+pub(crate) fn duration(seconds: u32) -> String {
+    let (number, unit) = if seconds.is_multiple_of(3600) {
+        (seconds / 3600, "hour")
+    } else if seconds.is_multiple_of(60) {
+        (seconds / 60, "minute")
+    } else {
+        (seconds, "second")
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural}")
 }
 
 /// What the days are limited to, and where they move.
@@ -376,7 +411,8 @@ fn names(set: u8) -> impl Iterator<Item = &'static str> {
         .map(|it| it.1)
 }
 
-fn interval(step: u32, phase: u32, window: Window) -> String {
+/// `minute` is ` at :17`, where that is said.
+fn interval(step: u32, minute: Option<String>, window: Window) -> String {
     // Never in days: `every 2 days` takes a time of day, and a grid has none.
     let (unit, seconds) = if step.is_multiple_of(3600) {
         ("hour", 3600)
@@ -389,9 +425,7 @@ fn interval(step: u32, phase: u32, window: Window) -> String {
         1 => format!("every {unit}"),
         number => format!("every {number} {unit}s"),
     };
-    if phase != 0 {
-        text += &format!(" at :{:02}", phase / 60);
-    }
+    text += &minute.unwrap_or_default();
     if window != Window::WHOLE_DAY {
         let to = window.to % DAY_SECONDS as u32;
         text += &format!(" from {} to {}", clock(window.from), clock(to));

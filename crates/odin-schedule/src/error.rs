@@ -165,6 +165,14 @@ pub enum ScheduleErrorKind {
     /// An interval that does not divide the day and is longer than its window.
     #[error("an interval that does not divide the day may miss so short a window for ever")]
     IntervalLongerThanWindow,
+    /// A spread of nothing, or one that could change the order of occurrences.
+    #[error("{seconds} seconds is too far or too little to spread this")]
+    SpreadOutOfRange {
+        /// The spread that was asked for, to either side.
+        seconds: u64,
+        /// The furthest: half of the shortest time between occurrences.
+        seconds_max: u32,
+    },
     /// `until` lies before `starting`.
     #[error("`until` lies before `starting`")]
     UntilBeforeStarting,
@@ -196,14 +204,6 @@ pub enum ScheduleErrorKind {
         /// What to write to say which.
         instead: &'static str,
     },
-    /// Something that the language has and this version does not.
-    #[error("{what} is not supported yet")]
-    NotSupportedYet {
-        /// What was asked for.
-        what: &'static str,
-        /// What to write meanwhile.
-        instead: &'static str,
-    },
 }
 
 impl ScheduleErrorKind {
@@ -230,13 +230,13 @@ impl ScheduleErrorKind {
             Self::IntervalTooLong => "schedule/interval-too-long",
             Self::EmptyWindow => "schedule/empty-window",
             Self::IntervalLongerThanWindow => "schedule/interval-longer-than-window",
+            Self::SpreadOutOfRange { .. } => "schedule/spread-out-of-range",
             Self::UntilBeforeStarting => "schedule/until-before-starting",
             Self::UnknownZone { .. } => "schedule/unknown-zone",
             Self::UnknownCalendar { .. } => "schedule/unknown-calendar",
             Self::SeveralZones => "schedule/several-zones",
             Self::Cron(mistake) => mistake.code(),
             Self::Ambiguous { .. } => "schedule/ambiguous",
-            Self::NotSupportedYet { .. } => "schedule/not-supported-yet",
         }
     }
 
@@ -294,6 +294,13 @@ impl ScheduleErrorKind {
             Self::IntervalLongerThanWindow => {
                 "Widen the window, or choose an interval that divides 24 hours.".into()
             }
+            Self::SpreadOutOfRange { seconds_max: 0, .. } => {
+                "Choose a longer interval, or remove the spread.".into()
+            }
+            Self::SpreadOutOfRange { seconds_max, .. } => {
+                let most = crate::english::duration(*seconds_max);
+                format!("Choose at most {most}: half of what lies between two occurrences.")
+            }
             Self::UntilBeforeStarting => "Exchange the two dates.".into(),
             Self::UnknownZone { suggestions, .. } if suggestions.is_empty() => {
                 "Write a name of the IANA database, such as `Europe/Dublin` or `UTC`.".into()
@@ -318,7 +325,6 @@ impl ScheduleErrorKind {
             Self::SeveralZones => "Write `in ZONE` once, at the end.".into(),
             Self::Cron(mistake) => mistake.help(),
             Self::Ambiguous { instead } => format!("Write {instead}."),
-            Self::NotSupportedYet { instead, .. } => format!("Write {instead} instead."),
         }
     }
 }

@@ -151,6 +151,13 @@ fn cron_days(pattern: &DayPattern) -> String {
 /// What is not plain from the words alone.
 fn notes(rule: &Rule, calendar_days: CalendarDays) -> Vec<String> {
     let mut notes = origin_notes(rule);
+    if let Some(spread) = rule.extras.as_ref().and_then(|extras| extras.spread) {
+        let within = english::duration(spread.within);
+        notes.push(format!(
+            "Each job keeps an offset of its own from these times, at most {within} to either \
+             side; days and bounds are those of the times themselves."
+        ));
+    }
     notes.extend(business_notes(rule, calendar_days));
     if let Days::Pattern(pattern) = &rule.days {
         let latest = 31_u32.saturating_sub(pattern.month_days.leading_zeros());

@@ -3,6 +3,7 @@
 use crate::business::{BusinessDays, Roll};
 use crate::calendars::{CalendarUse, FIRST_YEAR, LAST_YEAR};
 use crate::period::Period;
+use crate::spread::Spread;
 
 /// What few rules have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +14,7 @@ pub(crate) struct Extras {
     pub(crate) only_in: Option<CalendarUse>,
     pub(crate) period: Option<Period>,
     pub(crate) roll: Option<Roll>,
+    pub(crate) spread: Option<Spread>,
     /// Where the listed dates of the rule have moved, ascending. Derived.
     pub(crate) rolled_dates: Option<Box<[i64]>>,
     /// The years in which calendars matter, and those of them with a day. Derived.

@@ -92,6 +92,7 @@ mod period;
 mod rule;
 mod rule_search;
 mod schedule;
+mod spread;
 mod time_set;
 mod timeline;
 mod token;

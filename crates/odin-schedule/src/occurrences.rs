@@ -20,6 +20,8 @@ pub struct ZonedSchedule {
     pub(crate) rules: Arc<[Rule]>,
     pub(crate) zone: TimeZone,
     pub(crate) dst: DstPolicy,
+    /// Draws the offset of clauses with `around`; none have one without it.
+    pub(crate) spread_seed: Option<u64>,
 }
 
 impl ZonedSchedule {
@@ -27,6 +29,25 @@ impl ZonedSchedule {
     #[must_use]
     pub fn with_dst(mut self, dst: DstPolicy) -> Self {
         self.dst = dst;
+        self
+    }
+
+    /// The same schedule for one of many jobs: where a clause says `around`, each of its
+    /// occurrences moves by the same number of seconds, drawn from the seed.
+    ///
+    /// The same seed gives the same offset in every release. Without a seed occurrences are
+    /// at the times that the text names.
+    ///
+    /// ```
+    /// let hourly = odin_schedule::parse("every hour around :17")?;
+    /// let job = hourly.in_zone(&jiff::tz::TimeZone::UTC).with_spread(7);
+    /// let next = job.next_after("2026-12-01T00:00:00Z".parse()?).unwrap();
+    /// assert_eq!(next.to_string(), "2026-12-01T00:15:54Z");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_spread(mut self, seed: u64) -> Self {
+        self.spread_seed = Some(seed);
         self
     }
 
@@ -144,11 +165,21 @@ impl ZonedSchedule {
             .min()
     }
 
+    /// The seconds by which a rule's occurrences move.
+    fn offset(&self, rule: &Rule) -> i64 {
+        let spread = rule.extras.as_ref().and_then(|extras| extras.spread);
+        match (spread, self.spread_seed) {
+            (Some(spread), Some(seed)) => spread.offset(seed),
+            (Some(_), None) | (None, _) => 0,
+        }
+    }
+
     fn rules_in_zone(&self) -> impl Iterator<Item = RuleInZone<'_>> {
         self.rules.iter().map(|rule| RuleInZone {
             rule,
             zone: &self.zone,
             dst: self.dst,
+            offset: self.offset(rule),
         })
     }
 }

@@ -24,11 +24,27 @@ pub(crate) struct RuleInZone<'r> {
     pub(crate) rule: &'r Rule,
     pub(crate) zone: &'r TimeZone,
     pub(crate) dst: DstPolicy,
+    /// Seconds from the times of the rule to its occurrences.
+    pub(crate) offset: i64,
 }
 
 impl RuleInZone<'_> {
     /// The first occurrence at or after a second.
     pub(crate) fn next(self, from: i64) -> Option<i64> {
+        let from = from.max(FIRST_SECOND) - self.offset;
+        let found = self.next_time(from)? + self.offset;
+        (found <= LAST_SECOND).then_some(found)
+    }
+
+    /// The last occurrence at or before a second.
+    pub(crate) fn previous(self, to: i64) -> Option<i64> {
+        let to = to.min(LAST_SECOND) - self.offset;
+        let found = self.previous_time(to)? + self.offset;
+        (found >= FIRST_SECOND).then_some(found)
+    }
+
+    /// The first time at or after a second, before it is moved.
+    fn next_time(self, from: i64) -> Option<i64> {
         let found = match &self.rule.timing {
             Timing::Wall { times, passes } => {
                 self.seams(times, *passes).next(from.max(FIRST_SECOND))
@@ -38,8 +54,8 @@ impl RuleInZone<'_> {
         found.filter(|&second| second <= LAST_SECOND)
     }
 
-    /// The last occurrence at or before a second.
-    pub(crate) fn previous(self, to: i64) -> Option<i64> {
+    /// The last time at or before a second, before it is moved.
+    fn previous_time(self, to: i64) -> Option<i64> {
         let found = match &self.rule.timing {
             Timing::Wall { times, passes } => {
                 self.seams(times, *passes).previous(to.min(LAST_SECOND))
@@ -310,6 +326,7 @@ impl RuleInZone<'_> {
     /// How many occurrences lie in `from..=to`. Closed form but for an uneven
     /// interval with a window, which is walked.
     pub(crate) fn count(self, from: i64, to: i64) -> u64 {
+        let (from, to) = (from - self.offset, to - self.offset);
         match &self.rule.timing {
             Timing::Wall { times, passes } => self.seams(times, *passes).count(from, to),
             Timing::Elapsed { step, window } if self.elapsed_is_unlimited(*window) => {
@@ -325,7 +342,7 @@ impl RuleInZone<'_> {
             Timing::Elapsed { .. } => {
                 let mut count = 0;
                 let mut from = from;
-                while let Some(due) = self.next(from).filter(|&due| due <= to) {
+                while let Some(due) = self.next_time(from).filter(|&due| due <= to) {
                     count += 1;
                     from = due + 1;
                 }

@@ -161,6 +161,7 @@ impl Schedule {
             rules: Arc::clone(&self.rules),
             zone: self.zone.as_ref().unwrap_or(default).clone(),
             dst: DstPolicy::default(),
+            spread_seed: None,
         }
     }
 }

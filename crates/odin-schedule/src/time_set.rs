@@ -1,5 +1,6 @@
 //! A set of times of day, searched and counted without walking it.
 
+use crate::calendar::DAY_SECONDS;
 use crate::rule::Window;
 
 /// Times of day in seconds from midnight. A set is never empty.
@@ -106,6 +107,28 @@ impl TimeSet {
         self.count_to(i64::MAX / 2)
     }
 
+    /// No two members lie closer together than this, those of the next day included.
+    pub(crate) fn shortest_gap(&self) -> u32 {
+        match self {
+            TimeSet::List(times) => {
+                let first_of_next_day = times.first().map(|first| first + DAY_SECONDS as u32);
+                let later = times.iter().skip(1).copied().chain(first_of_next_day);
+                let gaps = times.iter().zip(later).map(|(time, later)| later - time);
+                gaps.min().unwrap_or(DAY_SECONDS as u32)
+            }
+            TimeSet::Grid { step, .. } => *step,
+            TimeSet::Fields {
+                hours,
+                minutes,
+                seconds,
+            } => match (seconds.count_ones(), minutes.count_ones()) {
+                (2.., _) => shortest_gap_around(*seconds, 60),
+                (_, 2..) => shortest_gap_around(*minutes, 60) * 60,
+                (_, _) => shortest_gap_around((*hours).into(), 24) * 3600,
+            },
+        }
+    }
+
     /// Whether members reach into the day after the one they belong to.
     pub(crate) fn crosses_midnight(&self) -> bool {
         match self {
@@ -113,6 +136,18 @@ impl TimeSet {
             TimeSet::List(_) | TimeSet::Fields { .. } => false,
         }
     }
+}
+
+/// The shortest way from one member of a round of `size` values to the next.
+fn shortest_gap_around(set: u64, size: u32) -> u32 {
+    let members: Vec<u32> = (0..size).filter(|value| set & (1 << value) != 0).collect();
+    let round_again = members.first().map(|first| first + size);
+    let later = members.iter().skip(1).copied().chain(round_again);
+    let gaps = members
+        .iter()
+        .zip(later)
+        .map(|(value, later)| later - value);
+    gaps.min().unwrap_or(size)
 }
 
 /// The lowest bit at or above `value`.
@@ -192,6 +227,14 @@ mod tests {
             assert_eq!(set.count_to(second), count as u64, "count to {second}");
         }
         assert_eq!(set.len(), members.len() as u64);
+        let next_day = members.first().map(|first| first + DAY_SECONDS);
+        let later = members.iter().skip(1).copied().chain(next_day);
+        let shortest = members
+            .iter()
+            .zip(later)
+            .map(|(member, later)| later - member)
+            .min();
+        assert!(i64::from(set.shortest_gap()) <= shortest.unwrap());
     }
 
     #[test]

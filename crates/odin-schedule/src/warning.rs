@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::business::BusinessOf;
-use crate::rule::{DayPattern, Days, Rule};
+use crate::rule::{DayPattern, Days, Passes, Rule, Timing};
 use crate::schedule::Schedule;
 
 /// Something about a schedule that its author may not have meant.
@@ -26,6 +26,9 @@ pub enum ScheduleWarning {
     /// Business days without a calendar `holidays`.
     #[error("without a calendar `holidays` business days are Monday to Friday")]
     NoHolidays,
+    /// Due at midnight, when many other jobs are.
+    #[error("this is due at exactly 00:00, when most jobs of most people are")]
+    MidnightHerd,
     /// 29 February only.
     #[error("this fires in leap years only")]
     OnlyLeapYears,
@@ -39,6 +42,7 @@ impl ScheduleWarning {
             Self::ClauseNeverFiresAgain => "schedule/clause-never-fires-again",
             Self::SkipsShortMonths { .. } => "schedule/skips-short-months",
             Self::NoHolidays => "schedule/no-holidays",
+            Self::MidnightHerd => "schedule/midnight-herd",
             Self::OnlyLeapYears => "schedule/only-leap-years",
         }
     }
@@ -53,6 +57,10 @@ impl ScheduleWarning {
             }
             Self::NoHolidays => {
                 "Deploy one with `odin calendar set holidays -f FILE`, or write `weekday`."
+            }
+            Self::MidnightHerd => {
+                "Write `around 00:00` to give each job a time of its own near it, or choose another \
+                 time."
             }
             Self::OnlyLeapYears => "For the end of each February write `last day of February`.",
         }
@@ -76,7 +84,9 @@ impl Schedule {
         }
         let found = self.rules.iter().flat_map(|rule| {
             let no_holidays = without_holidays(rule).then_some(ScheduleWarning::NoHolidays);
-            short_months(rule).into_iter().chain(no_holidays)
+            let herd = is_in_midnight_herd(rule).then_some(ScheduleWarning::MidnightHerd);
+            let of_days = short_months(rule).into_iter().chain(no_holidays);
+            of_days.chain(herd)
         });
         for warning in found {
             if !warnings.contains(&warning) {
@@ -85,6 +95,20 @@ impl Schedule {
         }
         warnings
     }
+}
+
+/// Whether a rule is due at 00:00 as a fixed time, or each day as an interval.
+fn is_in_midnight_herd(rule: &Rule) -> bool {
+    let is_spread = rule
+        .extras
+        .as_ref()
+        .is_some_and(|extras| extras.spread.is_some());
+    let Timing::Wall { times, passes } = &rule.timing else {
+        return false;
+    };
+    let is_daily = *passes == Passes::Once || times.len() == 1;
+    let recurs = matches!(rule.days, Days::Pattern(_));
+    recurs && is_daily && !is_spread && times.next(0) == Some(0)
 }
 
 fn without_holidays(rule: &Rule) -> bool {
@@ -121,7 +145,7 @@ fn misses_a_month(pattern: &DayPattern, day: u8) -> bool {
 mod tests {
     use super::*;
     use ScheduleWarning::{
-        ClauseNeverFiresAgain, NeverFiresAgain, OnlyLeapYears, SkipsShortMonths,
+        ClauseNeverFiresAgain, MidnightHerd, NeverFiresAgain, OnlyLeapYears, SkipsShortMonths,
     };
 
     #[test]
@@ -146,8 +170,16 @@ mod tests {
             ("every 31st in January and July at 08:00", &[]),
             ("every 1st and 31st at 08:00", &[]),
             ("every February 29th at 08:00", &[OnlyLeapYears]),
-            ("0 0 29 2 *", &[OnlyLeapYears]),
-            ("0 0 29 2 5", &[]),
+            ("0 9 29 2 *", &[OnlyLeapYears]),
+            ("0 9 29 2 5", &[]),
+            ("@daily", &[MidnightHerd]),
+            ("0 0 * * 1", &[MidnightHerd]),
+            ("every Monday at midnight and noon", &[MidnightHerd]),
+            ("every 24 hours", &[MidnightHerd]),
+            ("every day around 00:00", &[]),
+            ("every 12 hours", &[]),
+            ("*/5 0 * * *", &[]),
+            ("once on 2026-12-24 at 00:00", &[]),
         ];
         for (text, expected) in cases {
             let schedule = crate::parse(text).unwrap();

@@ -23,6 +23,9 @@ pub(crate) enum Key {
     Until,
     Except,
     Around,
+    Within,
+    /// `(spread)`.
+    Spread,
     Last,
     /// Ordinals in words, `first` to `fifth` without `second`, which is a unit.
     Nth(u8),
@@ -98,7 +101,7 @@ pub(crate) const MONTHS: [&str; 12] = [
 ];
 
 /// The words that a misspelt one is held against.
-const SUGGESTED: [&str; 63] = [
+const SUGGESTED: [&str; 65] = [
     "every",
     "everyday",
     "never",
@@ -160,6 +163,8 @@ const SUGGESTED: [&str; 63] = [
     "rolled",
     "forward",
     "other",
+    "around",
+    "within",
     "weeks",
     "years",
 ];
@@ -190,6 +195,8 @@ pub(crate) fn lookup(word: &str) -> Option<Lexeme> {
         "until" => Key::Until,
         "except" => Key::Except,
         "around" => Key::Around,
+        "within" => Key::Within,
+        "(spread)" => Key::Spread,
         "last" => Key::Last,
         "first" => Key::Nth(1),
         "third" => Key::Nth(3),

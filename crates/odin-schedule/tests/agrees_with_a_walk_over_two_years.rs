@@ -41,7 +41,7 @@ const STRETCHES: &[(&str, &str, i64)] = &[
     ("UTC", "2100-02-15", 30),
 ];
 
-const CASES_EACH: u64 = 20;
+const CASES_EACH: u64 = 14;
 
 #[test]
 fn random_schedules_are_due_when_a_walk_over_every_minute_says() {
@@ -71,5 +71,5 @@ fn random_schedules_are_due_when_a_walk_over_every_minute_says() {
     // A generator that drew schedules which are never due would prove nothing.
     assert_eq!(tally.cases, STRETCHES.len() as u64 * CASES_EACH);
     assert!(tally.occurrences > tally.cases * 20, "{tally:?}");
-    assert!(tally.instants > 15_000_000, "{tally:?}");
+    assert!(tally.instants > 10_000_000, "{tally:?}");
 }

@@ -261,6 +261,7 @@ fn what_cron_cannot_say_has_a_reason() {
             "convert/period",
             "let the job count",
         ),
+        ("every day around 9am", "convert/spread", "`at`"),
         (
             "every 1st business day at 9am",
             "convert/business-days",

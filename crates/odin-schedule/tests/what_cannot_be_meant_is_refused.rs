@@ -420,9 +420,59 @@ fn words_that_people_read_in_two_ways() {
 }
 
 #[test]
-fn what_is_not_built_yet_says_so() {
-    let text = "every hour around :17";
-    check(text, "schedule/not-supported-yet", "around", "instead");
+fn spreads_that_are_none() {
+    for (text, code, pointed_at, help) in [
+        (
+            "every 30 minutes (spread) within 16 minutes",
+            "schedule/spread-out-of-range",
+            "within 16 minutes",
+            "15 minutes",
+        ),
+        (
+            "every day around 9am within 0 seconds",
+            "schedule/spread-out-of-range",
+            "within 0 seconds",
+            "12 hours",
+        ),
+        (
+            "every second (spread)",
+            "schedule/spread-out-of-range",
+            "(spread)",
+            "longer interval",
+        ),
+        (
+            "every day at 9am within 5 minutes",
+            "schedule/does-not-fit",
+            "within 5 minutes",
+            "",
+        ),
+        (
+            "every 15 minutes around 9am",
+            "schedule/does-not-fit",
+            "around 9am",
+            "",
+        ),
+        (
+            "every day around 9am at 10am",
+            "schedule/said-twice",
+            "at",
+            "once",
+        ),
+        (
+            "every day around 9am within 5",
+            "schedule/incomplete",
+            "",
+            "`minutes`",
+        ),
+        (
+            "every hour around 17",
+            "schedule/bare-number",
+            "17",
+            "17:00",
+        ),
+    ] {
+        check(text, code, pointed_at, help);
+    }
 }
 
 #[test]

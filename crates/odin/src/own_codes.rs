@@ -19,6 +19,7 @@ const fn row(code: &'static str, exit: Exit, title: &'static str) -> OwnCode {
 
 /// Every code, in alphabetical order.
 pub(crate) const TABLE: &[OwnCode] = &[
+    row("calendar/*", Exit::Refused, "A calendar has a mistake"),
     row(
         "cli/bad-address",
         Exit::Refused,
@@ -124,6 +125,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
         "client/token-missing",
         Exit::NotPermitted,
         "A server named by URL needs a token",
+    ),
+    row(
+        "convert/*",
+        Exit::Failed,
+        "The schedule cannot be said in the other notation",
     ),
     row("demo/*", Exit::Failed, "The demonstration failed"),
     row(
@@ -256,6 +262,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
         "server/storage",
         Exit::Failed,
         "The state or the log cannot be opened",
+    ),
+    row(
+        "zones/*",
+        Exit::Refused,
+        "The machine's time zone database cannot be used",
     ),
 ];
 

@@ -53,7 +53,7 @@ fn a_schedule_is_explained() {
         &expect![[r#"
             Runs every weekday at 09:00. Runs every Saturday at 11:30. Where several of these fall together it runs once. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time.
             normal form:   every weekday at 09:00 and every Saturday at 11:30
-            timezone:      Europe/Dublin
+            timezone:      Europe/Dublin (rules of 2026e)
             kind:          fixed times
             clock changes: of fixed times, one that the clock skips is due at the first instant after the gap; one that it shows twice is due the first time
 
@@ -80,6 +80,7 @@ fn a_schedule_is_explained() {
               "words": "Runs every January 4th at 13:15. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time.",
               "kind": "fixed",
               "timezone": "UTC",
+              "zone_rules": "2026e",
               "gap": "shift",
               "repeat": "first",
               "clock_changes": "of fixed times, one that the clock skips is due at the first instant after the gap; one that it shows twice is due the first time",
@@ -88,6 +89,8 @@ fn a_schedule_is_explained() {
                 "2028-01-04T13:15:00Z",
                 "2029-01-04T13:15:00Z"
               ],
+              "calendars": [],
+              "missing_calendars": [],
               "warnings": []
             }
         "#]],
@@ -101,7 +104,7 @@ fn what_may_surprise_in_a_schedule_is_a_warning() {
         &expect![[r#"
             Runs at 00:00, every 31st in February. Months without a day 31 do not have that occurrence. Times are those of the job's time zone. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time.
             normal form:   cron "0 0 31 2 *"
-            timezone:      UTC
+            timezone:      UTC (rules of 2026e)
             kind:          fixed times
             clock changes: of fixed times, one that the clock skips is due at the first instant after the gap; one that it shows twice is due the first time
 
@@ -514,19 +517,298 @@ fn a_calendar_in_json_has_every_day_with_its_count() {
     expect![[r#"
         [
           {
+            "calendars": [],
             "count": 24,
             "date": "2026-03-28",
             "first": "2026-03-28T00:00:00Z",
-            "is_missing": false
+            "is_missing": false,
+            "name": null
           },
           {
+            "calendars": [],
             "count": 23,
             "date": "2026-03-29",
             "first": "2026-03-29T00:00:00Z",
-            "is_missing": false
+            "is_missing": false,
+            "name": null
           }
         ]"#]]
     .assert_eq(&serde_json::to_string_pretty(&days[27..29]).unwrap());
+}
+
+#[test]
+fn english_and_cron_text_are_said_as_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let convert = |arguments: &[&str]| {
+        let output = seen(&odin(
+            directory.path(),
+            &[&["schedule", "convert"], arguments].concat(),
+        ));
+        format!("> {}\n{output}", arguments.join(" "))
+    };
+    let said: Vec<String> = [
+        &["every weekday at 9am in Europe/Dublin"][..],
+        &["every day at 9:00 and 17:30"],
+        &["30 18 * * 3,5"],
+        &["@daily"],
+        &["0 0 13 * 5"],
+        &["0 0 * * *", "--to", "cron"],
+        &["every Friday at 6pm", "--to", "english"],
+        &["every 2nd Tuesday at 10:00"],
+        &["every 2nd Tuesday at 10:00", "--extensions"],
+        &["every 2nd Tuesday at 10:00", "--seconds"],
+        &["every 20 seconds"],
+        &["every 20 seconds", "--seconds"],
+        &["every 20 seconds", "--extensions"],
+        &["every 7 minutes"],
+        &["*/7 * * * *"],
+        &["every day at noon until 2027-01-01"],
+        &["every hour from 09:00 to 17:00 on weekdays"],
+        &["never"],
+    ]
+    .into_iter()
+    .map(convert)
+    .collect();
+    expect![[r#"
+        > every weekday at 9am in Europe/Dublin
+        CRON_TZ=Europe/Dublin 0 9 * * 1-5
+        > every day at 9:00 and 17:30
+        0 9 * * *
+        30 17 * * *
+        > 30 18 * * 3,5
+        every Wednesday and Friday at 18:30
+        > @daily
+        every day at 00:00
+        > 0 0 13 * 5
+        every 13th at 00:00 and every Friday at 00:00
+        > 0 0 * * * --to cron
+        0 0 * * *
+        > every Friday at 6pm --to english
+        every Friday at 18:00
+        > every 2nd Tuesday at 10:00
+        --- stderr
+        error[convert/nth-weekday]: cron of five fields has no nth weekday of the month
+        help: If your cron reads L, # and W, as many do, give --extensions.
+        --- exit 1
+        > every 2nd Tuesday at 10:00 --extensions
+        0 10 * * 2#2
+        > every 2nd Tuesday at 10:00 --seconds
+        --- stderr
+        error[convert/nth-weekday]: cron of five fields has no nth weekday of the month
+        help: If your cron reads L, # and W, as many do, give --extensions.
+        --- exit 1
+        > every 20 seconds
+        --- stderr
+        error[convert/seconds]: cron of five fields has no seconds
+        help: If your cron reads a field for seconds, give --seconds; else choose whole minutes.
+        --- exit 1
+        > every 20 seconds --seconds
+        */20 * * * * *
+        > every 20 seconds --extensions
+        --- stderr
+        error[convert/seconds]: cron of five fields has no seconds
+        help: If your cron reads a field for seconds, give --seconds; else choose whole minutes.
+        --- exit 1
+        > every 7 minutes
+        --- stderr
+        error[convert/uneven-interval]: cron cannot count an interval that does not divide the day
+        help: Choose an interval that divides the hour or the day, such as `every 15 minutes`.
+        --- exit 1
+        > */7 * * * *
+        --- stderr
+        error[convert/uneven-step]: the steps of `*/7 * * * *` start over and are not even
+        help: Keep it as cron text: `cron "..."` stands beside English clauses, or choose an interval that counts through, such as `every 7 minutes`.
+        --- exit 1
+        > every day at noon until 2027-01-01
+        --- stderr
+        error[convert/bounds]: cron has no beginning and no end
+        help: Convert it without `starting` and `until`, and change the crontab on those days.
+        --- exit 1
+        > every hour from 09:00 to 17:00 on weekdays
+        --- stderr
+        error[convert/clock-change]: cron would treat this as fixed times, which differ from an interval when the clock jumps
+        help: If that does not matter to you, write `0 9-17 * * 1-5`.
+        --- exit 1
+        > never
+        --- stderr
+        error[convert/never]: cron cannot say `never`
+        help: Leave the line out of the crontab.
+        --- exit 1
+    "#]].assert_eq(&said.concat());
+    expect![[r#"
+        > every weekday at 9am in Europe/Dublin --json
+        {
+          "schedule": "every weekday at 09:00 in Europe/Dublin",
+          "to": "cron",
+          "timezone": "Europe/Dublin",
+          "lines": [
+            "CRON_TZ=Europe/Dublin 0 9 * * 1-5"
+          ]
+        }
+    "#]]
+    .assert_eq(&convert(&[
+        "every weekday at 9am in Europe/Dublin",
+        "--json",
+    ]));
+    expect![[r#"
+        > every 7 minutes --json
+        --- stderr
+        {
+          "type": "urn:odin:convert/uneven-interval",
+          "title": "The schedule cannot be said in the other notation",
+          "status": 500,
+          "code": "convert/uneven-interval",
+          "detail": "cron cannot count an interval that does not divide the day",
+          "help": "Choose an interval that divides the hour or the day, such as `every 15 minutes`."
+        }
+        --- exit 1
+    "#]]
+    .assert_eq(&convert(&["every 7 minutes", "--json"]));
+}
+
+#[test]
+fn the_machines_newer_time_zones_are_used_when_asked_for() {
+    // What the machine has is its own; that the choice is taken is all that can be seen everywhere.
+    let directory = tempfile::tempdir().unwrap();
+    let next = [
+        "schedule",
+        "next",
+        "every day at 12:00 in Europe/Dublin",
+        "--json",
+    ];
+    let built_in = odin(directory.path(), &[&next[..], &FROM[..]].concat());
+    let system = odin(
+        directory.path(),
+        &[&next[..], &FROM[..], &["--system-zones"]].concat(),
+    );
+    assert_eq!(seen(&built_in), seen(&system));
+}
+
+#[test]
+fn calendars_are_given_as_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let list = "2026-12-25 Christmas Day\n2026-12-26\n";
+    std::fs::write(directory.path().join("ie.txt"), list).unwrap();
+    std::fs::write(directory.path().join("bad.txt"), "2026-12-25\n2026-02-30\n").unwrap();
+    let schedule = |arguments: &[&str]| {
+        let output = seen(&odin(
+            directory.path(),
+            &[&["schedule"], arguments].concat(),
+        ));
+        format!("> {}\n{output}", arguments.join(" "))
+    };
+    let text = "every weekday at 9am except on holidays in Europe/Dublin";
+    let december = ["--month", "2026-12", "--calendar", "holidays=ie.txt"];
+    let from = ["--from", "2026-12-24T12:00:00Z", "--count", "1"];
+    let said = [
+        schedule(&[&["calendar", text], &december[..]].concat()),
+        schedule(&[&["calendar", "every day at 9am in UTC"], &december[..]].concat()),
+        schedule(&[&["next", text, "--calendar", "holidays=ie.txt"], &from[..]].concat()),
+        schedule(&[&["next", text], &from[..]].concat()),
+        schedule(&[&["next", text, "--calendar", "holidays=bad.txt"], &from[..]].concat()),
+        schedule(
+            &[
+                &["next", text, "--calendar", "holidays=none.txt"],
+                &from[..],
+            ]
+            .concat(),
+        ),
+        schedule(&[&["next", text, "--calendar", "ie.txt"], &from[..]].concat()),
+        schedule(&["explain", text]),
+        schedule(&["explain", text, "--json"]),
+        schedule(&["convert", text]),
+    ];
+    expect![[r#"
+        > calendar every weekday at 9am except on holidays in Europe/Dublin --month 2026-12 --calendar holidays=ie.txt
+        December 2026, Europe/Dublin: 22 occurrences on 22 days
+
+        Mon        Tue        Wed        Thu        Fri        Sat        Sun
+                    1 09:00    2 09:00    3 09:00    4 09:00    5          6
+         7 09:00    8 09:00    9 09:00   10 09:00   11 09:00   12         13
+        14 09:00   15 09:00   16 09:00   17 09:00   18 09:00   19         20
+        21 09:00   22 09:00   23 09:00   24 09:00   25 -       26 -       27
+        28 09:00   29 09:00   30 09:00   31 09:00
+
+        - Fri 25 December: holidays, Christmas Day
+        - Sat 26 December: holidays
+        > calendar every day at 9am in UTC --month 2026-12 --calendar holidays=ie.txt
+        December 2026, UTC: 31 occurrences on 31 days
+
+        Mon        Tue        Wed        Thu        Fri        Sat        Sun
+                    1 09:00    2 09:00    3 09:00    4 09:00    5 09:00    6 09:00
+         7 09:00    8 09:00    9 09:00   10 09:00   11 09:00   12 09:00   13 09:00
+        14 09:00   15 09:00   16 09:00   17 09:00   18 09:00   19 09:00   20 09:00
+        21 09:00   22 09:00   23 09:00   24 09:00   25 09:00 - 26 09:00 - 27 09:00
+        28 09:00   29 09:00   30 09:00   31 09:00
+
+        - Fri 25 December: holidays, Christmas Day
+        - Sat 26 December: holidays
+        > next every weekday at 9am except on holidays in Europe/Dublin --calendar holidays=ie.txt --from 2026-12-24T12:00:00Z --count 1
+        DUE                          UTC                   AWAY
+        Mon 2026-12-28 09:00:00 GMT  2026-12-28 09:00:00Z  in 3 d
+        > next every weekday at 9am except on holidays in Europe/Dublin --from 2026-12-24T12:00:00Z --count 1
+        --- stderr
+        error[schedule/unknown-calendar]: there is no calendar `holidays`
+         --> schedule:1:32
+          |
+        1 | every weekday at 9am except on holidays in Europe/Dublin
+          |                                ^^^^^^^^
+          |
+          = help: If it is a calendar, deploy it with `odin calendar set holidays -f FILE`, or give it to the command with `--calendar holidays=FILE`.
+        --- exit 2
+        > next every weekday at 9am except on holidays in Europe/Dublin --calendar holidays=bad.txt --from 2026-12-24T12:00:00Z --count 1
+        --- stderr
+        error[calendar/no-such-date]: `2026-02-30` is not a date
+         --> bad.txt:2:1
+          |
+        2 | 2026-02-30
+          | ^^^^^^^^^^
+          |
+          = help: In a list write a date as 2026-12-24 or a range as 2026-12-24..2026-12-26, and a name behind it; in an iCalendar file as 20261224.
+        --- exit 2
+        > next every weekday at 9am except on holidays in Europe/Dublin --calendar holidays=none.txt --from 2026-12-24T12:00:00Z --count 1
+        --- stderr
+        error[cli/file]: none.txt: no such file or directory
+        --- exit 2
+        > next every weekday at 9am except on holidays in Europe/Dublin --calendar ie.txt --from 2026-12-24T12:00:00Z --count 1
+        --- stderr
+        error: invalid value 'ie.txt' for '--calendar <NAME=FILE>': `ie.txt` is not NAME=FILE, such as holidays=ie.ics
+
+        For more information, try '--help'.
+        --- exit 2
+        > explain every weekday at 9am except on holidays in Europe/Dublin
+        Runs every weekday at 09:00, except on holidays. Times are those of Europe/Dublin. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time.
+        normal form:   every weekday at 09:00 except on holidays in Europe/Dublin
+        timezone:      Europe/Dublin (rules of 2026e)
+        kind:          fixed times
+        clock changes: of fixed times, one that the clock skips is due at the first instant after the gap; one that it shows twice is due the first time
+
+        when it is due depends on a calendar: give --calendar holidays=FILE
+        > explain every weekday at 9am except on holidays in Europe/Dublin --json
+        {
+          "schedule": "every weekday at 09:00 except on holidays in Europe/Dublin",
+          "words": "Runs every weekday at 09:00, except on holidays. Times are those of Europe/Dublin. Unless the job says otherwise, a fixed time that the clock skips runs once at the first instant after the gap, and one that the clock shows twice runs the first time.",
+          "kind": "fixed",
+          "timezone": "Europe/Dublin",
+          "zone_rules": "2026e",
+          "gap": "shift",
+          "repeat": "first",
+          "clock_changes": "of fixed times, one that the clock skips is due at the first instant after the gap; one that it shows twice is due the first time",
+          "occurrences": null,
+          "calendars": [
+            "holidays"
+          ],
+          "missing_calendars": [
+            "holidays"
+          ],
+          "warnings": []
+        }
+        > convert every weekday at 9am except on holidays in Europe/Dublin
+        --- stderr
+        error[convert/calendar]: cron has no calendars
+        help: Choose weekdays or days of the month, and let the job look at the calendar itself.
+        --- exit 1
+    "#]].assert_eq(&said.concat());
 }
 
 /// A folder of four good jobs and, if asked for, a bad one.

@@ -34,6 +34,9 @@ pub enum CannotSay {
     /// Days that move to a business day.
     #[error("cron cannot move a day")]
     Moved,
+    /// `around`.
+    #[error("cron starts every job at the same second")]
+    Spread,
     /// A window that goes on after midnight, on days of the month.
     #[error("cron cannot say a window that goes on after midnight on days of the month")]
     WindowPastMidnight,
@@ -108,6 +111,7 @@ impl CannotSay {
             Self::Calendar => "convert/calendar",
             Self::BusinessDays => "convert/business-days",
             Self::Moved => "convert/moved",
+            Self::Spread => "convert/spread",
             Self::WindowPastMidnight => "convert/window-past-midnight",
             Self::Seconds => "convert/seconds",
             Self::NthWeekday => "convert/nth-weekday",
@@ -151,6 +155,7 @@ impl CannotSay {
                 "Choose weekdays or days of the month, and let the job look at the calendar itself."
                     .into()
             }
+            Self::Spread => "Write `at` for `around`, with a minute of your own choice.".into(),
             Self::WindowPastMidnight => {
                 "Split the window at midnight into two clauses with their own days.".into()
             }

@@ -134,6 +134,7 @@ fn refuse_extras(extras: &Extras) -> Result<(), CannotSay> {
         only_in,
         period,
         roll,
+        spread,
         rolled_dates: _,
         calendar_years: _,
     } = extras;
@@ -148,6 +149,9 @@ fn refuse_extras(extras: &Extras) -> Result<(), CannotSay> {
     }
     if business.is_some() {
         return Err(CannotSay::BusinessDays);
+    }
+    if spread.is_some() {
+        return Err(CannotSay::Spread);
     }
     Ok(())
 }

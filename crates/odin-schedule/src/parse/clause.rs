@@ -32,6 +32,10 @@ pub(super) struct Clause {
     /// The calendar of `in calendar NAME`.
     pub(super) only_in: Option<Part<CalendarUse>>,
     pub(super) roll: Option<Part<Roll>>,
+    /// `around` or `(spread)`.
+    pub(super) spread: Option<Part<()>>,
+    /// Seconds behind `within`.
+    pub(super) within: Option<Part<u64>>,
     pub(super) tail: Tail,
     pub(super) zone: Option<(TimeZone, Range<usize>)>,
 }
@@ -76,6 +80,8 @@ pub(super) fn read(cursor: &mut Cursor<'_>, inherits_every: bool) -> Result<Clau
         months: None,
         only_in: None,
         roll: None,
+        spread: None,
+        within: None,
         tail: Tail::default(),
         zone,
     };
@@ -111,6 +117,8 @@ fn begins_part(lexeme: Option<Lexeme>) -> bool {
                 | Key::Around
                 | Key::Or
                 | Key::Rolled
+                | Key::Within
+                | Key::Spread
         ))
     )
 }
@@ -240,6 +248,19 @@ fn other(cursor: &mut Cursor<'_>) -> Result<Subject, ScheduleError> {
     }
 }
 
+/// Reads a length of time: `10 minutes`.
+fn seconds(cursor: &mut Cursor<'_>) -> Result<u64, ScheduleError> {
+    let Some(Lexeme::Number(number)) = cursor.lexeme() else {
+        return Err(cursor.unexpected("a length of time, such as `10 minutes`"));
+    };
+    cursor.take();
+    let Some(Lexeme::Unit(unit)) = cursor.lexeme() else {
+        return Err(cursor.unexpected("`seconds`, `minutes` or `hours`"));
+    };
+    cursor.take();
+    Ok(u64::from(number) * u64::from(unit.seconds()))
+}
+
 impl Clause {
     /// Reads the part that begins at the next token.
     fn read_part(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ScheduleError> {
@@ -249,14 +270,16 @@ impl Clause {
             _ => return Err(self.not_a_part(cursor)),
         };
         match key {
-            Key::At => {
+            Key::At | Key::Around => {
                 self.refuse_second(self.at.is_some(), "at", cursor)?;
                 cursor.take();
                 let value = time::at(cursor)?;
-                self.at = Some(Part {
-                    value,
-                    span: cursor.span_from(mark),
-                });
+                let span = cursor.span_from(mark);
+                if key == Key::Around {
+                    let span = span.clone();
+                    self.spread = Some(Part { value: (), span });
+                }
+                self.at = Some(Part { value, span });
             }
             Key::From | Key::Between => {
                 self.refuse_second(self.window.is_some(), "from", cursor)?;
@@ -303,8 +326,19 @@ impl Clause {
                     span: cursor.span_from(mark),
                 });
             }
-            Key::Around => {
-                return Err(cursor.not_supported_yet("spreading with `around`", "`at` and a time"));
+            Key::Spread => {
+                cursor.take();
+                let span = cursor.span_from(mark);
+                self.spread.get_or_insert(Part { value: (), span });
+            }
+            Key::Within => {
+                self.refuse_second(self.within.is_some(), "within", cursor)?;
+                cursor.take();
+                let value = seconds(cursor)?;
+                self.within = Some(Part {
+                    value,
+                    span: cursor.span_from(mark),
+                });
             }
             _ => return Err(self.not_a_part(cursor)),
         }

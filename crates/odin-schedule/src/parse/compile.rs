@@ -13,6 +13,7 @@ use crate::period::{Period, PeriodUnit};
 use crate::rule::{
     ALL_MONTHS, ALL_WEEKDAYS, DayPattern, Days, Passes, QUARTER_MONTHS, Rule, Timing, Window,
 };
+use crate::spread::Spread;
 use crate::time_set::TimeSet;
 use crate::words::Unit;
 
@@ -33,6 +34,32 @@ impl From<DayPattern> for NamedDays {
 /// The rules of a clause: one, or one for each group of months where a list names
 /// days of different months.
 pub(super) fn rules(clause: &Clause) -> Result<Vec<Rule>, ScheduleError> {
+    let mut rules = rules_at_their_times(clause)?;
+    let Some(spread) = &clause.spread else {
+        let subject = "times that are not spread; write `around` for `at`";
+        refuse(clause.within.as_ref(), "within", subject)?;
+        return Ok(rules);
+    };
+    for rule in &mut rules {
+        let seconds_max = Spread::within_max(rule);
+        let (seconds, span) = match &clause.within {
+            Some(within) => (within.value, &within.span),
+            None => (Spread::within_default(rule).into(), &spread.span),
+        };
+        if !(1..=u64::from(seconds_max)).contains(&seconds) {
+            let kind = ScheduleErrorKind::SpreadOutOfRange {
+                seconds,
+                seconds_max,
+            };
+            return error(kind, span);
+        }
+        let within = seconds as u32;
+        rule.extras.get_or_insert_default().spread = Some(Spread { within });
+    }
+    Ok(rules)
+}
+
+fn rules_at_their_times(clause: &Clause) -> Result<Vec<Rule>, ScheduleError> {
     match &clause.subject {
         Subject::Cron(rules) => cron_rules(rules, clause),
         Subject::Once => once(clause).map(|rule| vec![rule]),

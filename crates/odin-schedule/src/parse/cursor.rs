@@ -210,16 +210,4 @@ impl<'t> Cursor<'t> {
         );
         ScheduleError::new(ScheduleErrorKind::AfterNever { found }, span)
     }
-
-    /// The error for something that this version does not have, at the next token.
-    pub(super) fn not_supported_yet(
-        &self,
-        what: &'static str,
-        instead: &'static str,
-    ) -> ScheduleError {
-        let span = self
-            .peek()
-            .map_or_else(|| self.end(), |token| token.span.clone());
-        ScheduleError::new(ScheduleErrorKind::NotSupportedYet { what, instead }, span)
-    }
 }

@@ -83,7 +83,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("within jiff's years")
 }
 
-fn same(
+pub(crate) fn same(
     zoned: &ZonedSchedule,
     expected: &[i64],
     (from, to): (i64, i64),

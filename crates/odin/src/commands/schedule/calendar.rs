@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use odin_schedule::ZonedSchedule;
+use odin_schedule::CalendarName;
 use serde::Serialize;
 
 use super::reading::{Reading, ReadingArgs};
@@ -63,6 +63,10 @@ struct Day {
     first: Option<Timestamp>,
     /// Whether the zone left this day out.
     is_missing: bool,
+    /// The given calendars that have this day.
+    calendars: Vec<String>,
+    /// The day's name in the first of them that has one, such as `Christmas Day`.
+    name: Option<String>,
 }
 
 /// Draws the days on which a schedule is due.
@@ -93,7 +97,7 @@ fn calendar_of(reading: &Reading, from: Date, to: Date) -> Calendar {
     let days: Vec<Day> = from
         .series(jiff::Span::new().days(1))
         .take_while(|date| *date <= to)
-        .map(|date| day_of(date, &reading.zoned))
+        .map(|date| day_of(date, reading))
         .collect();
     Calendar {
         schedule: reading.schedule.canonical(),
@@ -105,7 +109,18 @@ fn calendar_of(reading: &Reading, from: Date, to: Date) -> Calendar {
     }
 }
 
-fn day_of(date: Date, schedule: &ZonedSchedule) -> Day {
+fn day_of(date: Date, reading: &Reading) -> Day {
+    let schedule = &reading.zoned;
+    let calendars = || {
+        let having = |name: &&CalendarName| {
+            reading
+                .calendars
+                .get(name)
+                .is_some_and(|it| it.contains(date))
+        };
+        reading.calendars.names().filter(having)
+    };
+    let name_in = |name: &CalendarName| reading.calendars.get(name)?.name_of(date);
     let stretches = local_day::stretches(date, schedule.time_zone());
     let count = |(from, to): &(Timestamp, Timestamp)| schedule.count(*from, *to);
     let first = |(from, to): &(Timestamp, Timestamp)| schedule.occurrences(*from, *to).next();
@@ -114,6 +129,8 @@ fn day_of(date: Date, schedule: &ZonedSchedule) -> Day {
         count: stretches.iter().map(count).sum(),
         first: stretches.iter().find_map(first),
         is_missing: stretches.is_empty(),
+        calendars: calendars().map(|name| name.as_str().to_owned()).collect(),
+        name: calendars().find_map(name_in).map(str::to_owned),
     }
 }
 
@@ -137,8 +154,10 @@ fn drawn(calendar: &Calendar, zone: &TimeZone, width: Option<usize>, has_colour:
         .iter()
         .map(|day| drawn_day(day, zone))
         .collect();
+    let named = named_days(&calendar.days);
     if is_month && has_room {
-        return title + &month_grid::wide(&days, has_colour);
+        let legend = if named.is_empty() { "" } else { "\n" };
+        return title + &month_grid::wide(&days, has_colour) + legend + &named;
     }
     let months: Vec<(String, Vec<DrawnDay>)> = days
         .chunk_by(|a, b| a.date.month() == b.date.month())
@@ -155,13 +174,35 @@ fn drawn(calendar: &Calendar, zone: &TimeZone, width: Option<usize>, has_colour:
             (format!("{name} ({count})"), month.to_vec())
         })
         .collect();
-    let legend = "\n* one occurrence   + several\n";
-    title + &month_grid::narrow(&months, width, has_colour) + legend
+    let days_off = if named.is_empty() {
+        ""
+    } else {
+        "   - a day of a calendar, and none"
+    };
+    let legend = format!("\n* one occurrence   + several{days_off}\n");
+    title + &month_grid::narrow(&months, width, has_colour) + &legend + &named
+}
+
+/// The days of calendars, a line each: `- Fri 25 December: holidays, Christmas Day`.
+fn named_days(days: &[Day]) -> String {
+    let in_calendar = days.iter().filter(|day| !day.calendars.is_empty());
+    let line = |day: &Day| {
+        let name = day.name.as_ref();
+        let name = name.map_or(String::new(), |name| format!(", {name}"));
+        let text = format!(
+            "- {}: {}{name}",
+            day.date.strftime("%a %e %B"),
+            day.calendars.join(", ")
+        );
+        format!("{}\n", terminal::visible(&text))
+    };
+    in_calendar.map(line).collect()
 }
 
 fn drawn_day(day: &Day, zone: &TimeZone) -> DrawnDay {
-    let (note, mark, style) = match (day.count, day.first) {
+    let (mut note, mark, style) = match (day.count, day.first) {
         _ if day.is_missing => ("no day".to_owned(), ' ', Style::Dim),
+        (0, _) | (_, None) if !day.calendars.is_empty() => ("-".to_owned(), '-', Style::Dim),
         (0, _) | (_, None) => (String::new(), ' ', Style::Plain),
         (1, Some(first)) if first.as_second() % 60 == 0 => {
             let time = first.to_zoned(zone.clone()).strftime("%H:%M").to_string();
@@ -170,6 +211,9 @@ fn drawn_day(day: &Day, zone: &TimeZone) -> DrawnDay {
         (1, Some(_)) => ("×1".to_owned(), '*', Style::Strong),
         (count, Some(_)) => (format!("×{count}"), '+', Style::Strong),
     };
+    if day.count > 0 && !day.calendars.is_empty() {
+        note += " -";
+    }
     DrawnDay {
         date: day.date,
         note,

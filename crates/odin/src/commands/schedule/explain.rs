@@ -1,12 +1,11 @@
 //! `odin schedule explain`.
 
 use clap::Args;
-use jiff::Timestamp;
-use odin_schedule::ScheduleKind;
+use odin_schedule::{CalendarName, ScheduleKind, Wording};
 use odin_wire::{LIMIT_MAX, Mistake};
 use serde::Serialize;
 
-use super::reading::{Gap, Reading, ReadingArgs, Repeat};
+use super::reading::{Gap, Read, Reading, ReadingArgs, Repeat};
 use crate::context::Context;
 use crate::due_list;
 use crate::error::CliError;
@@ -38,55 +37,123 @@ struct Explained {
     words: String,
     /// `never`, `once`, `fixed`, `interval` or `mixed`.
     kind: &'static str,
-    /// The IANA zone in which it is read.
-    timezone: String,
+    /// The IANA zone in which it is read. `null`: a calendar is missing, and the text names no zone.
+    timezone: Option<String>,
+    /// The release of the time zone rules, such as `2026e`. `null`: their source does not say.
+    zone_rules: Option<String>,
     /// What a fixed time does that the clock skips.
     gap: Gap,
     /// What a fixed time does that the clock shows twice.
     repeat: Repeat,
     /// What changes of the clock do to this schedule, in words.
     clock_changes: String,
-    #[serde(with = "odin_wire::as_text::list")]
-    occurrences: Vec<Timestamp>,
+    /// `null` where a calendar is missing.
+    occurrences: Option<Vec<String>>,
+    /// The calendars that it refers to.
+    calendars: Vec<String>,
+    /// Those of them that were not given, and without which nobody knows when it is due.
+    missing_calendars: Vec<String>,
     warnings: Vec<Mistake>,
 }
 
 /// Says what a schedule means.
 pub(crate) fn run(args: &ExplainArgs, context: &Context) -> Result<(), CliError> {
-    let reading = args.reading.read()?;
+    match args.reading.read_or_words()? {
+        Read::Whole(reading) => explain(&reading, args, context),
+        Read::Words(words) => explain_words(&words, args, context),
+    }
+}
+
+fn explain(reading: &Reading, args: &ExplainArgs, context: &Context) -> Result<(), CliError> {
     let from = reading.start(args.from.as_deref(), context)?;
     let count = usize::try_from(args.count).unwrap_or(usize::MAX);
+    let occurrences = reading.after(from, None, count);
+    let kind = reading.schedule.kind();
     let explained = Explained {
         schedule: reading.schedule.canonical(),
         words: reading.schedule.explain(),
-        kind: kind_word(reading.schedule.kind()),
-        timezone: reading.timezone.clone(),
+        kind: kind_word(kind),
+        timezone: Some(reading.timezone.clone()),
+        zone_rules: zone_rules(),
         gap: reading.gap,
         repeat: reading.repeat,
-        clock_changes: clock_changes(&reading),
-        occurrences: reading.after(from, None, count),
+        clock_changes: clock_changes(kind, reading.gap, reading.repeat),
+        occurrences: Some(occurrences.iter().map(ToString::to_string).collect()),
+        calendars: names(&reading.schedule.calendars()),
+        missing_calendars: Vec::new(),
         warnings: reading.warnings(from),
     };
     if context.json() {
         return context.print_json(&explained);
     }
     report::warn(&explained.warnings, None);
-    context.print_line(&explained.words)?;
-    context.print_line(&format!("normal form:   {}", explained.schedule))?;
-    context.print_line(&format!("timezone:      {}", explained.timezone))?;
-    context.print_line(&format!(
-        "kind:          {}",
-        kind_words(reading.schedule.kind())
-    ))?;
-    context.print_line(&format!("clock changes: {}", explained.clock_changes))?;
+    print_words(&explained, kind, context)?;
     if count == 0 {
         return Ok(());
     }
-    if explained.occurrences.is_empty() {
+    if occurrences.is_empty() {
         return context.print("\nno occurrence\n");
     }
-    let table = due_list::table(&explained.occurrences, &reading.zoned, from);
+    let table = due_list::table(&occurrences, &reading.zoned, from);
     context.print(&format!("\n{table}"))
+}
+
+/// What the words alone tell, where a calendar was not given.
+fn explain_words(words: &Wording, args: &ExplainArgs, context: &Context) -> Result<(), CliError> {
+    let (gap, repeat) = args.reading.clock_rules();
+    let missing = names(&words.required_calendars());
+    let explained = Explained {
+        schedule: words.canonical(),
+        words: words.explain(),
+        kind: kind_word(words.kind()),
+        timezone: words.zone().map(str::to_owned),
+        zone_rules: zone_rules(),
+        gap,
+        repeat,
+        clock_changes: clock_changes(words.kind(), gap, repeat),
+        occurrences: None,
+        calendars: names(&words.calendars()),
+        missing_calendars: missing.clone(),
+        warnings: Vec::new(),
+    };
+    if context.json() {
+        return context.print_json(&explained);
+    }
+    print_words(&explained, words.kind(), context)?;
+    context.print("\n")?;
+    let flags: Vec<String> = missing
+        .iter()
+        .map(|name| format!("--calendar {name}=FILE"))
+        .collect();
+    context.print_line(&format!(
+        "when it is due depends on a calendar: give {}",
+        flags.join(" ")
+    ))
+}
+
+fn print_words(
+    explained: &Explained,
+    kind: ScheduleKind,
+    context: &Context,
+) -> Result<(), CliError> {
+    context.print_line(&explained.words)?;
+    context.print_line(&format!("normal form:   {}", explained.schedule))?;
+    if let Some(timezone) = &explained.timezone {
+        let rules = explained.zone_rules.as_deref();
+        let rules = rules.map_or(String::new(), |rules| format!(" (rules of {rules})"));
+        context.print_line(&format!("timezone:      {timezone}{rules}"))?;
+    }
+    context.print_line(&format!("kind:          {}", kind_words(kind)))?;
+    context.print_line(&format!("clock changes: {}", explained.clock_changes))
+}
+
+fn zone_rules() -> Option<String> {
+    odin_schedule::time_zones().version().map(str::to_owned)
+}
+
+fn names(calendars: &[CalendarName]) -> Vec<String> {
+    let name = |calendar: &CalendarName| calendar.as_str().to_owned();
+    calendars.iter().map(name).collect()
 }
 
 fn kind_word(kind: ScheduleKind) -> &'static str {
@@ -110,19 +177,19 @@ fn kind_words(kind: ScheduleKind) -> &'static str {
 }
 
 /// What changes of the clock do, by the rules that the flags name.
-fn clock_changes(reading: &Reading) -> String {
-    let gap = match reading.gap {
+fn clock_changes(kind: ScheduleKind, gap: Gap, repeat: Repeat) -> String {
+    let gap = match gap {
         Gap::Shift => "one that the clock skips is due at the first instant after the gap",
         Gap::Skip => "one that the clock skips is left out",
         Gap::Before => "one that the clock skips is due in the last second before the gap",
     };
-    let repeat = match reading.repeat {
+    let repeat = match repeat {
         Repeat::First => "one that it shows twice is due the first time",
         Repeat::Last => "one that it shows twice is due the last time",
         Repeat::Both => "one that it shows twice is due both times",
     };
     let fixed = format!("{gap}; {repeat}");
-    match reading.schedule.kind() {
+    match kind {
         ScheduleKind::Never => "nothing to move".to_owned(),
         ScheduleKind::Once | ScheduleKind::Fixed => format!("of fixed times, {fixed}"),
         ScheduleKind::Interval => {

@@ -1,6 +1,8 @@
 //! `odin schedule`: what a schedule means, without a server.
 
 mod calendar;
+mod calendar_files;
+mod convert;
 mod explain;
 mod next;
 mod plan;
@@ -18,6 +20,8 @@ pub(crate) enum ScheduleCommand {
     Explain(explain::ExplainArgs),
     /// Show when a schedule comes due
     Next(next::NextArgs),
+    /// Say cron text in English, or English as cron text
+    Convert(convert::ConvertArgs),
     /// Draw a month or a year with the days on which a schedule is due
     Calendar(calendar::CalendarArgs),
     /// Say what the jobs of a folder would do: what is due when, what overlaps, the busiest minutes
@@ -29,6 +33,7 @@ pub(crate) fn run(command: &ScheduleCommand, context: &Context) -> Result<(), Cl
     match command {
         ScheduleCommand::Explain(args) => explain::run(args, context),
         ScheduleCommand::Next(args) => next::run(args, context),
+        ScheduleCommand::Convert(args) => convert::run(args, context),
         ScheduleCommand::Calendar(args) => calendar::run(args, context),
         ScheduleCommand::Plan(args) => plan::run(args, context),
     }

@@ -1,12 +1,18 @@
 //! The schedule that a command is asked about, and the zone and rules by which it is read.
 
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use odin_schedule::{DstPolicy, GapPolicy, RepeatPolicy, Schedule, ScheduleError, ZonedSchedule};
+use odin_schedule::{
+    Calendars, DstPolicy, GapPolicy, RepeatPolicy, Schedule, ScheduleError, ScheduleErrorKind,
+    TimeZones, Wording, ZonedSchedule,
+};
 use odin_wire::Mistake;
 use serde::Serialize;
 
+use super::calendar_files::CalendarFiles;
 use crate::context::Context;
 use crate::error::{CliError, TextMistakes};
 use crate::times;
@@ -20,12 +26,43 @@ pub(crate) struct ReadingArgs {
     /// The IANA zone in which it is read when it names none [default: this machine's]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
+    #[command(flatten)]
+    zones: ZonesArgs,
     /// A fixed time that the clock skips: after the gap, not at all, or just before the gap
     #[arg(long, value_name = "RULE", default_value = "shift")]
     gap: Gap,
     /// A fixed time that the clock shows twice: the first time, the last, or both
     #[arg(long, value_name = "RULE", default_value = "first")]
     repeat: Repeat,
+    #[command(flatten)]
+    calendars: CalendarFiles,
+}
+
+/// Which time zone database is used.
+#[derive(Debug, Args)]
+pub(crate) struct ZonesArgs {
+    /// Use this machine's time zone rules where they are newer than the built-in ones
+    #[arg(long)]
+    system_zones: bool,
+}
+
+/// Where Linux keeps its time zone database.
+const SYSTEM_ZONES: &str = "/usr/share/zoneinfo";
+
+impl ZonesArgs {
+    /// Chooses the database, before any zone is looked up.
+    pub(crate) fn choose(&self) -> Result<(), CliError> {
+        if !self.system_zones {
+            return Ok(());
+        }
+        let zones = TimeZones::newest(Path::new(SYSTEM_ZONES)).map_err(|error| {
+            CliError::refused(error.code(), error.to_string()).with_help(error.help())
+        })?;
+        zones
+            .use_from_now_on()
+            .expect("a command chooses before it looks a zone up");
+        Ok(())
+    }
 }
 
 /// What a fixed time does that the clock skips.
@@ -57,13 +94,51 @@ pub(crate) struct Reading {
     pub(crate) timezone: String,
     pub(crate) gap: Gap,
     pub(crate) repeat: Repeat,
+    /// The calendars that were given.
+    pub(crate) calendars: Calendars,
+}
+
+/// A schedule that was read as far as the calendars at hand allow.
+#[derive(Debug)]
+pub(crate) enum Read {
+    Whole(Box<Reading>),
+    /// It names calendars that were not given: it has words and no occurrences.
+    Words(Box<Wording>),
 }
 
 impl ReadingArgs {
+    /// Reads the schedule, or its words alone where it names a calendar that was not given.
+    pub(crate) fn read_or_words(&self) -> Result<Read, CliError> {
+        self.zones.choose()?;
+        let calendars = self.calendars.read()?;
+        match odin_schedule::parse_with(&self.text, &calendars) {
+            Err(error) if is_unknown_calendar(&error) => odin_schedule::read_words(&self.text)
+                .map(|words| Read::Words(Box::new(words)))
+                .map_err(|error| refused("schedule", &self.text, &error)),
+            Err(error) => Err(refused("schedule", &self.text, &error)),
+            Ok(schedule) => self
+                .bind(schedule, calendars)
+                .map(Box::new)
+                .map(Read::Whole),
+        }
+    }
+
     /// Reads the schedule, or says where it is mistaken.
     pub(crate) fn read(&self) -> Result<Reading, CliError> {
-        let schedule = odin_schedule::parse(&self.text)
+        self.zones.choose()?;
+        let calendars = self.calendars.read()?;
+        let schedule = odin_schedule::parse_with(&self.text, &calendars)
             .map_err(|error| refused("schedule", &self.text, &error))?;
+        self.bind(schedule, calendars)
+    }
+
+    /// What the flags say about clocks that jump.
+    pub(crate) fn clock_rules(&self) -> (Gap, Repeat) {
+        (self.gap, self.repeat)
+    }
+
+    /// Puts a schedule into its zone.
+    fn bind(&self, schedule: Schedule, calendars: Calendars) -> Result<Reading, CliError> {
         let zone = zone_or_system(schedule.zone().or(self.timezone.as_deref()))?;
         // A flag that is misspelt is refused though the schedule's own zone counts.
         if let Some(name) = &self.timezone {
@@ -79,6 +154,7 @@ impl ReadingArgs {
             schedule,
             gap: self.gap,
             repeat: self.repeat,
+            calendars,
         })
     }
 }
@@ -139,7 +215,13 @@ pub(crate) fn instant_in(text: &str, zone: &TimeZone) -> Result<Timestamp, CliEr
 
 /// The zone of this name, else this machine's.
 pub(crate) fn zone_or_system(name: Option<&str>) -> Result<TimeZone, CliError> {
-    name.map_or_else(|| Ok(TimeZone::system()), find_zone)
+    let system = || {
+        let system = TimeZone::system();
+        // The same rules as for a zone that is named: the machine says only which one it is in.
+        let named = system.iana_name().map(odin_schedule::find_zone);
+        Ok(named.and_then(Result::ok).unwrap_or(system))
+    };
+    name.map_or_else(system, find_zone)
 }
 
 fn find_zone(name: &str) -> Result<TimeZone, CliError> {
@@ -149,6 +231,11 @@ fn find_zone(name: &str) -> Result<TimeZone, CliError> {
 /// A zone's name to print.
 pub(crate) fn zone_name(zone: &TimeZone) -> String {
     zone.iana_name().unwrap_or("UTC").to_owned()
+}
+
+/// Whether a schedule was refused for a calendar that is not at hand.
+pub(crate) fn is_unknown_calendar(error: &ScheduleError) -> bool {
+    matches!(error.kind, ScheduleErrorKind::UnknownCalendar { .. })
 }
 
 /// A refused schedule or zone with its place.

@@ -16,7 +16,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use odin_model::Concurrency;
 
-use super::reading::{instant_in, zone_name, zone_or_system};
+use super::reading::{ZonesArgs, instant_in, zone_name, zone_or_system};
 use crate::context::Context;
 use crate::error::{CliError, not_a_file};
 use crate::report;
@@ -42,6 +42,8 @@ pub(crate) struct PlanArgs {
     /// The IANA zone of times here, and of jobs that name none [default: this machine's]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
+    #[command(flatten)]
+    zones: ZonesArgs,
     /// How long each run takes: of one job, or without JOB= of all others; may be repeated
     #[arg(long = "duration", value_name = "[JOB=]TIME", value_parser = durations::parse)]
     durations: Vec<Given>,
@@ -64,6 +66,7 @@ const STEPS_MAX: u64 = 10_000_000;
 
 /// Says what would run when.
 pub(crate) fn run(args: &PlanArgs, context: &Context) -> Result<(), CliError> {
+    args.zones.choose()?;
     let zone = zone_or_system(args.timezone.as_deref())?;
     let (from, to) = span(args, &zone, context)?;
     if !args.directory.is_dir() {
