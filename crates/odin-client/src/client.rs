@@ -119,7 +119,8 @@ impl Call {
 
     /// Whether sending it twice does what sending it once does.
     fn counts_once(&self) -> bool {
-        self.key.is_some() || self.method == Method::GET || self.method == Method::DELETE
+        let repeatable = [Method::GET, Method::PUT, Method::DELETE];
+        self.key.is_some() || repeatable.contains(&self.method)
     }
 
     fn request(&self, host: &str, token: Option<&Token>) -> Request<Full<Bytes>> {

@@ -5,17 +5,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Method;
 use jiff::Timestamp;
-use odin_model::{JobId, RunId};
+use odin_model::{JobId, RunId, SecretName, SecretValue};
 use odin_wire::{
     API_PREFIX, BUNDLE_CONTENT_TYPE, DeployQuery, Health, Job, JobList, JobVersionList, JobsQuery,
     LIMIT_MAX, LedgerEntry, LedgerList, LedgerQuery, ModifyJob, NodeList, OutputList, OutputQuery,
-    Run, RunList, RunQuery, RunsQuery,
+    Run, RunList, RunQuery, RunsQuery, SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery,
+    SecretsQuery, TakeSecretQuery,
 };
 
 use crate::client::{ANSWER_TIME_MAX, Call, Client, IdempotencyKey};
 use crate::error::ClientError;
 use crate::event_stream::EventStream;
-use crate::query::with_query;
+use crate::query::{segment, with_query};
 
 /// How long a deploy may take: 64 MiB have to travel, be checked and reach the disk.
 const DEPLOY_TIME_MAX: Duration = Duration::from_secs(120);
@@ -24,6 +25,20 @@ const BUNDLE_BYTES_MAX: usize = 64 << 20;
 
 fn path(rest: &str) -> String {
     format!("{API_PREFIX}{rest}")
+}
+
+/// A user's name may be anything.
+fn share(name: &SecretName, with: &str) -> String {
+    path(&format!("/secrets/{name}/shares/{}", segment(with)))
+}
+
+/// A secret on its way out: overwritten when the last copy of the request is dropped.
+struct SecretBody(SecretValue);
+
+impl AsRef<[u8]> for SecretBody {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
 }
 
 /// Every method's errors are those of [`ClientError`]: the server cannot be asked, or refuses.
@@ -201,6 +216,72 @@ impl Client {
     pub async fn cancel(&self, id: RunId, key: IdempotencyKey) -> Result<Run, ClientError> {
         self.json(&Call::post(path(&format!("/runs/{id}/cancel")), key))
             .await
+    }
+
+    /// All secrets that the asker's jobs may use, or all, page by page. Never their values.
+    pub async fn all_secrets(&self) -> Result<Vec<Secret>, ClientError> {
+        let mut query = SecretsQuery {
+            limit: Some(LIMIT_MAX),
+            after: None,
+        };
+        let mut secrets = Vec::new();
+        loop {
+            let page: SecretList = self
+                .json(&Call::get(with_query(&path("/secrets"), &query)))
+                .await?;
+            secrets.extend(page.secrets);
+            // A page that ends where the one before it did would be asked for again and again.
+            match page.next {
+                Some(next) if query.after.as_ref() != Some(&next) => query.after = Some(next),
+                _ => return Ok(secrets),
+            }
+        }
+    }
+
+    /// Gives a secret a value.
+    pub async fn set_secret(
+        &self,
+        name: &SecretName,
+        query: &SecretOwnerQuery,
+        value: SecretValue,
+    ) -> Result<Secret, ClientError> {
+        let target = with_query(&path(&format!("/secrets/{name}")), query);
+        let mut call = Call::new(Method::PUT, target);
+        let bytes = Bytes::from_owner(SecretBody(value));
+        call.body = Some((bytes, SECRET_CONTENT_TYPE));
+        self.json(&call).await
+    }
+
+    /// Removes a secret and its shares.
+    pub async fn remove_secret(
+        &self,
+        name: &SecretName,
+        query: &TakeSecretQuery,
+    ) -> Result<(), ClientError> {
+        let target = with_query(&path(&format!("/secrets/{name}")), query);
+        self.delete(&Call::new(Method::DELETE, target)).await
+    }
+
+    /// Lets a user's jobs use a secret.
+    pub async fn share_secret(
+        &self,
+        name: &SecretName,
+        with: &str,
+        query: &SecretOwnerQuery,
+    ) -> Result<Secret, ClientError> {
+        let target = with_query(&share(name, with), query);
+        self.json(&Call::new(Method::PUT, target)).await
+    }
+
+    /// Ends that.
+    pub async fn unshare_secret(
+        &self,
+        name: &SecretName,
+        with: &str,
+        query: &TakeSecretQuery,
+    ) -> Result<(), ClientError> {
+        let target = with_query(&share(name, with), query);
+        self.delete(&Call::new(Method::DELETE, target)).await
     }
 
     /// The nodes.

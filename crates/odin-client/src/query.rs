@@ -29,6 +29,13 @@ pub(crate) fn with_query(path: &str, query: &impl Serialize) -> String {
     text
 }
 
+/// A text as one segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    encode(&mut out, text);
+    out
+}
+
 /// Percent-encodes everything but the unreserved characters of RFC 3986.
 fn encode(out: &mut String, value: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";

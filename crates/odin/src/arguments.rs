@@ -108,6 +108,9 @@ pub(crate) enum Command {
     Why(commands::why::WhyArgs),
     /// Write a job's deployed files back into the current directory
     Recover(JobArg),
+    /// Keep values that jobs need and nobody may read
+    #[command(subcommand)]
+    Secret(commands::secret::SecretCommand),
     /// Look at the nodes
     #[command(subcommand)]
     Nodes(commands::nodes::NodesCommand),

@@ -60,6 +60,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
         "A flag that is not supported yet",
     ),
     row(
+        "cli/nothing-set",
+        Exit::Refused,
+        "Nothing was typed for a secret",
+    ),
+    row(
         "cli/nothing-to-modify",
         Exit::Refused,
         "`modify` without a change",

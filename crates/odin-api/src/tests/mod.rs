@@ -8,3 +8,4 @@ mod deployments;
 mod following;
 mod history;
 mod listeners;
+mod secrets;

@@ -110,6 +110,11 @@ fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
     if settings.children != "end" {
         lines.push(("children", settings.children.clone()));
     }
+    if !settings.secrets.is_empty() {
+        let each = settings.secrets.iter();
+        let words = each.map(|it| format!("{} as {}", it.name, it.delivery));
+        lines.push(("secrets", words.collect::<Vec<_>>().join(", ")));
+    }
     if let Some(hook) = &settings.on_cancel {
         let command = match &hook.command {
             JobCommand::Argv(argv) => words(argv),
@@ -207,6 +212,7 @@ mod tests {
               silence timeout: 30s
               kill grace:      10s
               limits:          memory 512MiB, cpu 1.5
+              secrets:         API_KEY as env
               on cancel:       ./clean-up.sh (at most 30s)
               version:         2 of 2026-11-20 09:30:00 GMT
               first deployed:  2026-11-01 08:00:00 GMT

@@ -21,6 +21,7 @@ pub(crate) mod runs;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod schedule;
+pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod unpack;
@@ -101,6 +102,7 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             Command::Log(args) => log::run(&args, context).await.map(done),
             Command::Why(args) => why::run(&args, context).await.map(done),
             Command::Recover(args) => recover::run(&args, context).await.map(done),
+            Command::Secret(command) => secret::run(&command, context).await.map(done),
             Command::Nodes(command) => nodes::run(&command, context).await.map(done),
             Command::Server(_)
             | Command::Demo(_)

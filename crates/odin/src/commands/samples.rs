@@ -51,6 +51,10 @@ pub(crate) fn job() -> Job {
                 best_effort: false,
             },
             children: "end".into(),
+            secrets: vec![odin_wire::job::JobSecret {
+                name: "API_KEY".into(),
+                delivery: "env".into(),
+            }],
             on_cancel: Some(JobOnCancel {
                 command: JobCommand::Argv(vec!["./clean-up.sh".into()]),
                 timeout_ms: 30_000,
