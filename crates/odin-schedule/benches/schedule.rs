@@ -8,7 +8,7 @@ use std::str::FromStr;
 use criterion::{Criterion, criterion_group, criterion_main};
 use croner::Cron;
 use jiff::Timestamp;
-use odin_schedule::{find_zone, parse};
+use odin_schedule::{CronDialect, find_zone, parse, to_cron, to_english};
 
 fn parsing(c: &mut Criterion) {
     let mut group = c.benchmark_group("parse");
@@ -91,11 +91,33 @@ fn next(c: &mut Criterion) {
     }
 }
 
+fn previous(c: &mut Criterion) {
+    let mut group = c.benchmark_group("previous");
+    let zone = find_zone("Europe/Dublin").unwrap();
+    let from: Timestamp = "2026-07-01T10:20:30Z".parse().unwrap();
+    for text in ["every weekday at 09:00", "every 15 minutes", "0 9 * * 1-5"] {
+        let zoned = parse(text).unwrap().in_zone(&zone);
+        group.bench_function(text, |b| {
+            b.iter(|| zoned.previous_before(black_box(from)));
+        });
+    }
+    let cron = Cron::from_str("0 9 * * 1-5").unwrap();
+    let from = from.to_zoned(zone);
+    group.bench_function("croner: 0 9 * * 1-5", |b| {
+        b.iter(|| cron.find_previous_occurrence(black_box(&from), false));
+    });
+}
+
 fn count(c: &mut Criterion) {
     let zone = find_zone("Europe/Dublin").unwrap();
     let from: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let to: Timestamp = "2036-01-01T00:00:00Z".parse().unwrap();
-    for text in ["every second", "every weekday at 09:00"] {
+    for text in [
+        "every second",
+        "every weekday at 09:00",
+        "every 15 minutes and every weekday at 09:05",
+        "every 7 minutes and every 20 seconds from 09:00 to 17:00 on weekdays",
+    ] {
         let zoned = parse(text).unwrap().in_zone(&zone);
         c.bench_function(&format!("count over ten years: {text}"), |b| {
             b.iter(|| zoned.count(black_box(from), black_box(to)));
@@ -103,5 +125,15 @@ fn count(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, parsing, next, count);
+fn conversion(c: &mut Criterion) {
+    let mut group = c.benchmark_group("convert");
+    let english = parse("every weekday at 09:00").unwrap();
+    group.bench_function("to cron", |b| {
+        b.iter(|| to_cron(black_box(&english), CronDialect::Vixie));
+    });
+    let cron = parse("0 9 * * 1-5").unwrap();
+    group.bench_function("to English", |b| b.iter(|| to_english(black_box(&cron))));
+}
+
+criterion_group!(benches, parsing, next, previous, count, conversion);
 criterion_main!(benches);

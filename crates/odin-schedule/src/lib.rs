@@ -31,12 +31,18 @@
 //! | `every quarter at 06:00` | on 1 January, April, July and October |
 //! | `every month on the 1st at 08:00`, `every week on Monday at 8am` | as without `month on`, `week on` |
 //! | `every 3 days at 09:00 starting 2026-12-01` | each third day, from then or from 1970-01-01 |
+//! | `every 2 weeks on Monday at 09:00`, `every other Friday at 9am` | see *Counted stretches* |
+//! | `every 3 months on the 1st at 08:00`, `every 2 years on May 1st at 08:00` | likewise |
+//! | `every business day at 09:00`, `every last business day of the month at 17:00` | see *Calendars* |
+//! | `every 15th or next business day at 09:00` | likewise |
+//! | `every day in calendar trading-days at 09:00` | on the days of a calendar |
+//! | `every hour around :17`, `every day around 09:00 within 10 minutes` | see *Spread* |
 //! | `once on 2026-12-24 at 09:00` | once |
 //! | `cron "30 18 * * 3,5"`, `30 18 * * 3,5`, `@daily` | see *Cron text* |
 //!
 //! Behind a clause: `from 09:00 to 17:00` (intervals, both ends included), `on weekdays`,
 //! `in January and July`, `except weekends`, `except January 1st and 2026-12-25`,
-//! `starting 2026-12-01`, `until 2027-03-31` (that day included). `in Europe/Dublin` at
+//! `except on holidays`, `starting 2026-12-01`, `until 2027-03-31` (that day included). `in Europe/Dublin` at
 //! the end names the zone of the whole schedule.
 //!
 //! Clauses join with `and`, `,` or `;`. A clause without `every` takes it from the one
@@ -49,6 +55,28 @@
 //! An interval that divides the day is due at each real instant at which the local
 //! clock shows a multiple of it from midnight. Any other counts elapsed time from
 //! `starting`, else from 1970-01-01T00:00Z.
+//!
+//! # Counted stretches
+//!
+//! `every N weeks`, `months`, `quarters` and `years` count calendar stretches: weeks are
+//! seven days each from `starting`, else from Monday 1970-01-05; of the others the one that
+//! holds `starting` is the first, else that of January 1970.
+//!
+//! # Calendars
+//!
+//! A [`Calendar`] is a set of days, read from a list or an iCalendar file; [`parse_with`]
+//! takes those that a schedule may name. Business days are Monday to Friday less the days
+//! of the calendar `holidays`, or of another with `of CALENDAR`. `or next business day`,
+//! `or previous` and `or nearest` say where a day moves that is none; `except`, `starting`
+//! and `until` look at the day to which it has moved. [`read_words`] reads a schedule whose
+//! calendars are not at hand.
+//!
+//! # Spread
+//!
+//! With `around` each job keeps an offset of its own, drawn from the seed of
+//! [`ZonedSchedule::with_spread`]: up to 5 minutes to either side, or `within` a length of
+//! at most half of what lies between two times. Days and bounds are those of the times
+//! themselves.
 //!
 //! # When the clock jumps
 //!
@@ -80,6 +108,7 @@ mod calendars;
 mod convert;
 mod cron;
 mod day_search;
+mod day_set;
 mod dst;
 mod english;
 mod error;
@@ -96,6 +125,7 @@ mod spread;
 mod time_set;
 mod timeline;
 mod token;
+mod union_count;
 mod wall;
 mod warning;
 mod wording;

@@ -120,13 +120,15 @@ fn next_difference(
     if at > until {
         return None;
     }
-    // A grid that counts from a local time moves as a whole, for ever.
+    // A grid that counts from a local time moves as a whole, for ever; what is spread may
+    // lie far from the change that moves it.
     let counts_from_local = |schedule: &ZonedSchedule| {
         schedule.rules.iter().any(|rule| {
             matches!(rule.timing, Timing::Elapsed { .. }) && rule.tail.starting.is_some()
         })
     };
-    if was.rules != is.rules || was.dst != is.dst || counts_from_local(was) {
+    let is_spread = was.spread_seed.is_some() || is.spread_seed.is_some();
+    if was.rules != is.rules || was.dst != is.dst || is_spread || counts_from_local(was) {
         return Some((at, until));
     }
     // What a change of the clock does reaches to both of its sides.

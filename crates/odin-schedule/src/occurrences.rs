@@ -1,15 +1,16 @@
 //! The occurrences of a schedule in a zone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::dst::DstPolicy;
-use crate::rule::{Rule, Timing};
+use crate::rule::Rule;
 use crate::rule_search::RuleInZone;
-use crate::time_set::TimeSet;
 use crate::timeline::timestamp;
+use crate::union_count;
 
 /// A schedule bound to a zone: the calculator of its occurrences.
 ///
@@ -97,22 +98,29 @@ impl ZonedSchedule {
 
     /// How many occurrences lie from one instant to another, both included.
     ///
-    /// One clause is counted without walking it (but for an interval that does not
-    /// divide the day and has a window). Of several clauses all but the densest are
-    /// walked, because instants that coincide count once.
+    /// Nothing is walked from occurrence to occurrence. One clause is counted in closed
+    /// form between two changes of the clock, and several clauses kind of day by kind of
+    /// day, because instants that coincide count once. Only clauses that
+    /// [`with_spread`](ZonedSchedule::with_spread) moves by other seconds than the densest
+    /// ones are walked.
     pub fn count(&self, from: Timestamp, to: Timestamp) -> u64 {
         let (from, to) = (ceil_second(from), floor_second(to));
-        let mut rules: Vec<(u64, RuleInZone<'_>)> = self
-            .rules_in_zone()
-            .filter(|rule| !self.is_covered(rule.rule))
-            .map(|rule| (rule.count(from, to), rule))
+        let mut by_offset: BTreeMap<i64, Vec<RuleInZone<'_>>> = BTreeMap::new();
+        for rule in self.rules_in_zone() {
+            by_offset.entry(rule.offset).or_default().push(rule);
+        }
+        let mut groups: Vec<(u64, Vec<RuleInZone<'_>>)> = by_offset
+            .into_values()
+            .map(|rules| (union_count::count(&rules, from, to), rules))
             .collect();
-        rules.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-        let mut total = rules.first().map_or(0, |(count, _)| *count);
-        for (index, (_, rule)) in rules.iter().enumerate().skip(1) {
+        groups.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        let mut total = groups.first().map_or(0, |(count, _)| *count);
+        for (index, (_, rules)) in groups.iter().enumerate().skip(1) {
+            let next = |from| rules.iter().filter_map(|rule| rule.next(from)).min();
+            let others = groups[..index].iter().flat_map(|(_, others)| others);
             let mut from = from;
-            while let Some(due) = rule.next(from).filter(|&due| due <= to) {
-                total += u64::from(!rules[..index].iter().any(|(_, other)| other.is_due(due)));
+            while let Some(due) = next(from).filter(|&due| due <= to) {
+                total += u64::from(!others.clone().any(|other| other.next(due) == Some(due)));
                 from = due + 1;
             }
         }
@@ -123,40 +131,6 @@ impl ZonedSchedule {
     pub(crate) fn has_spent_rule(&self, instant: Timestamp) -> bool {
         let from = floor_second(instant) + 1;
         self.rules_in_zone().any(|rule| rule.next(from).is_none())
-    }
-
-    /// Whether another rule's grid holds every time of this one: `every minute and
-    /// every hour`. Of two equal grids the first stays, but the parser leaves no two.
-    fn is_covered(&self, rule: &Rule) -> bool {
-        self.rules.iter().any(|other| {
-            other != rule
-                && other.days == rule.days
-                && other.tail == rule.tail
-                && other.extras == rule.extras
-                && match (&other.timing, &rule.timing) {
-                    (
-                        Timing::Wall {
-                            times:
-                                TimeSet::Grid {
-                                    step: fine,
-                                    phase: 0,
-                                    window,
-                                },
-                            ..
-                        },
-                        Timing::Wall {
-                            times:
-                                TimeSet::Grid {
-                                    step: coarse,
-                                    phase: 0,
-                                    window: inner,
-                                },
-                            ..
-                        },
-                    ) => coarse % fine == 0 && window.from <= inner.from && window.to >= inner.to,
-                    _ => false,
-                }
-        })
     }
 
     pub(crate) fn next_from(&self, from: i64) -> Option<i64> {

@@ -6,6 +6,7 @@ mod compile;
 mod cursor;
 mod date;
 mod day_list;
+mod subject;
 mod tail;
 mod time;
 
@@ -16,9 +17,10 @@ use crate::error::{ScheduleError, ScheduleErrorKind, TEXT_BYTES_MAX};
 use crate::rule::Rule;
 use crate::token::Lexeme;
 use crate::words::Key;
-use clause::{Clause, Subject};
+use clause::Clause;
 use cursor::Cursor;
 pub(crate) use cursor::Known;
+use subject::Subject;
 
 /// What a text says, before it is a schedule.
 pub(crate) struct Parsed {

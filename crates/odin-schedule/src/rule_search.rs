@@ -286,7 +286,7 @@ impl WallInZone<'_> {
 
     /// The first local time that counts from a second on: what the clock shows then,
     /// or the end of a repeated hour whose first pass has had its occurrences.
-    fn low(self, second: i64, offset: i64) -> i64 {
+    pub(crate) fn low(self, second: i64, offset: i64) -> i64 {
         let shown = second + offset;
         match self.dst.map(|dst| dst.repeat) {
             Some(RepeatPolicy::First) => change_before(self.zone, second)
@@ -297,7 +297,7 @@ impl WallInZone<'_> {
 
     /// The end of the local times that count in a stretch: its own, or where the
     /// clock will be turned back to, if the last pass of a repeated hour counts.
-    fn high(self, stretch: Stretch) -> i64 {
+    pub(crate) fn high(self, stretch: Stretch) -> i64 {
         let Some(after) = stretch.after else {
             return i64::MAX / 4;
         };
@@ -308,7 +308,7 @@ impl WallInZone<'_> {
     }
 
     /// The occurrence that stands for the local times which `change` skips.
-    fn gap_occurrence(self, change: Change, offset_before: i64) -> Option<i64> {
+    pub(crate) fn gap_occurrence(self, change: Change, offset_before: i64) -> Option<i64> {
         let gap = self.dst?.gap;
         let (from, to) = (change.at + offset_before, change.at + change.offset);
         if from >= to || gap == GapPolicy::Skip || !self.wall.any_in(from, to) {
@@ -323,36 +323,23 @@ impl WallInZone<'_> {
 }
 
 impl RuleInZone<'_> {
-    /// How many occurrences lie in `from..=to`. Closed form but for an uneven
-    /// interval with a window, which is walked.
-    pub(crate) fn count(self, from: i64, to: i64) -> u64 {
+    /// How many occurrences lie in `from..=to`, in closed form; `None` for an interval
+    /// that does not divide the day and is limited, which has none.
+    pub(crate) fn count(self, from: i64, to: i64) -> Option<u64> {
         let (from, to) = (from - self.offset, to - self.offset);
         match &self.rule.timing {
-            Timing::Wall { times, passes } => self.seams(times, *passes).count(from, to),
+            Timing::Wall { times, passes } => Some(self.seams(times, *passes).count(from, to)),
             Timing::Elapsed { step, window } if self.elapsed_is_unlimited(*window) => {
                 let (first, last, anchor) = self.elapsed_bounds();
                 let (from, to) = (from.max(first), to.min(last));
                 if from > to {
-                    return 0;
+                    return Some(0);
                 }
                 let step = i64::from(*step);
                 let steps = (to - anchor).div_euclid(step) - (from - 1 - anchor).div_euclid(step);
-                steps.unsigned_abs()
+                Some(steps.unsigned_abs())
             }
-            Timing::Elapsed { .. } => {
-                let mut count = 0;
-                let mut from = from;
-                while let Some(due) = self.next_time(from).filter(|&due| due <= to) {
-                    count += 1;
-                    from = due + 1;
-                }
-                count
-            }
+            Timing::Elapsed { .. } => None,
         }
-    }
-
-    /// Whether the rule is due at a second.
-    pub(crate) fn is_due(self, second: i64) -> bool {
-        self.next(second) == Some(second)
     }
 }

@@ -7,6 +7,8 @@ use crate::token::Lexeme;
 pub(crate) enum Key {
     Every,
     Everyday,
+    /// `daily` and its kin.
+    Adverb(Adverb),
     Never,
     Once,
     Cron,
@@ -22,6 +24,7 @@ pub(crate) enum Key {
     Starting,
     Until,
     Except,
+    For,
     Around,
     Within,
     /// `(spread)`.
@@ -51,6 +54,18 @@ pub(crate) enum Key {
     Rolled,
     Forward,
     Back,
+}
+
+/// Words that say how often by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Adverb {
+    Hourly,
+    Daily,
+    Weekly,
+    Fortnightly,
+    Monthly,
+    Quarterly,
+    Yearly,
 }
 
 /// The units of intervals.
@@ -101,7 +116,7 @@ pub(crate) const MONTHS: [&str; 12] = [
 ];
 
 /// The words that a misspelt one is held against.
-const SUGGESTED: [&str; 65] = [
+const SUGGESTED: [&str; 71] = [
     "every",
     "everyday",
     "never",
@@ -163,6 +178,12 @@ const SUGGESTED: [&str; 65] = [
     "rolled",
     "forward",
     "other",
+    "hourly",
+    "daily",
+    "weekly",
+    "monthly",
+    "quarterly",
+    "yearly",
     "around",
     "within",
     "weeks",
@@ -171,8 +192,8 @@ const SUGGESTED: [&str; 65] = [
 
 /// The meaning of a word in any case; `None` if the language does not have it.
 pub(crate) fn lookup(word: &str) -> Option<Lexeme> {
-    // The longest word is `wednesdays`; a longer one need not be looked at.
-    let mut buffer = [0_u8; 10];
+    // The longest word is `fortnightly`; a longer one need not be looked at.
+    let mut buffer = [0_u8; 11];
     let lower = buffer.get_mut(..word.len())?;
     lower.copy_from_slice(word.as_bytes());
     lower.make_ascii_lowercase();
@@ -191,9 +212,17 @@ pub(crate) fn lookup(word: &str) -> Option<Lexeme> {
         "from" => Key::From,
         "between" => Key::Between,
         "to" | "through" => Key::To,
-        "starting" => Key::Starting,
-        "until" => Key::Until,
-        "except" => Key::Except,
+        "starting" | "beginning" => Key::Starting,
+        "until" | "till" => Key::Until,
+        "except" | "excluding" => Key::Except,
+        "for" => Key::For,
+        "hourly" => Key::Adverb(Adverb::Hourly),
+        "daily" => Key::Adverb(Adverb::Daily),
+        "weekly" => Key::Adverb(Adverb::Weekly),
+        "fortnightly" => Key::Adverb(Adverb::Fortnightly),
+        "monthly" => Key::Adverb(Adverb::Monthly),
+        "quarterly" => Key::Adverb(Adverb::Quarterly),
+        "yearly" | "annually" => Key::Adverb(Adverb::Yearly),
         "around" => Key::Around,
         "within" => Key::Within,
         "(spread)" => Key::Spread,
@@ -208,7 +237,7 @@ pub(crate) fn lookup(word: &str) -> Option<Lexeme> {
         "month" | "months" => Key::Month,
         "quarter" | "quarters" => Key::Quarter,
         "year" | "years" => Key::Year,
-        "noon" => Key::Noon,
+        "noon" | "midday" => Key::Noon,
         "midnight" => Key::Midnight,
         "am" => Key::Am,
         "pm" => Key::Pm,
@@ -266,7 +295,7 @@ fn month(lower: &str) -> Option<Lexeme> {
 }
 
 /// What people write that no slip of the finger explains, with what a schedule says for it.
-const OTHER_WORDS: [(&str, &str); 18] = [
+const OTHER_WORDS: [(&str, &str); 24] = [
     ("s", "seconds"),
     ("sec", "seconds"),
     ("secs", "seconds"),
@@ -276,16 +305,45 @@ const OTHER_WORDS: [(&str, &str); 18] = [
     ("h", "hours"),
     ("hr", "hours"),
     ("hrs", "hours"),
+    ("half", "30 minutes"),
     ("minutely", "every minute"),
-    ("hourly", "every hour"),
-    ("daily", "every day at 00:00"),
     ("nightly", "every day at 00:00"),
-    ("weekly", "every Monday at 00:00"),
-    ("monthly", "every 1st at 00:00"),
-    ("quarterly", "every quarter at 00:00"),
-    ("two", "2"),
-    ("three", "3"),
+    ("biweekly", "every 2 weeks"),
+    ("bi-weekly", "every 2 weeks"),
+    ("bimonthly", "every 2 months"),
+    ("bi-monthly", "every 2 months"),
+    ("morning", "day at 08:00"),
+    ("afternoon", "day at 14:00"),
+    ("evening", "day at 18:00"),
+    ("night", "day at 23:00"),
+    ("during", "from"),
+    ("but", "except"),
+    ("ending", "until"),
+    ("approximately", "around"),
 ];
+
+/// The number that a word from `two` on stands for, where an interval takes one.
+pub(crate) fn number_word(word: &str) -> Option<u32> {
+    const WORDS: [(&str, u32); 15] = [
+        ("two", 2),
+        ("three", 3),
+        ("four", 4),
+        ("five", 5),
+        ("six", 6),
+        ("seven", 7),
+        ("eight", 8),
+        ("nine", 9),
+        ("ten", 10),
+        ("twelve", 12),
+        ("fifteen", 15),
+        ("twenty", 20),
+        ("thirty", 30),
+        ("forty-five", 45),
+        ("ninety", 90),
+    ];
+    let is_word = |(known, _): &&(&str, u32)| word.eq_ignore_ascii_case(known);
+    WORDS.iter().find(is_word).map(|(_, number)| *number)
+}
 
 /// The known word that a misspelt one was most likely meant to be.
 pub(crate) fn suggestion(word: &str) -> Option<&'static str> {

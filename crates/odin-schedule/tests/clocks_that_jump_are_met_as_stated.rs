@@ -277,3 +277,46 @@ fn the_end_of_a_gap_is_found_from_the_very_second_before_it() {
         .in_zone(&zone);
     assert_eq!(both.count(end, end), 1);
 }
+
+#[test]
+fn a_search_from_any_second_about_a_change_finds_the_same_occurrences() {
+    let second = jiff::SignedDuration::from_secs(1);
+    for (zone, change) in [
+        ("Europe/Dublin", "2026-03-29T01:00:00Z"),
+        ("Europe/Dublin", "2026-10-25T01:00:00Z"),
+        ("Australia/Lord_Howe", "2026-10-03T15:30:00Z"),
+        ("Africa/Cairo", "2026-04-23T22:00:00Z"),
+        ("Pacific/Apia", "2011-12-30T10:00:00Z"),
+    ] {
+        for text in ["every day at 00:30, 01:30 and 02:15", "every 10 minutes"] {
+            for gap in [GapPolicy::Shift, GapPolicy::Skip, GapPolicy::Before] {
+                for repeat in [RepeatPolicy::First, RepeatPolicy::Last, RepeatPolicy::Both] {
+                    let zoned = parse(text)
+                        .unwrap()
+                        .in_zone(&find_zone(zone).unwrap())
+                        .with_dst(DstPolicy { gap, repeat });
+                    let change: Timestamp = change.parse().unwrap();
+                    let end = change + second * 86_400;
+                    let all: Vec<Timestamp> =
+                        zoned.occurrences(change - second * 7200, end).collect();
+                    for seconds in -5..=5 {
+                        let from = change + second * seconds;
+                        let rest: Vec<Timestamp> =
+                            all.iter().copied().filter(|due| *due >= from).collect();
+                        let found: Vec<Timestamp> = zoned.occurrences(from, end).collect();
+                        assert_eq!(found, rest, "{text} in {zone} from {from}, {gap:?}");
+                        assert_eq!(
+                            zoned.count(from, end),
+                            rest.len() as u64,
+                            "{text} from {from}"
+                        );
+                        let before = all.iter().copied().rfind(|due| *due < from);
+                        if before.is_some() {
+                            assert_eq!(zoned.previous_before(from), before, "{text} at {from}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -213,3 +213,46 @@ fn nicknames_are_short_for_fields_and_every_is_an_interval() {
         assert_eq!(parse(nickname).unwrap(), parse(text).unwrap(), "{nickname}");
     }
 }
+
+/// What the reference calls a difference from croner is one: its name, and a text with a
+/// zone and an instant after which the two disagree.
+const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
+    (
+        "list-is-interval",
+        "0,30 2 * * *",
+        "America/New_York",
+        "2026-03-08T01:00:00Z",
+    ),
+    (
+        "stepped-star-days",
+        "0 0 */2 * 1",
+        "UTC",
+        "2026-01-01T12:00:00Z",
+    ),
+    (
+        "missing-day",
+        "0 9 * * *",
+        "Pacific/Apia",
+        "2011-12-29T19:00:00Z",
+    ),
+];
+
+#[test]
+fn the_differences_from_croner_that_the_reference_names_are_there() {
+    let page = include_str!("../../../docs/reference/cron.md");
+    for (name, text, zone, after) in DIFFERENCES {
+        assert!(
+            page.contains(&format!("| {name} |")),
+            "{name} is not told of"
+        );
+        let zone = find_zone(zone).unwrap();
+        let after: Timestamp = after.parse().unwrap();
+        let ours = parse(text).unwrap().in_zone(&zone).next_after(after);
+        let theirs = Cron::from_str(text)
+            .unwrap()
+            .find_next_occurrence(&after.to_zoned(zone.clone()), false)
+            .map(|due| due.timestamp())
+            .ok();
+        assert_ne!(ours, theirs, "{name}: both agree by now");
+    }
+}

@@ -544,6 +544,82 @@ fn lists_and_clauses_are_read_the_natural_way() {
             "every Monday at 09:00 except 2026-12-28 in Europe/Dublin",
         ),
         ("every second", "every second"),
+        ("daily at 9am", "every day at 09:00"),
+        ("hourly at :17", "every hour at :17"),
+        ("hourly", "every hour"),
+        ("weekly on Monday at 9am", "every Monday at 09:00"),
+        (
+            "fortnightly on Friday at 9am",
+            "every 2 weeks on Friday at 09:00",
+        ),
+        ("monthly on the 1st at 9am", "every 1st at 09:00"),
+        ("quarterly at noon", "every quarter at 12:00"),
+        (
+            "annually on January 1st at 9am",
+            "every January 1st at 09:00",
+        ),
+        ("yearly on May 5th at 9am", "every May 5th at 09:00"),
+        ("each Monday at 9am", "every Monday at 09:00"),
+        ("weekdays at 9am", "every weekday at 09:00"),
+        (
+            "Mondays at 9am and Fridays at midday",
+            "every Monday at 09:00 and every Friday at 12:00",
+        ),
+        (
+            "on Mondays and Fridays at 9am",
+            "every Monday and Friday at 09:00",
+        ),
+        (
+            "on the 1st and 15th of every month at 9am",
+            "every 1st and 15th at 09:00",
+        ),
+        (
+            "on the first Monday of each month at 9am",
+            "every 1st Monday at 09:00",
+        ),
+        ("at 09:00 every Monday", "every Monday at 09:00"),
+        (
+            "at 9am and 5pm on weekdays",
+            "every weekday at 09:00 and 17:00",
+        ),
+        ("at noon daily", "every day at 12:00"),
+        ("at :30 every 2 hours", "every 2 hours at :30"),
+        ("at 9am once on 2026-12-24", "once on 2026-12-24 at 09:00"),
+        (
+            "at 9am every Monday and at 5pm every Friday",
+            "every Monday at 09:00 and every Friday at 17:00",
+        ),
+        ("every hour at minute 17", "every hour at :17"),
+        ("every two hours", "every 2 hours"),
+        (
+            "every fifteen minutes between 9am and 5pm",
+            "every 15 minutes from 09:00 to 17:00",
+        ),
+        ("every hour from Monday to Friday", "every hour on weekdays"),
+        (
+            "every Monday through Friday at 9am",
+            "every weekday at 09:00",
+        ),
+        (
+            "every weekday except Friday at 9am",
+            "every weekday at 09:00 except Fridays",
+        ),
+        (
+            "every day at 9am except for the weekends",
+            "every day at 09:00 except weekends",
+        ),
+        (
+            "every day at 9am excluding 2026-12-25",
+            "every day at 09:00 except 2026-12-25",
+        ),
+        (
+            "every day at 9am in November through February",
+            "every day in January, February, November and December at 09:00",
+        ),
+        (
+            "every day at 9am beginning 2026-12-01 till 2026-12-31",
+            "every day at 09:00 starting 2026-12-01 until 2026-12-31",
+        ),
         (
             "cron \"0 9 * * *\" except weekends",
             "cron \"0 9 * * *\" except weekends",

@@ -397,6 +397,61 @@ fn times_dates_and_ordinals_that_do_not_exist() {
 }
 
 #[test]
+fn days_that_do_not_say_how_often() {
+    for (text, code, pointed_at, help) in [
+        (
+            "on Monday at 9am",
+            "schedule/ambiguous",
+            "on Monday",
+            "`once on`",
+        ),
+        (
+            "on January 4th at 9am",
+            "schedule/ambiguous",
+            "on January 4th",
+            "`every`",
+        ),
+        (
+            "on the 1st at 9am",
+            "schedule/ambiguous",
+            "on the 1st",
+            "`every`",
+        ),
+        (
+            "Monday at 9am",
+            "schedule/unexpected-word",
+            "Monday",
+            "`every`",
+        ),
+        ("daily", "schedule/missing-at", "daily", "at 09:00"),
+        ("weekly at 9am", "schedule/incomplete", "", "weekdays"),
+        ("monthly", "schedule/incomplete", "", "on the 1st"),
+        ("at 09:00", "schedule/incomplete", "", "`every`"),
+        (
+            "at 9am every Monday at 10am",
+            "schedule/said-twice",
+            "at",
+            "once",
+        ),
+        ("on Mondays at 9", "schedule/bare-number", "9", "`9am`"),
+        (
+            "every hour at minute 60",
+            "schedule/no-such-time",
+            "60",
+            "00:00",
+        ),
+        (
+            "every day in June to 9am",
+            "schedule/unexpected-word",
+            "9am",
+            "month",
+        ),
+    ] {
+        check(text, code, pointed_at, help);
+    }
+}
+
+#[test]
 fn words_that_people_read_in_two_ways() {
     for (text, pointed_at, help) in [
         (
@@ -656,10 +711,12 @@ fn words_of_other_schedulers_and_of_speech_have_a_translation() {
         ("every 5 mins", "mins", "`minutes`"),
         ("every 30 Secs", "Secs", "`seconds`"),
         ("every 2 hrs", "hrs", "`hours`"),
-        ("every two hours", "two", "`2`"),
-        ("hourly", "hourly", "`every hour`"),
-        ("daily at 9am", "daily", "`every day at"),
-        ("monthly", "monthly", "`every 1st at"),
+        ("every half hour", "half", "`30 minutes`"),
+        ("nightly", "nightly", "`every day at"),
+        ("biweekly on Monday at 9am", "biweekly", "`every 2 weeks`"),
+        ("every morning", "morning", "`day at 08:00`"),
+        ("every 5 minutes during 9am to 5pm", "during", "`from`"),
+        ("every day at 9am but Sundays", "but", "`except`"),
     ] {
         check(text, "schedule/unknown-word", word, translation);
     }

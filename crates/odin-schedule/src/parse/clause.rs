@@ -7,15 +7,14 @@ use jiff::tz::TimeZone;
 use super::business_day;
 use super::cursor::Cursor;
 use super::date::{date, starts_date};
-use super::day_list::{self, DayItem, RepeatedEvery, day_list, month_list};
+use super::day_list::{DayItem, RepeatedEvery, day_list, month_list};
+use super::subject::{self, Subject};
 use super::tail::{self, AtBelongs};
 use super::time::{self, At};
 use crate::business::Roll;
 use crate::calendars::CalendarUse;
-use crate::cron;
 use crate::error::{ScheduleError, ScheduleErrorKind};
-use crate::period::PeriodUnit;
-use crate::rule::{Rule, Tail, Window};
+use crate::rule::{Tail, Window};
 use crate::token::{Lexeme, Token};
 use crate::words::{Key, Unit};
 
@@ -46,30 +45,18 @@ pub(super) struct Part<T> {
     pub(super) span: Range<usize>,
 }
 
-/// What a clause is about.
-pub(super) enum Subject {
-    EveryDay,
-    Days(Vec<DayItem>),
-    Interval {
-        number: u32,
-        unit: Unit,
-    },
-    /// Every so many stretches of the calendar, whose days follow behind `on`.
-    Period {
-        number: u32,
-        unit: PeriodUnit,
-    },
-    /// `every other Friday`: weekdays of every second week.
-    OtherWeeks(Vec<DayItem>),
-    Once,
-    /// Rules that are whole but for the clause's tail.
-    Cron(Vec<Rule>),
-}
-
 /// Reads one clause, up to a separator or the end.
 pub(super) fn read(cursor: &mut Cursor<'_>, inherits_every: bool) -> Result<Clause, ScheduleError> {
-    let mark = cursor.mark();
-    let (subject, zone) = subject(cursor, inherits_every)?;
+    let mut mark = cursor.mark();
+    // `at 09:00 every Monday`: the time may come first.
+    let leading_at = match cursor.lexeme() {
+        Some(Lexeme::Key(Key::At | Key::Around)) => Some(at_or_around(cursor)?),
+        _ => None,
+    };
+    if leading_at.is_some() {
+        mark = cursor.mark();
+    }
+    let (subject, zone) = subject::read(cursor, inherits_every)?;
     let mut clause = Clause {
         subject,
         subject_span: cursor.span_from(mark),
@@ -85,6 +72,9 @@ pub(super) fn read(cursor: &mut Cursor<'_>, inherits_every: bool) -> Result<Clau
         tail: Tail::default(),
         zone,
     };
+    if let Some((at, spread)) = leading_at {
+        (clause.at, clause.spread) = (Some(at), spread);
+    }
     if matches!(clause.subject, Subject::Once) {
         clause.read_dates(cursor)?;
     }
@@ -99,6 +89,22 @@ pub(super) fn read(cursor: &mut Cursor<'_>, inherits_every: bool) -> Result<Clau
         }
         clause.read_part(cursor)?;
     }
+}
+
+/// Reads `at` or `around` and its times.
+fn at_or_around(cursor: &mut Cursor<'_>) -> Result<(Part<At>, Option<Part<()>>), ScheduleError> {
+    let mark = cursor.mark();
+    let is_around = cursor.eat(Key::Around).is_some();
+    if !is_around {
+        cursor.eat(Key::At);
+    }
+    let value = time::at(cursor)?;
+    let span = cursor.span_from(mark);
+    let spread = is_around.then(|| Part {
+        value: (),
+        span: span.clone(),
+    });
+    Ok((Part { value, span }, spread))
 }
 
 /// Whether a word begins a part of a clause, and so never a clause.
@@ -121,131 +127,6 @@ fn begins_part(lexeme: Option<Lexeme>) -> bool {
                 | Key::Spread
         ))
     )
-}
-
-type SubjectAndZone = (Subject, Option<(TimeZone, Range<usize>)>);
-
-fn subject(cursor: &mut Cursor<'_>, inherits_every: bool) -> Result<SubjectAndZone, ScheduleError> {
-    if cursor.eat(Key::Everyday).is_some() {
-        return Ok((Subject::EveryDay, None));
-    }
-    if cursor.eat(Key::Once).is_some() {
-        return Ok((Subject::Once, None));
-    }
-    if cursor.eat(Key::Cron).is_some() {
-        let Some(token) = cursor
-            .peek()
-            .filter(|token| token.lexeme == Lexeme::Quoted)
-            .cloned()
-        else {
-            return Err(cursor.unexpected("cron text in quotes"));
-        };
-        cursor.take();
-        let (rules, zone) = cron::read(token.text, token.span.start + 1)?;
-        return Ok((Subject::Cron(rules), zone.map(|zone| (zone, token.span))));
-    }
-    if cursor.eat(Key::Every).is_some() {
-        return every(cursor).map(|subject| (subject, None));
-    }
-    if inherits_every {
-        if day_list::starts_item(cursor) {
-            let days = day_list(cursor, RepeatedEvery::Allowed)?;
-            return Ok((Subject::Days(days), None));
-        }
-        return Err(cursor.unexpected("a day or `every`, to begin the next clause"));
-    }
-    Err(cursor.unexpected("`every`, `everyday`, `once`, `cron` or `never`"))
-}
-
-/// What follows `every`.
-fn every(cursor: &mut Cursor<'_>) -> Result<Subject, ScheduleError> {
-    match cursor.lexeme() {
-        Some(Lexeme::Unit(Unit::Day)) => {
-            cursor.take();
-            Ok(Subject::EveryDay)
-        }
-        Some(Lexeme::Unit(unit)) => {
-            cursor.take();
-            if matches!(cursor.lexeme(), Some(Lexeme::Weekday(_))) {
-                return Err(cursor.unexpected(
-                    "no weekday after `second`: write `2nd` for the second of its month",
-                ));
-            }
-            Ok(Subject::Interval { number: 1, unit })
-        }
-        Some(Lexeme::Number(number)) => {
-            cursor.take();
-            match (cursor.lexeme(), period_unit(cursor)) {
-                (Some(Lexeme::Unit(unit)), _) => {
-                    cursor.take();
-                    Ok(Subject::Interval { number, unit })
-                }
-                (_, Some(unit)) => {
-                    cursor.take();
-                    Ok(Subject::Period { number, unit })
-                }
-                (Some(Lexeme::Key(Key::Fortnight)), _) => {
-                    cursor.take();
-                    let number = number.saturating_mul(2);
-                    let unit = PeriodUnit::Week;
-                    Ok(Subject::Period { number, unit })
-                }
-                _ => Err(cursor.unexpected(
-                    "a unit: seconds, minutes, hours, days, weeks, months, quarters or years",
-                )),
-            }
-        }
-        Some(Lexeme::Key(Key::Fortnight)) => {
-            cursor.take();
-            let unit = PeriodUnit::Week;
-            Ok(Subject::Period { number: 2, unit })
-        }
-        Some(Lexeme::Key(Key::Other)) => {
-            cursor.take();
-            other(cursor)
-        }
-        _ if period_unit(cursor).is_some() => {
-            let unit = period_unit(cursor).unwrap_or(PeriodUnit::Week);
-            cursor.take();
-            Ok(Subject::Period { number: 1, unit })
-        }
-        _ if day_list::starts_item(cursor) => {
-            day_list(cursor, RepeatedEvery::Allowed).map(Subject::Days)
-        }
-        _ => Err(cursor.unexpected("a unit, a number or days, such as `minute` or `Monday`")),
-    }
-}
-
-/// The stretch of the calendar that comes next, if one does.
-fn period_unit(cursor: &Cursor<'_>) -> Option<PeriodUnit> {
-    match cursor.lexeme() {
-        Some(Lexeme::Key(Key::Week)) => Some(PeriodUnit::Week),
-        Some(Lexeme::Key(Key::Month)) => Some(PeriodUnit::Month),
-        Some(Lexeme::Key(Key::Quarter)) => Some(PeriodUnit::Quarter),
-        Some(Lexeme::Key(Key::Year)) => Some(PeriodUnit::Year),
-        _ => None,
-    }
-}
-
-/// What follows `every other`.
-fn other(cursor: &mut Cursor<'_>) -> Result<Subject, ScheduleError> {
-    if let Some(unit) = period_unit(cursor) {
-        cursor.take();
-        return Ok(Subject::Period { number: 2, unit });
-    }
-    match cursor.lexeme() {
-        Some(Lexeme::Unit(unit)) => {
-            cursor.take();
-            Ok(Subject::Interval { number: 2, unit })
-        }
-        Some(Lexeme::Weekday(_)) => {
-            day_list(cursor, RepeatedEvery::BeginsAClause).map(Subject::OtherWeeks)
-        }
-        _ => Err(cursor.unexpected(
-            "a unit or a weekday, as in `every other day`, `every other week` or `every other \
-             Friday`",
-        )),
-    }
 }
 
 /// Reads a length of time: `10 minutes`.
@@ -272,14 +153,13 @@ impl Clause {
         match key {
             Key::At | Key::Around => {
                 self.refuse_second(self.at.is_some(), "at", cursor)?;
-                cursor.take();
-                let value = time::at(cursor)?;
-                let span = cursor.span_from(mark);
-                if key == Key::Around {
-                    let span = span.clone();
-                    self.spread = Some(Part { value: (), span });
-                }
-                self.at = Some(Part { value, span });
+                let (at, spread) = at_or_around(cursor)?;
+                self.at = Some(at);
+                self.spread = spread.or(self.spread.take());
+            }
+            // `every hour from Monday to Friday`: days and not times.
+            Key::From if matches!(cursor.lexeme_after(), Some(Lexeme::Weekday(_))) => {
+                self.read_on(cursor)?;
             }
             Key::From | Key::Between => {
                 self.refuse_second(self.window.is_some(), "from", cursor)?;
@@ -291,15 +171,7 @@ impl Clause {
                 });
             }
             Key::On if matches!(self.subject, Subject::Once) => self.read_dates(cursor)?,
-            Key::On => {
-                self.refuse_second(self.on.is_some(), "on", cursor)?;
-                cursor.take();
-                let value = day_list(cursor, RepeatedEvery::BeginsAClause)?;
-                self.on = Some(Part {
-                    value,
-                    span: cursor.span_from(mark),
-                });
-            }
+            Key::On => self.read_on(cursor)?,
             Key::In => self.read_in(cursor)?,
             Key::Starting => {
                 self.refuse_second(self.tail.starting.is_some(), "starting", cursor)?;
@@ -342,6 +214,19 @@ impl Clause {
             }
             _ => return Err(self.not_a_part(cursor)),
         }
+        Ok(())
+    }
+
+    /// Reads days behind `on`, or behind `from`.
+    fn read_on(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ScheduleError> {
+        let mark = cursor.mark();
+        self.refuse_second(self.on.is_some(), "on", cursor)?;
+        cursor.take();
+        let value = day_list(cursor, RepeatedEvery::BeginsAClause)?;
+        self.on = Some(Part {
+            value,
+            span: cursor.span_from(mark),
+        });
         Ok(())
     }
 

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::clause::{Clause, Part, Subject};
+use super::clause::{Clause, Part};
 use super::day_list::{DayItem, check_day_exists};
+use super::subject::Subject;
 use super::time::At;
 use crate::business::{BusinessDays, Which};
 use crate::calendar::DAY_SECONDS;

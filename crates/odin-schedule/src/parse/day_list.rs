@@ -440,6 +440,13 @@ pub(super) fn month_list(cursor: &mut Cursor<'_>) -> Result<u16, ScheduleError> 
         };
         cursor.take();
         months |= 1 << month;
+        if cursor.eat(Key::To).is_some() {
+            let Some(Lexeme::Month(to)) = cursor.lexeme() else {
+                return Err(cursor.unexpected("a month, the end of the range"));
+            };
+            cursor.take();
+            months |= month_range(month, to);
+        }
         let goes_on = cursor.list_goes_on(|cursor| {
             // `of January and July 4th`: the second month leads a day of its own.
             matches!(cursor.lexeme(), Some(Lexeme::Month(_)))
@@ -452,6 +459,12 @@ pub(super) fn month_list(cursor: &mut Cursor<'_>) -> Result<u16, ScheduleError> 
             return Ok(months);
         }
     }
+}
+
+/// The months from one to another; `November to February` goes round the year's end.
+fn month_range(from: u8, to: u8) -> u16 {
+    let length = (to + 12 - from) % 12;
+    (0..=length).fold(0, |months, step| months | 1 << ((from - 1 + step) % 12 + 1))
 }
 
 fn set_months(

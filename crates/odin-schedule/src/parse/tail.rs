@@ -51,6 +51,7 @@ fn date_and_time(
 /// Reads the days behind `except`.
 pub(super) fn except(cursor: &mut Cursor<'_>) -> Result<Exceptions, ScheduleError> {
     let mut except = Exceptions::default();
+    cursor.eat(Key::For);
     cursor.eat(Key::On);
     loop {
         exception(cursor, &mut except)?;
@@ -85,11 +86,11 @@ fn starts_exception(cursor: &Cursor<'_>) -> bool {
 }
 
 fn exception(cursor: &mut Cursor<'_>, except: &mut Exceptions) -> Result<(), ScheduleError> {
+    cursor.eat(Key::The);
     if let Some(weekdays) = weekdays(cursor)? {
         except.weekdays |= weekdays;
         return Ok(());
     }
-    cursor.eat(Key::The);
     if cursor.starts_calendar() {
         except.calendars.push(cursor.calendar()?);
         return Ok(());

@@ -4,7 +4,7 @@ use super::cursor::Cursor;
 use crate::error::{ScheduleError, ScheduleErrorKind, quote};
 use crate::rule::Window;
 use crate::token::Lexeme;
-use crate::words::Key;
+use crate::words::{Key, Unit};
 
 const A_TIME: &str = "a time such as 09:30 or 9am";
 
@@ -20,6 +20,9 @@ pub(super) enum At {
 pub(super) fn at(cursor: &mut Cursor<'_>) -> Result<At, ScheduleError> {
     if cursor.lexeme() == Some(Lexeme::PastTheHour) {
         return past_the_hour(cursor).map(At::PastTheHour);
+    }
+    if cursor.lexeme() == Some(Lexeme::Unit(Unit::Minute)) {
+        return minute(cursor).map(At::PastTheHour);
     }
     let mut times = vec![time(cursor)?];
     while cursor.list_goes_on(|cursor| {
@@ -132,6 +135,26 @@ fn field(text: &str, digits: std::ops::RangeInclusive<usize>, largest: u32) -> O
     let number = text.parse().ok()?;
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     (is_plain && digits.contains(&text.len()) && number <= largest).then_some(number)
+}
+
+/// Reads `minute 17`.
+fn minute(cursor: &mut Cursor<'_>) -> Result<u32, ScheduleError> {
+    cursor.take();
+    let Some(token) = cursor.peek().cloned() else {
+        return Err(cursor.unexpected("a minute from 0 to 59"));
+    };
+    match token.lexeme {
+        Lexeme::Number(minute @ 0..=59) => {
+            cursor.take();
+            Ok(minute * 60)
+        }
+        Lexeme::Number(_) => {
+            let text = quote(token.text);
+            let kind = ScheduleErrorKind::NoSuchTime { text };
+            Err(ScheduleError::new(kind, token.span))
+        }
+        _ => Err(cursor.unexpected("a minute from 0 to 59")),
+    }
 }
 
 fn past_the_hour(cursor: &mut Cursor<'_>) -> Result<u32, ScheduleError> {
