@@ -19,7 +19,7 @@ async fn what_cannot_be_read_is_refused_with_its_code() {
         (request("GET", "/"), "404 request/no-such-path"),
         (request("GET", "/api/v1"), "404 request/no-such-path"),
         (
-            request("GET", "/api/v1/secrets"),
+            request("GET", "/api/v1/treasures"),
             "404 request/no-such-path",
         ),
         (request("GET", "/api/v1/jobs/"), "404 request/no-such-path"),
