@@ -172,6 +172,9 @@ pub(crate) struct ExecutorArgs {
     /// The node's data directory
     #[arg(long)]
     pub(crate) data_dir: PathBuf,
+    /// Which of the data directory's executors this is
+    #[arg(long, default_value_t = 1)]
+    pub(crate) generation: u32,
 }
 
 /// `odin __unpack`.

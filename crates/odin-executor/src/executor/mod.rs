@@ -31,6 +31,7 @@ use odin_model::Clock;
 
 use crate::data_dir::DataDir;
 use crate::process::reset_inherited_signals;
+use crate::protocol::{BUILD, PROTOCOL};
 use crate::{journal, socket};
 
 pub(crate) use slots::Slot;
@@ -41,6 +42,12 @@ pub(crate) use wake::Wake;
 pub struct ExecutorOptions {
     /// The node's data directory, absolute. It must exist.
     pub data_dir: PathBuf,
+    /// Which of the data directory's executors it is: see [`DataDir::of_generation`].
+    pub generation: u32,
+    /// The protocol that it speaks. Another one than [`PROTOCOL`] is for tests of an upgrade.
+    pub protocol: u16,
+    /// The program's version, as its welcome tells it.
+    pub build: String,
     /// How long it stays when it has nothing to do and no server is connected.
     pub idle_exit: Duration,
 }
@@ -54,6 +61,9 @@ impl ExecutorOptions {
     pub fn new(data_dir: PathBuf) -> Self {
         Self {
             data_dir,
+            generation: 1,
+            protocol: PROTOCOL,
+            build: BUILD.to_owned(),
             idle_exit: Self::IDLE_EXIT,
         }
     }
@@ -127,7 +137,7 @@ pub fn run(options: &ExecutorOptions, clock: Arc<dyn Clock>) -> Result<ExitReaso
     if !options.data_dir.is_absolute() {
         return Err(ExecutorError::Relative(options.data_dir.clone()));
     }
-    let dir = DataDir::new(options.data_dir.clone());
+    let dir = DataDir::of_generation(options.data_dir.clone(), options.generation);
     reset_inherited_signals();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/").map_err(ExecutorError::system("enter /"))?;
