@@ -6,18 +6,21 @@
 mod assign;
 mod calendar;
 mod cancel;
+mod catch_up;
 mod deploy;
 mod fire;
 mod job;
 mod job_state;
 mod keyed;
 mod ledger;
+mod link;
 mod modify;
 mod node;
 mod report;
 mod run;
 mod run_now;
 mod setting;
+mod successors;
 
 use std::collections::BTreeMap;
 
@@ -145,6 +148,15 @@ impl<'a> Batch<'a> {
             Command::SetCalendar(set) => calendar::set(self, set),
             Command::RemoveCalendar { by, name } => calendar::remove(self, by, name),
             Command::Recompute(sweep) => calendar::recompute(self, sweep),
+            Command::Link {
+                by,
+                from,
+                to,
+                on,
+                at,
+            } => link::link(self, by, (*from, *to), *on, *at),
+            Command::Unlink { by, from, to } => link::unlink(self, by, *from, *to),
+            Command::CatchUp(asked) => catch_up::apply(self, asked),
         }
     }
 

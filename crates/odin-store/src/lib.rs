@@ -26,7 +26,9 @@ mod view;
 pub use checkpoint::{Checkpoint, Checkpointer};
 pub use effect::{CancelWhen, Effect};
 pub use error::StoreError;
-pub use reader::{CancelRequest, JobsAfter, JobsPage, OpenRun, Reader, RunsOf, RunsPage, Version};
+pub use reader::{
+    CancelRequest, JobsAfter, JobsPage, NamedLink, OpenRun, Reader, RunsOf, RunsPage, Version,
+};
 pub use snapshot::Frozen;
 pub use store::{Applied, Entry, Store};
 pub use view::{Counts, View};
