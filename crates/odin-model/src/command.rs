@@ -344,7 +344,17 @@ pub enum Reply {
         created: bool,
     },
     /// What became of each due time of a [`CatchUp`], in order.
-    CatchingUp(Vec<CatchUpAnswer>),
+    CatchingUp(Vec<CaughtUpDue>),
+}
+
+/// A due time of a [`CatchUp`] with what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaughtUpDue {
+    /// The due time.
+    #[serde(with = "crate::instant")]
+    pub due: Timestamp,
+    /// What became of it.
+    pub answer: CatchUpAnswer,
 }
 
 /// What became of a due time of a [`CatchUp`].

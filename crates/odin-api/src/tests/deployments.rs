@@ -36,20 +36,35 @@ async fn a_new_job_is_answered_in_full() {
           "settings": {
             "args": [],
             "bundle": "65b36935b17cbb37278bc098c5b64e5670e081ae9e42ae41303afe74606fe9b8",
+            "children": "end",
             "command": null,
             "concurrency": "allow",
+            "dst_gap": "shift",
+            "dst_repeat": "first",
             "env": [],
             "files": [],
             "grace_ms": 60000,
             "kill_grace_ms": 10000,
+            "limits": {
+              "best_effort": false,
+              "cpu_millis": null,
+              "memory_bytes": null,
+              "open_files": null,
+              "processes": null
+            },
             "missed": "once",
             "missed_limit": null,
+            "on_cancel": null,
             "output_bytes_max": 10485760,
             "owner_gid": 1000,
             "owner_uid": 1000,
+            "queue_timeout_ms": null,
+            "silence_timeout_ms": null,
+            "start_timeout_ms": null,
             "timeout_ms": null
           },
           "state": "enabled",
+          "successors": [],
           "timezone": "Europe/Dublin",
           "version": 1
         }"#]]

@@ -4,7 +4,7 @@
 //! of its own, oldest due time first, and each end of a run of the job makes room.
 
 use jiff::Timestamp;
-use odin_model::command::{CATCH_UP_MAX, CatchUp, CatchUpAnswer};
+use odin_model::command::{CATCH_UP_MAX, CatchUp, CatchUpAnswer, CaughtUpDue};
 use odin_model::run::Cause;
 use odin_model::{Concurrency, JobId, Refusal, Reply, RunId};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -26,11 +26,12 @@ pub(super) fn apply(batch: &mut Batch<'_>, asked: &CatchUp) -> Result<Reply, Sto
     }
     let mut answers = Vec::with_capacity(asked.due.len());
     for &due in &asked.due {
-        answers.push(note(batch, asked, due)?);
+        let answer = note(batch, asked, due)?;
+        answers.push(CaughtUpDue { due, answer });
     }
     for (due, run) in release(batch, &known, asked.at)? {
         if let Ok(place) = asked.due.binary_search(&due) {
-            answers[place] = CatchUpAnswer::Started { run };
+            answers[place].answer = CatchUpAnswer::Started { run };
         }
     }
     Ok(Reply::CatchingUp(answers))
@@ -178,7 +179,7 @@ mod tests {
         let Reply::CatchingUp(answers) = scenario.apply(&command(ann(), id, minutes)) else {
             panic!("refused")
         };
-        let word = |answer: &CatchUpAnswer| match answer {
+        let word = |it: &CaughtUpDue| match it.answer {
             CatchUpAnswer::Started { .. } => "started",
             CatchUpAnswer::Waiting => "waiting",
             CatchUpAnswer::HasRun { .. } => "has run",
