@@ -187,6 +187,7 @@ const OWNED: [Owned; 22] = [
         &["odin"],
         "libraries know nothing of terminals",
     ),
+    owned("similar", &["odin"], "one crate shows what differs"),
     owned("anstream", &["odin"], "libraries know nothing of terminals"),
     owned(
         "tracing-subscriber",

@@ -142,6 +142,8 @@ fn is_new_work(command: &Command) -> bool {
         Command::Deploy(_)
         | Command::Modify(_)
         | Command::RunNow { .. }
+        | Command::CatchUp(_)
+        | Command::Link { .. }
         | Command::SetCalendar(_) => true,
         Command::Keyed { command, .. } => is_new_work(command),
         Command::NodeUp { .. }
@@ -154,7 +156,8 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Report { .. }
         | Command::Set { .. }
         | Command::RemoveCalendar { .. }
-        | Command::Recompute(_) => false,
+        | Command::Recompute(_)
+        | Command::Unlink { .. } => false,
     }
 }
 
