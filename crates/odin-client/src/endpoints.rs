@@ -6,7 +6,12 @@ use bytes::Bytes;
 use hyper::Method;
 use jiff::Timestamp;
 use odin_model::{JobId, RunId};
-use odin_wire::{API_PREFIX, BUNDLE_CONTENT_TYPE, CatchUpJob, CaughtUp, Chain, DeployQuery, Health, Job, JobList, JobVersion, JobVersionList, JobsQuery, LIMIT_MAX, LedgerEntry, LedgerList, LedgerQuery, Link, LinkList, LinkQuery, LinksQuery, MakeLink, ModifyJob, NodeList, OutputList, OutputQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunsQuery};
+use odin_wire::{
+    API_PREFIX, BUNDLE_CONTENT_TYPE, CatchUpJob, CaughtUp, Chain, DeployQuery, Health, Job,
+    JobList, JobVersion, JobVersionList, JobsQuery, LIMIT_MAX, LedgerEntry, LedgerList,
+    LedgerQuery, Link, LinkList, LinkQuery, LinksQuery, MakeLink, ModifyJob, NodeList, OutputList,
+    OutputQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunsQuery,
+};
 
 use crate::client::{ANSWER_TIME_MAX, Call, Client, IdempotencyKey};
 use crate::error::ClientError;
@@ -133,12 +138,7 @@ impl Client {
     }
 
     /// Makes a new version of a job that equals an earlier one, if the job is at `revision`.
-    pub async fn roll_back(
-        &self,
-        id: JobId,
-        to: u32,
-        revision: u64,
-    ) -> Result<Job, ClientError> {
+    pub async fn roll_back(&self, id: JobId, to: u32, revision: u64) -> Result<Job, ClientError> {
         let call = Call::new(Method::POST, path(&format!("/jobs/{id}/rollback")));
         let mut call = call.with_json(&RollBack { to });
         call.if_match = Some(revision);

@@ -101,7 +101,8 @@ struct Facts {
 impl Unpacked {
     fn of((packed, hash): Packed<'_>) -> Result<Self, CliError> {
         let root = temporary()?;
-        let handle = File::open(root.path()).map_err(|error| CliError::file(root.path(), &error))?;
+        let handle =
+            File::open(root.path()).map_err(|error| CliError::file(root.path(), &error))?;
         odin_executor::unpack::unpack(packed, handle, hash)
             .map_err(|error| CliError::new(Exit::Failed, error.code(), error.to_string()))?;
         let mut files = BTreeMap::new();
@@ -254,7 +255,8 @@ mod tests {
             lib/data: changed, 2 → 2 bytes
             new: added, 5 bytes
             run: may be executed in one of them only
-        "#]].assert_eq(&seen);
+        "#]]
+        .assert_eq(&seen);
     }
 
     #[test]

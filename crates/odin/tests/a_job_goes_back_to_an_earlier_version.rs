@@ -67,7 +67,10 @@ fn a_job_goes_back_and_runs_what_it_was() {
     place.files("echo two\n", ", timeout: 10m");
 
     let outlook = place.json(&["diff", "-f", &file]);
-    assert_eq!((&outlook["from"], &outlook["to"]), (&1.into(), &Value::Null));
+    assert_eq!(
+        (&outlook["from"], &outlook["to"]),
+        (&1.into(), &Value::Null)
+    );
     place.done(&["deploy", "-f", &file]);
     let difference = place.json(&["diff", "-i", "greet"]);
     assert_eq!(
@@ -85,13 +88,28 @@ fn a_job_goes_back_and_runs_what_it_was() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|file| (file["path"].as_str().unwrap(), file["change"].as_str().unwrap()))
+        .map(|file| {
+            (
+                file["path"].as_str().unwrap(),
+                file["change"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(paths, [("greet.sh", "changed"), ("greet.yml", "changed")]);
     let words = place.done(&["diff", "-i", "greet"]);
     assert!(words.contains("    -echo one\n    +echo two\n"), "{words}");
 
-    place.done(&["modify", "-i", "greet", "-n", "hail", "-d", "Says it", "-s", "every hour"]);
+    place.done(&[
+        "modify",
+        "-i",
+        "greet",
+        "-n",
+        "hail",
+        "-d",
+        "Says it",
+        "-s",
+        "every hour",
+    ]);
     let modified = place.json(&["diff", "-i", "hail"]);
     let names: Vec<_> = modified["settings"]
         .as_array()
@@ -128,7 +146,12 @@ fn what_cannot_be_gone_back_to_is_refused() {
     let file = place.files("echo one\n", "");
     place.done(&["deploy", "-f", &file]);
     place.done(&["modify", "-i", "greet", "-n", "hail"]);
-    let write = |name: &str| place.write("other.yml", &format!("job: {{name: {name}, command: 'true', schedule: never}}\n"));
+    let write = |name: &str| {
+        place.write(
+            "other.yml",
+            &format!("job: {{name: {name}, command: 'true', schedule: never}}\n"),
+        )
+    };
     place.done(&["deploy", "-f", &write("greet")]);
     for (to, exit, code) in [
         ("9", 4, "job/no-such-version"),

@@ -106,7 +106,10 @@ fn a_chain_of_jobs_runs_in_order_and_each_run_names_the_one_before() {
     }
     let last = runs[2]["id"].as_str().unwrap();
     let words = place.done(&["runs", "--chain", last]);
-    assert!(words.contains(&format!("link {}", runs[1]["id"].as_str().unwrap())), "{words}");
+    assert!(
+        words.contains(&format!("link {}", runs[1]["id"].as_str().unwrap())),
+        "{words}"
+    );
 }
 
 #[test]
@@ -174,13 +177,19 @@ fn a_removed_job_says_which_links_went_with_it() {
     place.done(&["link", "-f", "a", "-t", "c"]);
     let removed = place.json(&["remove", "-i", "c"]);
     assert_eq!(removed["links"][0]["from_name"], "a");
-    assert_eq!(place.json(&["describe", "-i", "a"])["links"], serde_json::json!([]));
+    assert_eq!(
+        place.json(&["describe", "-i", "a"])["links"],
+        serde_json::json!([])
+    );
 }
 
 #[test]
 fn what_a_link_could_not_start_is_told_by_the_run_before() {
     let place = Place::with_jobs(&[("first", "true"), ("rests", "true")]);
-    place.deploy("busy", "command: sleep 600, schedule: never, concurrency: forbid");
+    place.deploy(
+        "busy",
+        "command: sleep 600, schedule: never, concurrency: forbid",
+    );
     place.done(&["pause", "-i", "rests"]);
     let busy = place.json(&["run", "-i", "busy"])["id"].clone();
     for to in ["rests", "busy"] {
@@ -196,7 +205,10 @@ fn what_a_link_could_not_start_is_told_by_the_run_before() {
         .collect();
     skipped.sort();
     let busy = busy.as_str().unwrap();
-    let expected = [format!("{busy} was still active"), "the job was paused".into()];
+    let expected = [
+        format!("{busy} was still active"),
+        "the job was paused".into(),
+    ];
     assert_eq!(skipped, expected);
     place.done(&["cancel", "-i", busy]);
 }

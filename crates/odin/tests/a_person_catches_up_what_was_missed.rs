@@ -61,7 +61,8 @@ fn what_a_pause_left_out_is_started_oldest_first_and_never_twice() {
     let answer = json(&server, &[&window[..], &["--limit", "2"]].concat());
     assert_eq!(answer["more"], true);
     let begun = states(&answer);
-    let due = |states: &[(String, String)]| states.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
+    let due =
+        |states: &[(String, String)]| states.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
     assert_eq!(due(&begun), due(&expected[..2]));
     assert_eq!(begun[0].1, "started");
     json(&server, &window);
@@ -82,7 +83,10 @@ fn what_a_pause_left_out_is_started_oldest_first_and_never_twice() {
     assert_eq!(caught_up, due(&expected), "each once, oldest first");
     // The run knows for which time it is.
     let log = done(&server, &["log", "-i", runs[0]["id"].as_str().unwrap()]);
-    assert!(log.ends_with(&format!("{}\n", expected.last().unwrap().0)), "{log}");
+    assert!(
+        log.ends_with(&format!("{}\n", expected.last().unwrap().0)),
+        "{log}"
+    );
     let refused = server.odin(["catch-up", "-i", "ticks", "--from", &to, "--to", &first]);
     assert_eq!(refused.status.code(), Some(2));
 }

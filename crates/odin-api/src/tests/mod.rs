@@ -7,4 +7,5 @@ mod changes;
 mod deployments;
 mod following;
 mod history;
+mod links;
 mod listeners;

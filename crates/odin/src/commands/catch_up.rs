@@ -120,7 +120,10 @@ fn text(answer: &CaughtUp) -> String {
         let _ = writeln!(text, "  {due}  {ledger:<10}  {state}");
     }
     if answer.more {
-        let _ = writeln!(text, "  More is left of the window: ask again for the rest.");
+        let _ = writeln!(
+            text,
+            "  More is left of the window: ask again for the rest."
+        );
     }
     text
 }
@@ -168,10 +171,12 @@ mod tests {
               2026-11-21 04:00:00 GMT  skipped     passed over: r0000000030000 caught it up
               2026-11-21 05:00:00 GMT  no outcome  passed over: it waits already
               More is left of the window: ask again for the rest.
-        "#]].assert_eq(&text(&answer));
+        "#]]
+        .assert_eq(&text(&answer));
         answer.occurrences.clear();
         expect![[r#"
             nightly (a37b187f5930): nothing to catch up; 3 due times ran by the schedule
-        "#]].assert_eq(&text(&answer));
+        "#]]
+        .assert_eq(&text(&answer));
     }
 }

@@ -73,8 +73,10 @@ async fn of_versions(client: &Client, id: &str, args: &DiffArgs) -> Result<Diffe
         None if to > 1 => to - 1,
         None => {
             let message = format!("there is no version of job {} before version {to}", job.id);
-            return Err(CliError::new(Exit::NotFound, "job/no-such-version", message)
-                .with_help("`odin versions` lists the versions of a job."));
+            return Err(
+                CliError::new(Exit::NotFound, "job/no-such-version", message)
+                    .with_help("`odin versions` lists the versions of a job."),
+            );
         }
     };
     let before = client.version(job.id, from).await?;
@@ -220,13 +222,15 @@ mod tests {
                 -echo 1
                 +echo \u{1b}2
               file old.bin: removed, 7 bytes
-        "#]].assert_eq(&text(&difference));
+        "#]]
+        .assert_eq(&text(&difference));
         difference.settings.clear();
         difference.files.clear();
         (difference.from, difference.to) = (None, None);
         expect![[r#"
             nightly (a37b187f5930): nothing → the file
               nothing differs
-        "#]].assert_eq(&text(&difference));
+        "#]]
+        .assert_eq(&text(&difference));
     }
 }

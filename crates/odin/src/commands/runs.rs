@@ -210,7 +210,8 @@ mod tests {
             -               f0aedde327f3  link r0000000030000  skipped   the job was paused  -
             r0000000040000  mail_report   link r0000000030000  finished  succeeded           1.3 s
             More runs follow than are shown.
-        "#]].assert_eq(&chain_table(&chain, None));
+        "#]]
+        .assert_eq(&chain_table(&chain, None));
     }
 
     #[test]

@@ -83,6 +83,7 @@ mod tests {
             VERSION  DEPLOYED                 BY   NAME     SCHEDULE            BUNDLE
             2        2026-11-21 09:00:00 UTC  ann  nightly  every hour          abababababab
             1        2026-11-21 09:00:00 UTC  ann  nightly  every day at 09:00  abababababab
-        "#]].assert_eq(&table(&versions, &TimeZone::UTC, None));
+        "#]]
+        .assert_eq(&table(&versions, &TimeZone::UTC, None));
     }
 }
