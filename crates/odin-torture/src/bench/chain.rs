@@ -27,13 +27,13 @@ pub(crate) async fn measure(arguments: &Arguments) -> Outcome<()> {
     link_all(server.data_dir()).await?;
     server.restart();
     for _ in 0..TIMES {
-        let started = server.json(["run", "-i", "job-0", "--wait", "--json"])?;
+        let started = server.json(["run", "-i", "job-0", "--wait"]);
         let first = started["id"]
             .as_str()
             .ok_or("a run without an id")?
             .to_owned();
         server.wait_for("the end of the chain", |server| {
-            let chain = server.json(["runs", "--chain", &first, "--json"]).ok()?;
+            let chain = server.json(["runs", "--chain", &first]);
             let runs = chain["runs"].as_array()?;
             let over = runs.iter().all(|run| run["state"] == "finished");
             (over && runs.len() == JOBS).then_some(())
