@@ -192,6 +192,7 @@ const OWNED: [Owned; 23] = [
         &["odin"],
         "libraries know nothing of terminals",
     ),
+    owned("similar", &["odin"], "one crate shows what differs"),
     owned("anstream", &["odin"], "libraries know nothing of terminals"),
     owned(
         "tracing-subscriber",

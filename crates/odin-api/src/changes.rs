@@ -1,5 +1,6 @@
 //! Changes of a deployed job: edit, pause, resume, remove.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -7,14 +8,14 @@ use axum::response::Response;
 use odin_model::command::{Modify, SetJobState};
 use odin_model::{Command, JobId, JobName, JobState, Principal, Reply, RunId};
 use odin_wire as wire;
-use odin_wire::{ModifyJob, Problem};
+use odin_wire::{ModifyJob, Problem, RemovedJob};
 
 use crate::api::Api;
 use crate::due::Zoned;
 use crate::extract::{Caller, IfMatch, JobInPath, JsonBody, RequestKey};
 use crate::failure::Failure;
 use crate::jobs::{Remarks, answer};
-use crate::seen;
+use crate::{links, seen};
 
 /// Changes name, description or schedule: a new version with the same files. `If-Match` with a revision changes
 /// only what the asker saw.
@@ -103,6 +104,9 @@ pub(crate) fn decided_of(reply: Reply) -> Vec<RunId> {
     match reply {
         Reply::Job { decided, .. } => decided,
         Reply::Done
+        | Reply::Removed { .. }
+        | Reply::Linked { .. }
+        | Reply::CatchingUp(_)
         | Reply::Run { .. }
         | Reply::NodeUp { .. }
         | Reply::Fired(_)
@@ -177,25 +181,38 @@ pub(crate) async fn resume(
     answer_changed(&api, &caller, id, reply.await?).await
 }
 
-/// Removes a job; its history stays. Decided runs that have not started are cancelled.
+/// Removes a job; its history stays. Decided runs that have not started are cancelled, and its links go; the answer
+/// names them.
 #[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "jobs", operation_id = "remove_job",
     params(("id" = String, Path, description = "the job's id"), ("If-Match" = Option<String>, Header, description = "the revision that the asker saw")),
-    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = RemovedJob), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn remove(
     State(api): State<Api>,
     Caller(caller): Caller,
     JobInPath(id): JobInPath,
     IfMatch(expected): IfMatch,
-) -> Result<StatusCode, Failure> {
-    seen::job_to_change(&api, &caller, id).await?;
-    api.propose_due(&caller, None, async || {
+) -> Result<Json<RemovedJob>, Failure> {
+    let job = seen::job_to_change(&api, &caller, id).await?;
+    let reply = api.propose_due(&caller, None, async || {
         Ok(Command::Remove {
             by: caller.clone(),
             job: id,
             expected,
             at: api.backend().clock().wall(),
         })
-    })
-    .await?;
-    Ok(StatusCode::NO_CONTENT)
+    });
+    let links = match reply.await? {
+        Reply::Removed { links } => links,
+        reply => {
+            return Err(Failure::internal(&format!(
+                "a removal was answered by {reply:?}"
+            )));
+        }
+    };
+    Ok(Json(RemovedJob {
+        id,
+        name: job.spec.name.to_string(),
+        state: wire::JobState::Removed,
+        links: links::named(&api, &caller, links).await?,
+    }))
 }

@@ -8,11 +8,9 @@ use axum::response::{IntoResponse, Response};
 use odin_model::job::Job;
 use odin_model::owner::Role;
 use odin_model::{JobName, Owner, Refusal, RunId, VersionNumber};
-use odin_store::{JobsAfter, JobsPage};
+use odin_store::{JobsAfter, JobsPage, StoreError};
 use odin_wire as wire;
-use odin_wire::{
-    BUNDLE_CONTENT_TYPE, JobList, JobVersion, JobVersionList, JobsQuery, Mistake, Problem,
-};
+use odin_wire::{BUNDLE_CONTENT_TYPE, JobList, JobVersionList, JobsQuery, Mistake, Problem};
 use serde::Deserialize;
 use tokio_util::io::ReaderStream;
 use utoipa::IntoParams;
@@ -21,7 +19,7 @@ use crate::api::Api;
 use crate::due::effective_zone;
 use crate::extract::{Caller, JobInPath, Params, limit};
 use crate::failure::Failure;
-use crate::{bundles, seen};
+use crate::{bundles, links, seen, versions};
 
 /// What a change of a job answers beside the job.
 #[derive(Debug, Default)]
@@ -39,15 +37,19 @@ pub(crate) async fn answer(
     job: Job,
     remarks: Remarks,
 ) -> Result<Response, Failure> {
-    let uid = job.owner.uid;
-    let gid = api
-        .blocking(move |backend| backend.user(uid).map(|user| user.gid))
-        .await?;
+    let (id, uid) = (job.id, job.owner.uid);
+    let (gid, links) = api
+        .blocking(move |backend| {
+            let gid = backend.user(uid).map(|user| user.gid);
+            let links = backend.reader().links_from(&[id])?;
+            Ok::<_, StoreError>((gid, links))
+        })
+        .await??;
     let body = wire::Job {
         timezone: effective_zone(&job.spec),
         decided: remarks.decided,
         warnings: remarks.warnings,
-        ..wire::Job::in_full(&job, gid)
+        ..wire::Job::in_full(&job, gid).with_successors(links::successors(&links, id))
     };
     let tag = HeaderValue::from_str(&format!("\"{}\"", job.revision)).expect("digits and quotes");
     Ok((status, [(header::ETAG, tag)], Json(body)).into_response())
@@ -86,10 +88,11 @@ pub(crate) async fn list(
             Some(owner) => Ok(reader.job_by_name(&owner, &name)?.into_iter().collect()),
             None => reader.jobs_named(&name, limit),
         });
-        return Ok(page(&JobsPage {
+        let jobs = JobsPage {
             jobs: jobs.await?,
             next: None,
-        }));
+        };
+        return page(&api, &jobs).await;
     }
     let after = match query.after {
         None => None,
@@ -104,19 +107,28 @@ pub(crate) async fn list(
     let jobs = api
         .read(move |reader| reader.jobs(owner.as_ref(), after.as_ref(), limit))
         .await?;
-    Ok(page(&jobs))
+    page(&api, &jobs).await
 }
 
-fn page(page: &JobsPage) -> Json<JobList> {
-    let jobs = page.jobs.iter().map(|job| wire::Job {
-        timezone: effective_zone(&job.spec),
-        ..wire::Job::new(job)
+async fn page(api: &Api, page: &JobsPage) -> Result<Json<JobList>, Failure> {
+    let ids: Vec<_> = page.jobs.iter().map(|job| job.id).collect();
+    let links = api.read(move |reader| reader.links_from(&ids)).await?;
+    // By the job that they begin at, in the order of the page.
+    let mut rest = links.as_slice();
+    let jobs = page.jobs.iter().map(|job| {
+        let of_job = rest.iter().take_while(|named| named.link.from == job.id);
+        let (links, later) = rest.split_at(of_job.count());
+        rest = later;
+        wire::Job {
+            timezone: effective_zone(&job.spec),
+            ..wire::Job::new(job).with_successors(links::successors(links, job.id))
+        }
     });
     let last = page.jobs.last().filter(|_| page.next.is_some());
-    Json(JobList {
+    Ok(Json(JobList {
         jobs: jobs.collect(),
         next: last.map(|job| job.id.to_string()),
-    })
+    }))
 }
 
 async fn owner_named(api: &Api, user: String) -> Result<Option<Owner>, Failure> {
@@ -172,16 +184,7 @@ pub(crate) async fn versions(
         .last()
         .filter(|_| found.len() == limit)
         .map(|last| last.number.to_string());
-    let versions = found.into_iter().map(|version| JobVersion {
-        version: version.number.0,
-        by: version.by.user,
-        at: version.deployed_at,
-        timezone: effective_zone(&version.spec),
-        name: version.spec.name.to_string(),
-        description: version.spec.description,
-        schedule: version.spec.schedule,
-        bundle: version.bundle.to_string(),
-    });
+    let versions = found.into_iter().map(versions::to_wire);
     Ok(Json(JobVersionList {
         versions: versions.collect(),
         next,

@@ -12,6 +12,7 @@
 mod api;
 mod backend;
 mod bundles;
+mod catch_up;
 mod changes;
 mod deploy;
 mod due;
@@ -22,6 +23,7 @@ mod feed;
 mod identity;
 mod jobs;
 mod ledger;
+mod links;
 mod listen;
 mod nodes;
 mod openapi;
@@ -35,6 +37,7 @@ mod seen;
 mod test_bed;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 pub use api::{Api, LEADER_WAIT};
 pub use backend::{

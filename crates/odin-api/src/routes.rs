@@ -13,8 +13,8 @@ use futures_util::FutureExt;
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
-    changes, deploy, events, identity, jobs, ledger, nodes, openapi, output, runs, schedules,
-    secrets,
+    catch_up, changes, deploy, events, identity, jobs, ledger, links, nodes, openapi, output, runs,
+    schedules, secrets, versions,
 };
 
 /// All paths, behind the layer that establishes who asks.
@@ -28,6 +28,9 @@ pub(crate) fn router(api: Api) -> Router {
                 .delete(changes::remove),
         )
         .route("/jobs/{id}/versions", get(jobs::versions))
+        .route("/jobs/{id}/versions/{version}", get(versions::get))
+        .route("/jobs/{id}/rollback", post(versions::roll_back))
+        .route("/jobs/{id}/catch-up", post(catch_up::catch_up))
         .route("/jobs/{id}/bundle", get(jobs::bundle))
         .route("/jobs/{id}/pause", post(changes::pause))
         .route("/jobs/{id}/resume", post(changes::resume))
@@ -35,8 +38,13 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/jobs/{id}/runs", get(runs::list_of_job))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::get))
+        .route("/runs/{id}/chain", get(runs::chain))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/output", get(output::get))
+        .route(
+            "/links",
+            get(links::list).post(links::make).delete(links::remove),
+        )
         .route("/events", get(events::follow))
         .route("/ledger", get(ledger::get))
         .route("/schedule/explain", get(schedules::explain))

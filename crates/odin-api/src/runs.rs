@@ -10,7 +10,7 @@ use odin_model::owner::Role;
 use odin_model::{Command, JobId, Principal, Reply, RunId, RunState};
 use odin_store::RunsOf;
 use odin_wire as wire;
-use odin_wire::{Problem, RunList, RunQuery, RunsQuery};
+use odin_wire::{Chain, Problem, RunList, RunQuery, RunsQuery};
 
 use crate::api::Api;
 use crate::extract::{Caller, JobInPath, Params, RequestKey, RunInPath, limit};
@@ -20,6 +20,8 @@ use crate::seen::{self, Names, SeenRun};
 
 /// The longest wait of `GET /runs/{id}?wait=`, in seconds.
 const WAIT_SECONDS_MAX: u32 = 60;
+/// How many runs of a chain are answered.
+const CHAIN_RUNS_MAX: usize = 1000;
 
 /// The runs that the asker may see, newest first. A page may hold fewer than asked for while there is a next one.
 #[utoipa::path(get, path = "/api/v1/runs", tag = "runs", operation_id = "list_runs", params(RunsQuery),
@@ -120,6 +122,32 @@ pub(crate) async fn changed(api: &Api, id: RunId, mut position: Position) {
             None => return,
         }
     }
+}
+
+/// The whole chain that a run belongs to: the run with which it began, and all that the ends of runs started after
+/// it, oldest first; at most 1000.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/chain", tag = "runs", operation_id = "get_chain",
+    params(("id" = String, Path, description = "the run's id")),
+    responses((status = 200, body = Chain), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn chain(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    RunInPath(id): RunInPath,
+) -> Result<Json<Chain>, Failure> {
+    seen::run(&api, &caller, id).await?;
+    let chain = api.read(move |reader| {
+        let found = reader.chain(id, CHAIN_RUNS_MAX + 1)?;
+        let mut names = Names::default();
+        let mut runs = Vec::with_capacity(found.len());
+        for run in found.iter().take(CHAIN_RUNS_MAX) {
+            runs.extend(names.wire_run(reader, &caller, run)?);
+        }
+        Ok(Chain {
+            runs,
+            more: found.len() > CHAIN_RUNS_MAX,
+        })
+    });
+    Ok(Json(chain.await?))
 }
 
 /// Starts a run now, whatever the schedule says.

@@ -109,6 +109,13 @@ impl Call {
         Self::new(Method::GET, path)
     }
 
+    /// The same call with a JSON body.
+    pub(crate) fn with_json(mut self, body: &impl serde::Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("what is sent is plain data");
+        self.body = Some((body.into(), "application/json"));
+        self
+    }
+
     /// A creation or an action: counts once.
     pub(crate) fn post(path: String, key: IdempotencyKey) -> Self {
         Self {

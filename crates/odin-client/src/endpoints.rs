@@ -7,10 +7,11 @@ use hyper::Method;
 use jiff::Timestamp;
 use odin_model::{JobId, RunId, SecretName, SecretValue};
 use odin_wire::{
-    API_PREFIX, BUNDLE_CONTENT_TYPE, DeployQuery, Health, Job, JobList, JobVersionList, JobsQuery,
-    LIMIT_MAX, LedgerEntry, LedgerList, LedgerQuery, ModifyJob, NodeList, OutputList, OutputQuery,
-    Run, RunList, RunQuery, RunsQuery, SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery,
-    SecretsQuery, TakeSecretQuery,
+    API_PREFIX, BUNDLE_CONTENT_TYPE, CatchUpJob, CaughtUp, Chain, DeployQuery, Health, Job,
+    JobList, JobVersion, JobVersionList, JobsQuery, LIMIT_MAX, LedgerEntry, LedgerList,
+    LedgerQuery, Link, LinkList, LinkQuery, LinksQuery, MakeLink, ModifyJob, NodeList, OutputList,
+    OutputQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunsQuery, SECRET_CONTENT_TYPE,
+    Secret, SecretList, SecretOwnerQuery, SecretsQuery, TakeSecretQuery,
 };
 
 use crate::client::{ANSWER_TIME_MAX, Call, Client, IdempotencyKey};
@@ -96,19 +97,67 @@ impl Client {
         change: &ModifyJob,
         revision: Option<u64>,
     ) -> Result<Job, ClientError> {
-        let body = serde_json::to_vec(change).expect("a change is plain data");
-        let mut call = Call::new(Method::PATCH, path(&format!("/jobs/{id}")));
-        call.body = Some((body.into(), "application/json"));
+        let call = Call::new(Method::PATCH, path(&format!("/jobs/{id}")));
+        let mut call = call.with_json(change);
         call.if_match = revision;
         self.json(&call).await
     }
 
-    /// Removes a job.
+    /// Removes a job. `None`: it is gone, and the reply that said what went with it was lost.
     ///
     /// A job that is already gone is an error, unless the reply to an earlier attempt may have been lost.
-    pub async fn remove(&self, id: JobId) -> Result<(), ClientError> {
+    pub async fn remove(&self, id: JobId) -> Result<Option<RemovedJob>, ClientError> {
         let call = Call::new(Method::DELETE, path(&format!("/jobs/{id}")));
+        match self.json(&call).await {
+            Ok(removed) => Ok(Some(removed)),
+            Err(ClientError::GoneAfterLostReply) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One page of links.
+    pub async fn links(&self, query: &LinksQuery) -> Result<LinkList, ClientError> {
+        self.json(&Call::get(with_query(&path("/links"), query)))
+            .await
+    }
+
+    /// Links two jobs.
+    pub async fn link(&self, link: &MakeLink, key: IdempotencyKey) -> Result<Link, ClientError> {
+        self.json(&Call::post(path("/links"), key).with_json(link))
+            .await
+    }
+
+    /// Takes a link away.
+    ///
+    /// One that is already gone is an error, unless the reply to an earlier attempt may have been lost.
+    pub async fn unlink(&self, query: &LinkQuery) -> Result<(), ClientError> {
+        let call = Call::new(Method::DELETE, with_query(&path("/links"), query));
         self.delete(&call).await
+    }
+
+    /// The chain that a run belongs to.
+    pub async fn chain(&self, run: RunId) -> Result<Chain, ClientError> {
+        self.json(&Call::get(path(&format!("/runs/{run}/chain"))))
+            .await
+    }
+
+    /// Starts runs for due times of a job that had none, or shows which.
+    pub async fn catch_up(
+        &self,
+        id: JobId,
+        window: &CatchUpJob,
+        key: IdempotencyKey,
+    ) -> Result<CaughtUp, ClientError> {
+        let call = Call::post(path(&format!("/jobs/{id}/catch-up")), key);
+        self.json(&call.with_json(window)).await
+    }
+
+    /// Makes a new version of a job that equals an earlier one, if the job is at `revision`.
+    pub async fn roll_back(&self, id: JobId, to: u32, revision: u64) -> Result<Job, ClientError> {
+        let call = Call::new(Method::POST, path(&format!("/jobs/{id}/rollback")));
+        let mut call = call.with_json(&RollBack { to });
+        call.if_match = Some(revision);
+        self.json(&call).await
     }
 
     /// Stops a job's schedule from counting.
@@ -129,9 +178,17 @@ impl Client {
             .await
     }
 
-    /// A job's versions, newest first.
-    pub async fn versions(&self, id: JobId) -> Result<JobVersionList, ClientError> {
-        self.json(&Call::get(path(&format!("/jobs/{id}/versions"))))
+    /// Up to `limit` of a job's versions, newest first.
+    pub async fn versions(&self, id: JobId, limit: u32) -> Result<JobVersionList, ClientError> {
+        self.json(&Call::get(path(&format!(
+            "/jobs/{id}/versions?limit={limit}"
+        ))))
+        .await
+    }
+
+    /// A version of a job in full.
+    pub async fn version(&self, id: JobId, number: u32) -> Result<JobVersion, ClientError> {
+        self.json(&Call::get(path(&format!("/jobs/{id}/versions/{number}"))))
             .await
     }
 
@@ -142,6 +199,12 @@ impl Client {
             BUNDLE_BYTES_MAX,
         )
         .await
+    }
+
+    /// The bundle of one of a job's versions, packed.
+    pub async fn bundle_of(&self, id: JobId, version: u32) -> Result<Bytes, ClientError> {
+        let path = path(&format!("/jobs/{id}/bundle?version={version}"));
+        self.bytes(&Call::get(path), BUNDLE_BYTES_MAX).await
     }
 
     /// A job's runs, newest first.

@@ -29,7 +29,7 @@ const TRY_AGAIN_AFTER: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 50_000_000,
 };
-const TRIES: usize = 100;
+pub(crate) const TRIES: usize = 100;
 
 /// What comes from the executor.
 #[derive(Debug)]
@@ -68,6 +68,14 @@ pub enum ClientError {
     /// It did not speak the protocol.
     #[error("the executor's answer makes no sense: {0}")]
     Frame(#[from] FrameError),
+    /// As many executors of other versions as a data directory can have are still busy.
+    #[error(
+        "{count} executors of other versions are still busy: one more can be started when one of them has ended its runs"
+    )]
+    TooMany {
+        /// How many.
+        count: u32,
+    },
     /// The executor's program could not be started.
     #[error("cannot start the executor {program}: {error}; {log} may say more", program = .program.display(), log = .log.display())]
     NotStarted {
@@ -89,6 +97,7 @@ impl ClientError {
             Self::Incompatible { .. } => "executor/incompatible",
             Self::NoAnswer(_) => "executor/no-answer",
             Self::Frame(_) => "executor/frame",
+            Self::TooMany { .. } => "executor/too-many",
             Self::NotStarted { .. } => "executor/not-started",
         }
     }
@@ -99,8 +108,21 @@ impl ClientError {
 pub struct ExecutorProgram {
     /// The program, absolute.
     pub path: PathBuf,
-    /// Its arguments, which lead it to [`run`](crate::run) with this data directory.
+    /// Its arguments, which lead it to [`run`](crate::run) with this data directory. For a generation other than the
+    /// first, `--generation N` is added.
     pub args: Vec<OsString>,
+}
+
+impl ExecutorProgram {
+    /// The program for a generation other than the first, which it is told by one more argument.
+    pub(crate) fn of_generation(&self, generation: u32) -> Self {
+        let mut program = self.clone();
+        if generation > 1 {
+            let more = ["--generation".into(), generation.to_string().into()];
+            program.args.extend(more);
+        }
+        program
+    }
 }
 
 /// A connection to an executor that said welcome. A newer connection of anybody takes its place.
@@ -122,13 +144,21 @@ impl Client {
         dir: &DataDir,
         take: impl FnMut(FromExecutor) + Send + 'static,
     ) -> Result<Self, ClientError> {
+        Self::connect_in(PROTOCOL, dir, take)
+    }
+
+    /// Connects in another protocol, to say only what reads the same in all of them.
+    pub(crate) fn connect_in(
+        protocol: u16,
+        dir: &DataDir,
+        take: impl FnMut(FromExecutor) + Send + 'static,
+    ) -> Result<Self, ClientError> {
         let path = dir.control_socket();
         let socket =
             socket::connect(&path).map_err(|error| ClientError::NotRunning { path, error })?;
         let socket = Arc::new(socket);
         let mut received = FrameBuffer::default();
-        send_all(&socket, &[Request::Hello { protocol: PROTOCOL }])
-            .map_err(ClientError::NoAnswer)?;
+        send_all(&socket, &[Request::Hello { protocol }]).map_err(ClientError::NoAnswer)?;
         let welcome = match await_report(&socket, &mut received)? {
             Report::Welcome(welcome) => welcome,
             Report::Incompatible { protocol } => {
@@ -293,7 +323,7 @@ fn read_until_closed(
 }
 
 /// Whether the connection was made to an executor that was about to be gone.
-fn is_going(error: &io::Error) -> bool {
+pub(crate) fn is_going(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
@@ -351,7 +381,7 @@ fn start(program: &ExecutorProgram, dir: &DataDir) -> Result<Started, ClientErro
     Err(failed(io::Error::other(format!("it ended with {status}"))))
 }
 
-fn pause() {
+pub(crate) fn pause() {
     // Another executor is about to listen or to be gone, and nothing tells when.
     let _ = rustix::event::poll(&mut [], Some(&TRY_AGAIN_AFTER));
 }

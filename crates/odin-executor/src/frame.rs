@@ -1,6 +1,8 @@
-//! Length-delimited frames: four bytes of little-endian length, then a value as [`odin_model::codec`] writes it.
+//! Length-delimited frames: four bytes of little-endian length, one that says how the body is written, and the body in
+//! postcard. That one never changed: an executor of another version must be able to read a hello, and the version of
+//! what is said is [`PROTOCOL`](crate::protocol::PROTOCOL).
 
-use odin_model::codec::{self, DecodeError};
+use odin_model::codec::DecodeError;
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -8,6 +10,8 @@ use zeroize::{Zeroize, Zeroizing};
 pub const FRAME_BYTES_MAX: usize = 4 << 20;
 
 const HEADER: usize = 4;
+/// The first byte of a body.
+const POSTCARD: u8 = 2;
 
 /// Why bytes are not frames.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +32,9 @@ pub enum FrameError {
 /// # Errors
 /// When the value is longer than [`FRAME_BYTES_MAX`]; `out` is unchanged then.
 pub fn append<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<(), FrameError> {
-    let body = Zeroizing::new(codec::encode(value));
+    let mut body = Zeroizing::new(Vec::new());
+    *body = postcard::to_extend(value, vec![POSTCARD])
+        .expect("messages are plain data, which postcard always writes");
     let length = u32::try_from(body.len())
         .ok()
         .filter(|_| body.len() <= FRAME_BYTES_MAX);
@@ -72,7 +78,12 @@ impl FrameBuffer {
         let Some(body) = rest.get(..length) else {
             return Ok(None);
         };
-        let value = codec::decode(body)?;
+        let value = match body.split_first() {
+            Some((&POSTCARD, body)) => postcard::from_bytes(body)
+                .map_err(|error| DecodeError::Damaged(error.to_string()))?,
+            Some((&found, _)) => return Err(DecodeError::Newer { found }.into()),
+            None => return Err(DecodeError::Empty.into()),
+        };
         // A launch may have had secrets in it.
         self.bytes[self.taken..self.taken + HEADER + length].zeroize();
         self.taken += HEADER + length;

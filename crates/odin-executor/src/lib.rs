@@ -10,6 +10,7 @@
 pub mod client;
 pub mod data_dir;
 mod executor;
+mod fleet;
 pub mod frame;
 mod journal;
 pub mod limits;
@@ -25,4 +26,5 @@ mod values;
 pub use client::{Client, ClientError, ExecutorProgram, FromExecutor};
 pub use data_dir::DataDir;
 pub use executor::{ExecutorError, ExecutorOptions, ExitReason, run};
+pub use fleet::{Fleet, GENERATIONS_MAX, Member};
 pub use process::program_missing;

@@ -1,9 +1,12 @@
 //! What the server and the executor say to each other on the control socket.
 //!
 //! Messages are [`frame`](crate::frame)s of postcard behind a version byte. A server opens with
-//! [`Request::Hello`]; an executor of another [`PROTOCOL`] answers [`Report::Incompatible`] and closes, so that a
-//! newer server can leave it alone until its last process has ended. Enum variants are written by position: add new
-//! ones at the end.
+//! [`Request::Hello`]; an executor of another [`PROTOCOL`] answers [`Report::Incompatible`] and closes. The server then
+//! says hello in the executor's protocol, and tells it to go when its last process has ended.
+//!
+//! So some messages must read the same in every protocol: `Hello`, `Lease`, `Cancel`, `Ack`, `Peek`, `List` and `Drain`;
+//! `Welcome`, `Incompatible`, `Events`, `Refused`, `Output`, `Attempts` and `Draining`. A test holds their bytes. The
+//! others may change, with the number. Enum variants are written by position: add new ones at the end.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,8 +20,11 @@ use odin_model::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The version of the messages. Both sides must have the same.
-pub const PROTOCOL: u16 = 1;
+/// The version of the messages. Launches are taken from a server of the same one only.
+pub const PROTOCOL: u16 = 2;
+
+/// The version of the program that this is. An executor of another one is replaced, in its own time.
+pub const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 /// One process of one run: what journals, sockets and files name it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,8 +81,8 @@ pub enum Request {
     },
     /// All attempts that are armed, running, or over and not acknowledged. Answered by [`Report::Attempts`].
     List,
-    /// Take no new launches, and exit when the last attempt is over and acknowledged. Answered by
-    /// [`Report::Draining`].
+    /// Take no new launches, forget those that are not recorded as starting, and exit when the last attempt is over
+    /// and acknowledged. Answered by [`Report::Draining`].
     Drain,
 }
 
@@ -240,6 +246,10 @@ pub struct Welcome {
     pub protocol: u16,
     /// Whether it can record, and so start, processes.
     pub journal: JournalHealth,
+    /// Its [`BUILD`].
+    pub build: String,
+    /// Whether it was told to drain, and takes no launches.
+    pub is_draining: bool,
 }
 
 /// Whether the executor can record, and so start, processes.

@@ -10,12 +10,15 @@ use crate::attempt::AttemptEvent;
 use crate::calendar::{Recompute, SetCalendar};
 use crate::id::{BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber};
 use crate::job::{JobName, JobSpec, JobState, Visibility};
+use crate::link::{CHAIN_JOBS_MAX, CONNECTED_JOBS_MAX, LINKS_PER_JOB_MAX, Link, LinkOn};
 use crate::node::NodeFacts;
 use crate::owner::{Principal, Role};
 use crate::secret::{SecretChange, SecretRefusal};
 
 /// The largest command that is proposed.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
+/// How many due times one [`CatchUp`] names.
+pub const CATCH_UP_MAX: usize = 1000;
 /// How many occurrences one [`FireItem`] may list one by one.
 pub const LISTED_MAX: usize = 2 * 1000;
 
@@ -132,6 +135,31 @@ pub enum Command {
     },
     /// Next due times, after a calendar or the zone rules changed.
     Recompute(Recompute),
+    /// The end of one job's runs is to start another job.
+    Link {
+        /// Who asks.
+        by: Principal,
+        /// The job whose runs' end counts.
+        from: JobId,
+        /// The job that it starts.
+        to: JobId,
+        /// At which end.
+        on: LinkOn,
+        /// The leader's wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+    },
+    /// A link goes.
+    Unlink {
+        /// Who asks.
+        by: Principal,
+        /// The job whose runs' end counts.
+        from: JobId,
+        /// The job that it starts.
+        to: JobId,
+    },
+    /// A person wants runs for due times that had none.
+    CatchUp(CatchUp),
     /// A secret is set, removed or shared. Its value is sealed before it gets here.
     Secret(Box<SecretChange>),
 }
@@ -193,6 +221,22 @@ pub struct Modify {
     pub schedule: Option<(String, DueAfter)>,
     /// The revision that the asker saw; another one is a conflict. `None`: whatever it is.
     pub expected: Option<Revision>,
+    /// The leader's wall clock.
+    #[serde(with = "crate::instant")]
+    pub at: Timestamp,
+}
+
+/// Runs for due times that had none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatchUp {
+    /// Who asks.
+    pub by: Principal,
+    /// Which job.
+    pub job: JobId,
+    /// The due times, ascending, at most [`CATCH_UP_MAX`]. One that has a run, or that was asked for before, is
+    /// passed over.
+    #[serde(with = "crate::instant::list")]
+    pub due: Vec<Timestamp>,
     /// The leader's wall clock.
     #[serde(with = "crate::instant")]
     pub at: Timestamp,
@@ -292,6 +336,47 @@ pub enum Reply {
     Fired(Vec<FireAnswer>),
     /// Nothing changed.
     Refused(Refusal),
+    /// A job is gone, and its links with it.
+    Removed {
+        /// Those that led to it or from it.
+        links: Vec<Link>,
+    },
+    /// Two jobs are linked.
+    Linked {
+        /// Whether they were not before; else the link counts at another end now.
+        created: bool,
+    },
+    /// What became of each due time of a [`CatchUp`], in order.
+    CatchingUp(Vec<CaughtUpDue>),
+}
+
+/// A due time of a [`CatchUp`] with what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaughtUpDue {
+    /// The due time.
+    #[serde(with = "crate::instant")]
+    pub due: Timestamp,
+    /// What became of it.
+    pub answer: CatchUpAnswer,
+}
+
+/// What became of a due time of a [`CatchUp`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CatchUpAnswer {
+    /// A run was made.
+    Started {
+        /// Which.
+        run: RunId,
+    },
+    /// A run will be made once others of the job are over.
+    Waiting,
+    /// It has this run already, by the schedule or by an earlier request.
+    HasRun {
+        /// Which.
+        run: RunId,
+    },
+    /// An earlier request waits already.
+    AskedBefore,
 }
 
 /// What became of a [`FireItem`].
@@ -404,6 +489,60 @@ pub enum Refusal {
         /// How many there are.
         count: u64,
     },
+    /// A link would lead from a job to itself.
+    #[error("job `{0}` cannot be linked to itself")]
+    LinkToItself(JobName),
+    /// A link would close a cycle.
+    #[error("the link would close a cycle: {}", shown_cycle(path))]
+    LinkCycle {
+        /// The jobs' names in order, from the link's beginning to its beginning again.
+        path: Vec<JobName>,
+    },
+    /// The jobs are linked, and at the same end.
+    #[error("job {from} is linked to job {to} on {} already", on.word())]
+    AlreadyLinked {
+        /// From which job.
+        from: JobId,
+        /// To which.
+        to: JobId,
+        /// At which end.
+        on: LinkOn,
+    },
+    /// The jobs belong to different users: one could start the other's program.
+    #[error("job {from} belongs to {from_owner} and job {to} to {to_owner}")]
+    LinkOfTwoOwners {
+        /// From which job.
+        from: JobId,
+        /// Whose it is.
+        from_owner: String,
+        /// To which.
+        to: JobId,
+        /// Whose it is.
+        to_owner: String,
+    },
+    /// The job starts as many others as it may.
+    #[error("job {0} is linked to {max} jobs, and no job may be linked to more", max = LINKS_PER_JOB_MAX)]
+    TooManyLinks(JobId),
+    /// The chain of jobs would be too long.
+    #[error("{jobs} jobs would follow one another; at most {max} may", max = CHAIN_JOBS_MAX)]
+    ChainTooLong {
+        /// How many.
+        jobs: u32,
+    },
+    /// Too many jobs would hang together.
+    #[error("more than {max} jobs would hang together on one side of the link", max = CONNECTED_JOBS_MAX)]
+    TooManyConnected,
+    /// The jobs are not linked.
+    #[error("job {from} is not linked to job {to}")]
+    NoSuchLink {
+        /// From which job.
+        from: JobId,
+        /// To which.
+        to: JobId,
+    },
+    /// A [`CatchUp`] of more due times than it may name, or not in order.
+    #[error("a catch-up takes 1 to {max} due times in order", max = CATCH_UP_MAX)]
+    BadCatchUp,
     /// A secret cannot be changed so, or not be used by the job.
     #[error(transparent)]
     Secret(SecretRefusal),
@@ -437,7 +576,31 @@ impl Refusal {
             Self::NoSuchCalendar(_) => "calendar/not-found",
             Self::CalendarNotPermitted { .. } => "calendar/not-permitted",
             Self::TooManyCalendars { .. } => "calendar/too-many",
+            Self::LinkToItself(_) => "link/to-itself",
+            Self::LinkCycle { .. } => "link/cycle",
+            Self::AlreadyLinked { .. } => "link/exists",
+            Self::LinkOfTwoOwners { .. } => "link/two-owners",
+            Self::TooManyLinks(_) => "link/too-many",
+            Self::ChainTooLong { .. } => "link/chain-too-long",
+            Self::TooManyConnected => "link/too-many-connected",
+            Self::NoSuchLink { .. } => "link/not-found",
+            Self::BadCatchUp => "catch-up/bad-times",
             Self::Secret(refusal) => refusal.code(),
         }
     }
+}
+
+/// The names of a cycle; of a long one, its beginning and its end.
+fn shown_cycle(path: &[JobName]) -> String {
+    const SHOWN_MAX: usize = 12;
+    let names = |part: &[JobName]| {
+        let names: Vec<_> = part.iter().map(JobName::as_str).collect();
+        names.join(" → ")
+    };
+    if path.len() <= SHOWN_MAX {
+        return names(path);
+    }
+    let (head, tail) = (&path[..SHOWN_MAX / 2], &path[path.len() - SHOWN_MAX / 2..]);
+    let between = path.len() - SHOWN_MAX;
+    format!("{} → ({between} more) → {}", names(head), names(tail))
 }

@@ -22,6 +22,7 @@ pub mod instant;
 pub mod job;
 pub mod ledger;
 pub mod limits;
+pub mod link;
 pub mod missed;
 pub mod node;
 pub mod on_cancel;
@@ -41,6 +42,7 @@ pub use id::{AttemptNumber, BundleHash, Epoch, JobId, NodeId, Revision, RunId, V
 pub use job::{JobName, JobSpec, JobState, Program};
 pub use ledger::{LedgerOutcome, LedgerRow};
 pub use limits::Limits;
+pub use link::{Link, LinkOn};
 pub use missed::Missed;
 pub use on_cancel::{HookCommand, OnCancel};
 pub use owner::{Owner, Principal};

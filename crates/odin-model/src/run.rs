@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AttemptNumber, Epoch, JobId, NodeId, RunId, VersionNumber};
+use crate::link::Successor;
 use crate::output::OutputSummary;
 use crate::usage::Usage;
 
@@ -83,6 +84,18 @@ pub enum Cause {
         /// The person's user name.
         by: String,
     },
+    /// The end of another job's run started it.
+    Link {
+        /// That run.
+        run: RunId,
+        /// The run with which its chain began.
+        root: RunId,
+    },
+    /// A person asked for a due time that had no run.
+    CatchUp {
+        /// The person's user name.
+        by: String,
+    },
 }
 
 impl Cause {
@@ -92,6 +105,8 @@ impl Cause {
         match self {
             Self::Schedule => "schedule",
             Self::Manual { .. } => "manual",
+            Self::Link { .. } => "link",
+            Self::CatchUp { .. } => "catch_up",
         }
     }
 }
@@ -363,6 +378,10 @@ pub struct Run {
     pub version: VersionNumber,
     /// Why it exists.
     pub cause: Cause,
+    /// Why the first run of its chain exists; `None` for runs that no link started.
+    pub root_cause: Option<Cause>,
+    /// What its end did by links. Read with one run; empty in lists.
+    pub successors: Vec<Successor>,
     /// The occurrence it answers; `None` for runs without one.
     pub due_at: Option<Timestamp>,
     /// Where it stands.

@@ -148,6 +148,8 @@ fn is_new_work(command: &Command) -> bool {
         Command::Deploy(_)
         | Command::Modify(_)
         | Command::RunNow { .. }
+        | Command::CatchUp(_)
+        | Command::Link { .. }
         | Command::SetCalendar(_) => true,
         Command::Secret(change) => matches!(**change, SecretChange::Set { .. }),
         Command::Keyed { command, .. } => is_new_work(command),
@@ -161,7 +163,8 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Report { .. }
         | Command::Set { .. }
         | Command::RemoveCalendar { .. }
-        | Command::Recompute(_) => false,
+        | Command::Recompute(_)
+        | Command::Unlink { .. } => false,
     }
 }
 

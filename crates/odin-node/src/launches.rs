@@ -165,3 +165,32 @@ pub(crate) fn interpreter(language: &str) -> &str {
         language
     }
 }
+
+/// A request to start something, for tests of where requests go.
+#[cfg(test)]
+pub(crate) fn arm_of(key: AttemptKey) -> odin_executor::protocol::Request {
+    let name = odin_model::JobName::parse("a job").unwrap();
+    let program = Program::Shell("true".to_owned());
+    let spec = JobSpec::new(name, program, "never", "UTC");
+    let job = PinnedJob {
+        owner: Owner {
+            user: "ann".to_owned(),
+            uid: 1000,
+        },
+        spec,
+        bundle: BundleHash([0; 32]),
+    };
+    let pinned = Pinned {
+        key,
+        job: JobId::from_bits(1),
+        version: VersionNumber::FIRST,
+        due_at: None,
+    };
+    let now = Reading {
+        wall: Timestamp::UNIX_EPOCH,
+        boottime: odin_model::Boottime(std::time::Duration::ZERO),
+    };
+    let launches = Launches::new("node-1".to_owned(), PathBuf::new());
+    let launch = launches.launch(&pinned, &job, Vec::new(), now, SignedDuration::ZERO);
+    odin_executor::protocol::Request::Arm(Box::new(launch))
+}

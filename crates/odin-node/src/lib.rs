@@ -18,6 +18,7 @@ pub mod clock;
 pub mod data_dir;
 mod engine;
 mod error;
+mod executor_book;
 pub mod executor_link;
 mod executor_process;
 pub mod heaps;

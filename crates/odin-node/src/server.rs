@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use odin_api::{Api, Listener};
 use odin_cluster::{Transport, TransportError};
-use odin_executor::{DataDir as ExecutorDir, ExecutorProgram};
+use odin_executor::ExecutorProgram;
 use odin_model::node::NodeFacts;
 use odin_model::{NodeId, Owner};
 use odin_store::{Checkpointer, Store, StoreError};
@@ -140,10 +140,9 @@ impl Server {
         let (link, end) = line();
         let mut executor = JoinSet::new();
         let program = executor_program(&options.program, data_dir.root());
-        let executor_dir = ExecutorDir::new(data_dir.root().to_owned());
         executor.spawn(executor_process::connect(
             program,
-            executor_dir,
+            data_dir.root().to_owned(),
             end,
             stop.clone(),
         ));

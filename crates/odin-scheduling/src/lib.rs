@@ -4,7 +4,8 @@
 //! | --- | --- | --- |
 //! | [`plan`] | which occurrences the leader proposes, with their ranges | the leader's loop |
 //! | [`judge`] | what becomes of proposed occurrences | apply, on every replica |
-//! | [`placement`] | where a run goes | the leader's loop |
+//! | [`linkage`] | whether a link between jobs is made | apply, on every replica |
+//! | [`placement`] | where a run goes | the leader's loop; apply, for successors |
 //! | [`clock_jump`] | when the leader's wall clock is not to be trusted | the leader's loop |
 //!
 //! Nothing here reads a clock, draws a random number, does I/O or keeps state; `clippy.toml` beside this crate
@@ -14,5 +15,6 @@
 
 pub mod clock_jump;
 pub mod judge;
+pub mod linkage;
 pub mod placement;
 pub mod plan;

@@ -10,8 +10,13 @@ use odin_model::{JobId, NodeId};
 #[must_use]
 pub fn choose(job: JobId, nodes: &[Node]) -> Option<NodeId> {
     let up = nodes.iter().filter(|node| node.state == NodeState::Up);
-    up.map(|node| node.id)
-        .max_by_key(|&node| (weight(job, node), node))
+    choose_of(job, up.map(|node| node.id))
+}
+
+/// The same among nodes that are known to be up.
+#[must_use]
+pub fn choose_of(job: JobId, up: impl IntoIterator<Item = NodeId>) -> Option<NodeId> {
+    up.into_iter().max_by_key(|&node| (weight(job, node), node))
 }
 
 /// A well-mixed number of both ids: the finaliser of SplitMix64.

@@ -194,6 +194,8 @@ impl SimulatedExecutor {
             boot_id: format!("boot-{}", self.node),
             protocol: odin_executor::protocol::PROTOCOL,
             journal: JournalHealth::Writable,
+            build: odin_executor::protocol::BUILD.to_owned(),
+            is_draining: false,
         };
         let mut sent = 0;
         if end.reports.send(Report::Welcome(welcome)).await.is_err() {

@@ -6,12 +6,14 @@
 mod assign;
 mod calendar;
 mod cancel;
+mod catch_up;
 mod deploy;
 mod fire;
 mod job;
 mod job_state;
 mod keyed;
 mod ledger;
+mod link;
 mod modify;
 mod node;
 mod report;
@@ -19,6 +21,7 @@ mod run;
 mod run_now;
 mod secret;
 mod setting;
+mod successors;
 
 use std::collections::BTreeMap;
 
@@ -147,6 +150,15 @@ impl<'a> Batch<'a> {
             Command::SetCalendar(set) => calendar::set(self, set),
             Command::RemoveCalendar { by, name } => calendar::remove(self, by, name),
             Command::Recompute(sweep) => calendar::recompute(self, sweep),
+            Command::Link {
+                by,
+                from,
+                to,
+                on,
+                at,
+            } => link::link(self, by, (*from, *to), *on, *at),
+            Command::Unlink { by, from, to } => link::unlink(self, by, *from, *to),
+            Command::CatchUp(asked) => catch_up::apply(self, asked),
         }
     }
 

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use odin_model::instant::{from_micros, to_micros};
 use odin_model::job::Visibility;
 use odin_model::ledger::LedgerReason;
+use odin_model::link::SuccessorFate;
 use odin_model::node::NodeState;
 use odin_model::run::{Cause, Outcome, RunState};
 use odin_model::{
-    AttemptNumber, Concurrency, Epoch, JobId, JobState, LedgerOutcome, Missed, NodeId, Revision,
-    RunId, VersionNumber,
+    AttemptNumber, Concurrency, Epoch, JobId, JobState, LedgerOutcome, Link, LinkOn, Missed,
+    NodeId, Revision, RunId, VersionNumber,
 };
+use rusqlite::Row;
 
 use crate::{CancelWhen, StoreError};
 
@@ -233,19 +235,91 @@ pub(crate) fn to_run_state(
     }
 }
 
-/// The number of a cause, with the person.
-pub(crate) fn cause(cause: &Cause) -> (i64, Option<&str>) {
-    match cause {
-        Cause::Schedule => (0, None),
-        Cause::Manual { by } => (1, Some(by)),
+/// A cause in its columns.
+pub(crate) struct CauseColumns<'c> {
+    pub(crate) number: i64,
+    /// The person.
+    pub(crate) by: Option<&'c str>,
+    /// The run before it.
+    pub(crate) run: Option<i64>,
+    /// The run with which its chain began.
+    pub(crate) root: Option<i64>,
+}
+
+pub(crate) fn cause(cause: &Cause) -> CauseColumns<'_> {
+    let (number, by, run, root) = match cause {
+        Cause::Schedule => (0, None, None, None),
+        Cause::Manual { by } => (1, Some(by.as_str()), None, None),
+        Cause::Link { run, root } => (2, None, Some(run_id(*run)), Some(run_id(*root))),
+        Cause::CatchUp { by } => (3, Some(by.as_str()), None, None),
+    };
+    CauseColumns {
+        number,
+        by,
+        run,
+        root,
     }
 }
 
-pub(crate) fn to_cause(number: i64, by: Option<String>) -> Result<Cause, StoreError> {
-    match (number, by) {
-        (0, None) => Ok(Cause::Schedule),
-        (1, Some(by)) => Ok(Cause::Manual { by }),
+pub(crate) fn to_cause(
+    number: i64,
+    by: Option<String>,
+    run: Option<i64>,
+    root: Option<i64>,
+) -> Result<Cause, StoreError> {
+    match (number, by, run, root) {
+        (0, None, None, None) => Ok(Cause::Schedule),
+        (1, Some(by), None, None) => Ok(Cause::Manual { by }),
+        (2, None, Some(run), Some(root)) => Ok(Cause::Link {
+            run: to_run_id(run),
+            root: to_run_id(root),
+        }),
+        (3, Some(by), None, None) => Ok(Cause::CatchUp { by }),
         _ => Err(StoreError::damaged("a run's cause")),
+    }
+}
+
+pub(crate) fn link_on(on: LinkOn) -> i64 {
+    match on {
+        LinkOn::Success => 0,
+        LinkOn::Failure => 1,
+        LinkOn::Always => 2,
+    }
+}
+
+pub(crate) fn to_link_on(number: i64) -> Result<LinkOn, StoreError> {
+    LinkOn::ALL
+        .into_iter()
+        .find(|&on| link_on(on) == number)
+        .ok_or_else(|| StoreError::damaged("the end at which a link counts"))
+}
+
+/// A link of its columns: from, to, end, instant, user.
+pub(crate) fn to_link(row: &Row<'_>) -> Result<Link, StoreError> {
+    Ok(Link {
+        from: to_job_id(row.get(0)?),
+        to: to_job_id(row.get(1)?),
+        on: to_link_on(row.get(2)?)?,
+        at: to_at(row.get(3)?),
+        by: row.get(4)?,
+    })
+}
+
+/// The number of a successor's fate, with the run that it names.
+pub(crate) fn fate(fate: SuccessorFate) -> (i64, Option<i64>) {
+    match fate {
+        SuccessorFate::Started { run } => (0, Some(run_id(run))),
+        SuccessorFate::StillActive { run } => (1, Some(run_id(run))),
+        SuccessorFate::Paused => (2, None),
+    }
+}
+
+pub(crate) fn to_fate(number: i64, run: Option<i64>) -> Result<SuccessorFate, StoreError> {
+    match (number, run.map(to_run_id)) {
+        (0, Some(run)) => Ok(SuccessorFate::Started { run }),
+        (1, Some(run)) => Ok(SuccessorFate::StillActive { run }),
+        (2, None) => Ok(SuccessorFate::Paused),
+        _ => Err(StoreError::damaged("what became of a successor")),
     }
 }
 
@@ -381,9 +455,28 @@ mod tests {
         for word in [Visibility::Listed, Visibility::Hidden] {
             assert_eq!(to_visibility(visibility(word)).unwrap(), word);
         }
-        for word in [Cause::Schedule, Cause::Manual { by: "ann".into() }] {
-            let (number, by) = cause(&word);
-            assert_eq!(to_cause(number, by.map(str::to_owned)).unwrap(), word);
+        let (run, root, by) = (RunId::new(0, 2, 0), RunId::new(0, 1, 0), "ann".to_owned());
+        for word in [
+            Cause::Schedule,
+            Cause::Manual { by: by.clone() },
+            Cause::Link { run, root },
+            Cause::CatchUp { by },
+        ] {
+            let columns = cause(&word);
+            let by = columns.by.map(str::to_owned);
+            let read = to_cause(columns.number, by, columns.run, columns.root);
+            assert_eq!(read.unwrap(), word);
+        }
+        for word in LinkOn::ALL {
+            assert_eq!(to_link_on(link_on(word)).unwrap(), word);
+        }
+        for word in [
+            SuccessorFate::Started { run },
+            SuccessorFate::StillActive { run },
+            SuccessorFate::Paused,
+        ] {
+            let (number, run) = fate(word);
+            assert_eq!(to_fate(number, run).unwrap(), word);
         }
         let (attempt, node, life) = (AttemptNumber(2), NodeId(u64::MAX), Epoch(7));
         for state in [
@@ -427,7 +520,7 @@ mod tests {
             to_visibility(2).map(drop),
             to_node_state(2).map(drop),
             to_cancel_when(2).map(drop),
-            to_cause(1, None).map(drop),
+            to_cause(1, None, None, None).map(drop),
             to_ledger_reason(2, None).map(drop),
             to_run_state(1, None, None, None, None).map(drop),
             to_run_state(7, None, Some(1), Some(1), Some(1)).map(drop),

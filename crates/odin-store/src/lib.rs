@@ -28,7 +28,7 @@ pub use checkpoint::{Checkpoint, Checkpointer};
 pub use effect::{CancelWhen, Effect};
 pub use error::StoreError;
 pub use reader::{
-    CancelRequest, JobsAfter, JobsPage, OpenRun, Reader, RunsOf, RunsPage, SecretEntry,
+    CancelRequest, JobsAfter, JobsPage, NamedLink, OpenRun, Reader, RunsOf, RunsPage, SecretEntry,
     SecretsAfter, SecretsPage, Version,
 };
 pub use snapshot::Frozen;

@@ -4,9 +4,11 @@
 //! asked for by id comes with its owner or its job.
 
 mod calendars;
+mod catch_ups;
 mod cluster;
 mod jobs;
 mod ledger;
+mod links;
 mod pool;
 mod runs;
 mod secrets;
@@ -15,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use jobs::{JobsAfter, JobsPage, Version};
+pub use links::NamedLink;
 pub use runs::{CancelRequest, OpenRun, RunsOf, RunsPage};
 pub use secrets::{SecretEntry, SecretsAfter, SecretsPage};
 

@@ -73,11 +73,15 @@ CREATE TABLE runs (
     cancel_by TEXT,
     cpu_user INTEGER NOT NULL DEFAULT 0,
     cpu_system INTEGER NOT NULL DEFAULT 0,
-    memory_max INTEGER NOT NULL DEFAULT 0
+    memory_max INTEGER NOT NULL DEFAULT 0,
+    cause_run INTEGER,
+    root_run INTEGER
 ) STRICT;
 CREATE INDEX runs_by_job ON runs (job);
 CREATE INDEX runs_open_by_job ON runs (job) WHERE outcome IS NULL;
 CREATE INDEX runs_open_by_node ON runs (node) WHERE outcome IS NULL;
+CREATE INDEX runs_by_root ON runs (root_run) WHERE root_run IS NOT NULL;
+CREATE INDEX runs_caught_up ON runs (job, due_at) WHERE cause = 3;
 
 -- Apart from the runs, so that lists read narrow rows.
 CREATE TABLE run_outputs (run INTEGER PRIMARY KEY, output BLOB NOT NULL) STRICT;
@@ -136,6 +140,34 @@ CREATE TABLE moved_dues (
     moved_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE links (
+    from_job INTEGER NOT NULL,
+    to_job INTEGER NOT NULL,
+    on_end INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    by_user TEXT NOT NULL,
+    PRIMARY KEY (from_job, to_job)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX links_back ON links (to_job);
+
+-- What the end of a run did by each link that counted at it.
+CREATE TABLE successors (
+    run INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    on_end INTEGER NOT NULL,
+    fate INTEGER NOT NULL,
+    fate_run INTEGER,
+    PRIMARY KEY (run, job)
+) STRICT, WITHOUT ROWID;
+
+-- Due times that a person asked for and that wait for room.
+CREATE TABLE catch_ups (
+    job INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    by_user TEXT NOT NULL,
+    PRIMARY KEY (job, due_at)
+) STRICT, WITHOUT ROWID;
+
 -- Values are sealed by a key that is not here; `key` names it.
 CREATE TABLE secrets (
     owner_uid INTEGER NOT NULL,
@@ -171,7 +203,7 @@ INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 13] = [
+pub(crate) const REPLICATED: [(&str, &str); 16] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -182,6 +214,9 @@ pub(crate) const REPLICATED: [(&str, &str); 13] = [
     ("keyed_replies", "principal, key"),
     ("calendars", "name"),
     ("moved_dues", "number"),
+    ("links", "from_job, to_job"),
+    ("successors", "run, job"),
+    ("catch_ups", "job, due_at"),
     ("secrets", "owner_uid, owner_user, name"),
     ("secret_shares", "with_uid, with_user, name"),
     ("job_secrets", "job, name"),

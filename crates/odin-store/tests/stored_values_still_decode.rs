@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::command::{
-    Command, Deploy, DueAfter, Earlier, Fire, FireAnswer, FireItem, Modify, Refusal, Reply,
-    SetJobState, Setting,
+    CatchUp, CatchUpAnswer, CaughtUpDue, Command, Deploy, DueAfter, Earlier, Fire, FireAnswer,
+    FireItem, Modify, Refusal, Reply, SetJobState, Setting,
 };
 use odin_model::job::Visibility;
 use odin_model::node::NodeFacts;
@@ -18,7 +18,7 @@ use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
 use odin_model::{
     AttemptNumber, BundleHash, Children, Concurrency, Epoch, HookCommand, JobId, JobName, JobSpec,
-    JobState, Missed, NodeId, OnCancel, Program, Revision, RunId, TimeoutKind, Usage,
+    JobState, Link, LinkOn, Missed, NodeId, OnCancel, Program, Revision, RunId, TimeoutKind, Usage,
     VersionNumber, codec,
 };
 use odin_schedule::GapPolicy;
@@ -307,6 +307,33 @@ fn other_commands() -> Vec<(&'static str, Command)> {
             },
         ),
         (
+            "link",
+            Command::Link {
+                by: ann(),
+                from: job(),
+                to: JobId::from_bits(5),
+                on: LinkOn::Failure,
+                at: at(10),
+            },
+        ),
+        (
+            "unlink",
+            Command::Unlink {
+                by: ann(),
+                from: job(),
+                to: JobId::from_bits(5),
+            },
+        ),
+        (
+            "catch-up",
+            Command::CatchUp(CatchUp {
+                by: ann(),
+                job: job(),
+                due: vec![at(0), at(60)],
+                at: at(70),
+            }),
+        ),
+        (
             "set",
             Command::Set {
                 by: ann(),
@@ -338,6 +365,40 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 FireAnswer::Stale,
                 FireAnswer::Blocked,
             ]),
+        ),
+        (
+            "reply-removed",
+            Reply::Removed {
+                links: vec![Link {
+                    from: job(),
+                    to: JobId::from_bits(5),
+                    on: LinkOn::Always,
+                    at: at(10),
+                    by: "ann".to_owned(),
+                }],
+            },
+        ),
+        ("reply-linked", Reply::Linked { created: true }),
+        (
+            "reply-catching-up",
+            Reply::CatchingUp(vec![
+                CaughtUpDue {
+                    due: at(0),
+                    answer: CatchUpAnswer::Started { run: run() },
+                },
+                CaughtUpDue {
+                    due: at(60),
+                    answer: CatchUpAnswer::Waiting,
+                },
+            ]),
+        ),
+        (
+            "reply-refused-cycle",
+            Reply::Refused(Refusal::LinkCycle {
+                path: ["a", "b", "a"]
+                    .map(|name| JobName::parse(name).unwrap())
+                    .to_vec(),
+            }),
         ),
         ("reply-refused", Reply::Refused(Refusal::RunOver(run()))),
     ]

@@ -6,6 +6,7 @@ use odin_model::{HookCommand, JobId, Missed, Program, RunId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::link::{JobLink, Link};
 use crate::problem::Mistake;
 use crate::run::Outcome;
 
@@ -40,10 +41,13 @@ pub struct Job {
     #[serde(with = "crate::as_text::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_due: Option<Timestamp>,
-    /// The jobs that its success starts, by id.
+    /// The jobs that the end of its runs starts, by id.
     #[serde(with = "crate::as_text::list")]
     #[schema(value_type = Vec<String>)]
     pub links: Vec<JobId>,
+    /// The same jobs with their names and the ends at which the links count.
+    #[serde(default)]
+    pub successors: Vec<JobLink>,
     /// How its latest finished run ended. `null`: none has.
     pub last_outcome: Option<Outcome>,
     /// That run.
@@ -231,6 +235,7 @@ impl Job {
             revision: job.revision.0,
             next_due: job.next_due,
             links: Vec::new(),
+            successors: Vec::new(),
             last_outcome: job.last_outcome.map(|(_, outcome)| outcome.into()),
             last_run: job.last_outcome.map(|(run, _)| run),
             created_at: job.created_at,
@@ -247,6 +252,16 @@ impl Job {
         Self {
             settings: Some(JobSettings::new(job, owner_gid)),
             ..Self::new(job)
+        }
+    }
+
+    /// The same job with the jobs that it starts.
+    #[must_use]
+    pub fn with_successors(self, successors: Vec<JobLink>) -> Self {
+        Self {
+            links: successors.iter().map(|link| link.job).collect(),
+            successors,
+            ..self
         }
     }
 }
@@ -386,6 +401,29 @@ pub struct ModifyJob {
     pub schedule: Option<String>,
 }
 
+/// What `DELETE /jobs/{id}` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemovedJob {
+    /// The job's id.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String)]
+    pub id: JobId,
+    /// Its name.
+    pub name: String,
+    /// `removed`.
+    pub state: JobState,
+    /// The links that went with it: those that led to it and those that began at it.
+    pub links: Vec<Link>,
+}
+
+/// What `POST /jobs/{id}/rollback` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollBack {
+    /// The version that the new one is to equal.
+    pub to: u32,
+}
+
 /// One deployment of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobVersion {
@@ -407,6 +445,15 @@ pub struct JobVersion {
     pub timezone: String,
     /// The hash of its bundle.
     pub bundle: String,
+    /// The language in it, as written, or `command`.
+    #[serde(default)]
+    pub language: String,
+    /// The code file in it. `null` for commands.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The rest of what it says. Absent in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<JobSettings>,
 }
 
 /// A job's versions, newest first.
@@ -472,6 +519,7 @@ mod tests {
               "revision": 17,
               "next_due": "2026-11-21T09:00:00Z",
               "links": [],
+              "successors": [],
               "last_outcome": "timed_out",
               "last_run": "r0000000030000",
               "created_at": "2026-11-21T09:00:00Z",

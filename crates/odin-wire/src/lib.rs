@@ -9,11 +9,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod as_text;
+pub mod catch_up;
 pub mod error_code;
 pub mod event;
 pub mod health;
 pub mod job;
 pub mod ledger;
+pub mod link;
 pub mod node;
 pub mod output;
 pub mod problem;
@@ -21,18 +23,20 @@ pub mod run;
 pub mod schedule;
 pub mod secret;
 
+pub use catch_up::{CatchUpJob, CatchUpOccurrence, CatchUpState, CaughtUp};
 pub use error_code::{ErrorCode, Exit};
 pub use event::{EventKind, Lagged};
 pub use health::Health;
 pub use job::{
     DeployQuery, Job, JobList, JobSettings, JobState, JobVersion, JobVersionList, JobsQuery,
-    ModifyJob,
+    ModifyJob, RemovedJob, RollBack,
 };
 pub use ledger::{LedgerEntry, LedgerList, LedgerOutcome, LedgerQuery};
+pub use link::{JobLink, Link, LinkList, LinkOn, LinkQuery, LinksQuery, MakeLink, Successor};
 pub use node::{Node, NodeList, NodeRole, NodeState};
 pub use output::{OutputChunk, OutputList, OutputQuery, Stream};
 pub use problem::{Mistake, Problem};
-pub use run::{Cause, Outcome, Run, RunList, RunQuery, RunState, RunsQuery};
+pub use run::{Cause, Chain, Outcome, Run, RunList, RunQuery, RunState, RunsQuery};
 pub use schedule::{ExplainQuery, Explanation, NextQuery, Occurrences};
 pub use secret::{
     SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretUser, SecretsQuery,

@@ -7,6 +7,8 @@ use odin_model::{JobId, RunId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::link::Successor;
+
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
@@ -24,8 +26,19 @@ pub struct Run {
     pub version: u32,
     /// Why it exists.
     pub cause: Cause,
-    /// Who asked, for `manual`.
+    /// Who asked, for `manual` and `catch_up`.
     pub by: Option<String>,
+    /// The run whose end started it, for `link`.
+    #[serde(default, with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>)]
+    pub cause_run: Option<RunId>,
+    /// The run with which its chain began, for `link`.
+    #[serde(default, with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>)]
+    pub root_run: Option<RunId>,
+    /// Why that run exists, for `link`.
+    #[serde(default)]
+    pub root_cause: Option<Cause>,
     /// The occurrence that it answers. `null` for runs without one.
     #[serde(with = "crate::as_text::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -71,6 +84,9 @@ pub struct Run {
     pub stderr_bytes: u64,
     /// How much of that was not kept.
     pub dropped_bytes: u64,
+    /// What its end did by links. Absent in lists, and where no link counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub successors: Vec<Successor>,
 }
 
 impl Run {
@@ -92,9 +108,18 @@ impl Run {
             version: run.version.0,
             cause: Cause::from(&run.cause),
             by: match &run.cause {
-                model::Cause::Schedule => None,
-                model::Cause::Manual { by } => Some(by.clone()),
+                model::Cause::Schedule | model::Cause::Link { .. } => None,
+                model::Cause::Manual { by } | model::Cause::CatchUp { by } => Some(by.clone()),
             },
+            cause_run: match run.cause {
+                model::Cause::Link { run, .. } => Some(run),
+                _ => None,
+            },
+            root_run: match run.cause {
+                model::Cause::Link { root, .. } => Some(root),
+                _ => None,
+            },
+            root_cause: run.root_cause.as_ref().map(Cause::from),
             due_at: run.due_at,
             state: run.state.into(),
             outcome: match run.state {
@@ -120,6 +145,7 @@ impl Run {
             stdout_bytes,
             stderr_bytes,
             dropped_bytes,
+            successors: run.successors.iter().map(Successor::from).collect(),
         }
     }
 }
@@ -132,6 +158,10 @@ pub enum Cause {
     Schedule,
     /// A person asked.
     Manual,
+    /// The end of another job's run started it.
+    Link,
+    /// A person asked for a due time that had no run.
+    CatchUp,
 }
 
 impl Cause {
@@ -141,6 +171,8 @@ impl Cause {
         match self {
             Self::Schedule => "schedule",
             Self::Manual => "manual",
+            Self::Link => "link",
+            Self::CatchUp => "catch_up",
         }
     }
 }
@@ -150,6 +182,8 @@ impl From<&model::Cause> for Cause {
         match cause {
             model::Cause::Schedule => Self::Schedule,
             model::Cause::Manual { .. } => Self::Manual,
+            model::Cause::Link { .. } => Self::Link,
+            model::Cause::CatchUp { .. } => Self::CatchUp,
         }
     }
 }
@@ -275,6 +309,15 @@ pub struct RunList {
     pub next: Option<String>,
 }
 
+/// The runs that began with one and were started by the end of another, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Chain {
+    /// The runs, with what the end of each did.
+    pub runs: Vec<Run>,
+    /// Whether there are more than one answer holds.
+    pub more: bool,
+}
+
 /// What `/runs` and `/jobs/{id}/runs` take.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -331,6 +374,8 @@ mod tests {
                 job: JobId::from_bits(1),
                 version: odin_model::VersionNumber::FIRST,
                 cause: model::Cause::Schedule,
+                root_cause: None,
+                successors: Vec::new(),
                 due_at: None,
                 state: model::RunState::Finished(model::Outcome::Succeeded),
                 attempt: None,

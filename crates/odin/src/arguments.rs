@@ -86,6 +86,12 @@ pub(crate) enum Command {
     /// Change a job's name, description or schedule
     #[command(visible_alias = "mod")]
     Modify(commands::modify::ModifyArgs),
+    /// List a job's versions, newest first
+    Versions(commands::versions::VersionsArgs),
+    /// Show what differs between two versions of a job, or what a deployment would change
+    Diff(commands::diff::DiffArgs),
+    /// Make a new version of a job that equals an earlier one
+    Rollback(commands::rollback::RollbackArgs),
     /// Remove a job
     #[command(visible_alias = "rm")]
     Remove(JobArg),
@@ -98,6 +104,10 @@ pub(crate) enum Command {
     /// Run a job file once, without deploying it
     #[command(visible_alias = "exec")]
     Execute(commands::execute::ExecuteArgs),
+    /// Let the end of a job's runs start another job
+    Link(commands::link::LinkArgs),
+    /// Take a link between two jobs away
+    Unlink(commands::unlink::UnlinkArgs),
     /// Stop a run
     Cancel(commands::cancel::CancelArgs),
     /// Show a job's runs, newest first
@@ -106,6 +116,8 @@ pub(crate) enum Command {
     Log(commands::log::LogArgs),
     /// Say what became of a due time, and why
     Why(commands::why::WhyArgs),
+    /// Start runs for due times that had none
+    CatchUp(commands::catch_up::CatchUpArgs),
     /// Write a job's deployed files back into the current directory
     Recover(JobArg),
     /// Keep values that jobs need and nobody may read
@@ -175,6 +187,9 @@ pub(crate) struct ExecutorArgs {
     /// The node's data directory
     #[arg(long)]
     pub(crate) data_dir: PathBuf,
+    /// Which of the data directory's executors this is
+    #[arg(long, default_value_t = 1)]
+    pub(crate) generation: u32,
 }
 
 /// `odin __unpack`.

@@ -153,6 +153,9 @@ mod tests {
             version: 1,
             cause: Cause::Schedule,
             by: None,
+            cause_run: None,
+            root_run: None,
+            root_cause: None,
             due_at: None,
             state: if outcome.is_some() {
                 RunState::Finished
@@ -175,6 +178,7 @@ mod tests {
             stdout_bytes: 0,
             stderr_bytes: 0,
             dropped_bytes: 0,
+            successors: Vec::new(),
         }
     }
 

@@ -90,7 +90,7 @@ async fn a_job_is_its_owners_and_the_admins() {
             "",
             MISSING,
             FORBIDDEN,
-            "204",
+            "200",
             MISSING,
         ),
     ] {

@@ -65,6 +65,7 @@ async fn a_new_job_is_answered_in_full() {
             "timeout_ms": null
           },
           "state": "enabled",
+          "successors": [],
           "timezone": "Europe/Dublin",
           "version": 1
         }"#]]

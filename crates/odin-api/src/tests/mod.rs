@@ -7,5 +7,6 @@ mod changes;
 mod deployments;
 mod following;
 mod history;
+mod links;
 mod listeners;
 mod secrets;

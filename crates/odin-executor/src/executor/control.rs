@@ -11,8 +11,8 @@ use super::sources::Source;
 use crate::frame::{self, FrameBuffer};
 use crate::journal::Record;
 use crate::protocol::{
-    AttemptKey, JournalHealth, ListedAttempt, ListedState, NumberedEvent, PROTOCOL, PeekedOutput,
-    Report, Request, Welcome,
+    AttemptKey, JournalHealth, ListedAttempt, ListedState, NumberedEvent, PeekedOutput, Report,
+    Request, Welcome,
 };
 use crate::socket;
 
@@ -193,6 +193,8 @@ impl MainLoop {
             Request::List => self.list(),
             Request::Drain => {
                 self.draining = true;
+                self.is_retired = true;
+                self.forget_armed();
                 let attempts = u64::try_from(self.slots.len()).expect("usize fits 64 bits");
                 self.control.queue(&Report::Draining { attempts });
             }
@@ -208,18 +210,22 @@ impl MainLoop {
         let Some(connection) = &mut self.control.connection else {
             return;
         };
-        connection.is_greeted = protocol == PROTOCOL;
-        connection.is_closing = protocol != PROTOCOL;
-        connection.append(&if protocol == PROTOCOL {
+        connection.is_greeted = protocol == self.protocol;
+        connection.is_closing = protocol != self.protocol;
+        connection.append(&if protocol == self.protocol {
             Report::Welcome(Welcome {
                 executor: self.executor_id,
                 pid: std::process::id(),
                 boot_id: self.boot_id.clone(),
-                protocol: PROTOCOL,
+                protocol: self.protocol,
                 journal,
+                build: self.build.clone(),
+                is_draining: self.draining,
             })
         } else {
-            Report::Incompatible { protocol: PROTOCOL }
+            Report::Incompatible {
+                protocol: self.protocol,
+            }
         });
     }
 

@@ -56,6 +56,13 @@ impl MainLoop {
         }
     }
 
+    /// Another executor takes them: nothing is recorded of them here.
+    pub(super) fn forget_armed(&mut self) {
+        for (_, _, slot) in std::mem::take(&mut self.armed) {
+            self.slots.remove(slot);
+        }
+    }
+
     pub(super) fn extend_lease(&mut self, until: Boottime) {
         if until > self.lease_until {
             self.lease_until = until;

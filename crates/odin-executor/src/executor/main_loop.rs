@@ -73,6 +73,10 @@ pub(super) struct MainLoop {
     /// Until then, a disk that refused is left alone.
     retry_at: Option<Boottime>,
     pub(super) draining: bool,
+    /// Whether it drains because it was told to, and another one takes its place.
+    pub(super) is_retired: bool,
+    pub(super) protocol: u16,
+    pub(super) build: String,
     idle_since: Option<Boottime>,
     idle_exit: Duration,
 }
@@ -157,6 +161,9 @@ impl MainLoop {
             sync_at: None,
             retry_at: None,
             draining: false,
+            is_retired: false,
+            protocol: options.protocol,
+            build: options.build.clone(),
             idle_since: None,
             idle_exit: options.idle_exit,
         };
@@ -338,6 +345,10 @@ impl MainLoop {
         self.groups.close();
         // What the disk does not take now reads as lost in the next executor; there is nobody left to tell.
         let _ = self.journal.write();
+        if self.is_retired && self.slots.is_empty() && self.events.is_acknowledged() {
+            // A journal that is there is one that somebody must take up.
+            let _ = std::fs::remove_file(self.dir.journal());
+        }
         let _ = std::fs::remove_file(self.dir.control_socket());
         let _ = std::fs::remove_file(self.dir.values_socket());
     }

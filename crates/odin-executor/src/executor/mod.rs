@@ -32,6 +32,7 @@ use odin_model::Clock;
 
 use crate::data_dir::DataDir;
 use crate::process::{keep_undumpable, reset_inherited_signals};
+use crate::protocol::{BUILD, PROTOCOL};
 use crate::{journal, socket};
 
 pub(crate) use slots::Slot;
@@ -42,6 +43,12 @@ pub(crate) use wake::Wake;
 pub struct ExecutorOptions {
     /// The node's data directory, absolute. It must exist.
     pub data_dir: PathBuf,
+    /// Which of the data directory's executors it is: see [`DataDir::of_generation`].
+    pub generation: u32,
+    /// The protocol that it speaks. Another one than [`PROTOCOL`] is for tests of an upgrade.
+    pub protocol: u16,
+    /// The program's version, as its welcome tells it.
+    pub build: String,
     /// How long it stays when it has nothing to do and no server is connected.
     pub idle_exit: Duration,
 }
@@ -55,6 +62,9 @@ impl ExecutorOptions {
     pub fn new(data_dir: PathBuf) -> Self {
         Self {
             data_dir,
+            generation: 1,
+            protocol: PROTOCOL,
+            build: BUILD.to_owned(),
             idle_exit: Self::IDLE_EXIT,
         }
     }
@@ -128,7 +138,7 @@ pub fn run(options: &ExecutorOptions, clock: Arc<dyn Clock>) -> Result<ExitReaso
     if !options.data_dir.is_absolute() {
         return Err(ExecutorError::Relative(options.data_dir.clone()));
     }
-    let dir = DataDir::new(options.data_dir.clone());
+    let dir = DataDir::of_generation(options.data_dir.clone(), options.generation);
     reset_inherited_signals();
     // Secrets are in this memory.
     keep_undumpable();

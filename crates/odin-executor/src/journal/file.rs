@@ -91,6 +91,9 @@ impl Journal {
                 replay.apply(record);
                 length = after;
             }
+            if is_foreign(&bytes, length) {
+                return Err(JournalError::Foreign { path });
+            }
         } else {
             return Err(JournalError::Foreign { path });
         }
@@ -235,16 +238,24 @@ fn append_record(out: &mut Vec<u8>, record: &Record) {
 
 /// The record at `offset` and where the next one begins; `None` at the end, at a torn one and at damage.
 fn record_at(bytes: &[u8], offset: usize) -> Option<(Record, usize)> {
+    let body = body_at(bytes, offset)?;
+    Some((codec::decode(body).ok()?, offset + HEADER + body.len()))
+}
+
+/// A record's bytes, if they are what was written.
+fn body_at(bytes: &[u8], offset: usize) -> Option<&[u8]> {
     let (length, rest) = bytes.get(offset..)?.split_first_chunk::<4>()?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length))
         .ok()
         .filter(|&length| length <= RECORD_BYTES_MAX)?;
     let body = rest.get(..length)?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
-        return None;
-    }
-    Some((codec::decode(body).ok()?, offset + HEADER + length))
+    (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(body)
+}
+
+/// Whether a whole record is there that this version cannot read: to take it for the journal's end would forget runs.
+fn is_foreign(bytes: &[u8], offset: usize) -> bool {
+    body_at(bytes, offset).is_some_and(|body| !body.is_empty())
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -382,6 +393,22 @@ mod tests {
             std::fs::read(temp.path().join("journal")).unwrap(),
             b"odinjnl9 from the future"
         );
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_not_taken_for_the_end() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut bytes = MAGIC.to_vec();
+        let body = [u8::MAX, 1, 2, 3];
+        bytes.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+        bytes.extend(crc32fast::hash(&body).to_le_bytes());
+        bytes.extend(body);
+        std::fs::write(temp.path().join("journal"), &bytes).unwrap();
+        assert!(matches!(
+            Journal::open(temp.path(), || {}),
+            Err(JournalError::Foreign { .. })
+        ));
+        assert_eq!(std::fs::read(temp.path().join("journal")).unwrap(), bytes);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(crate) struct Executor {
     /// Events that came while something else was waited for.
     waiting: Vec<NumberedEvent>,
     next_run: u64,
+    args: Vec<String>,
 }
 
 pub(crate) fn now() -> Boottime {
@@ -64,7 +65,18 @@ impl Executor {
         executor
     }
 
+    /// One whose program was given these arguments.
+    pub(crate) fn start_with(args: &[&str]) -> Self {
+        let mut executor = Self::make(args);
+        executor.give_lease();
+        executor
+    }
+
     pub(crate) fn start_without_lease() -> Self {
+        Self::make(&[])
+    }
+
+    fn make(args: &[&str]) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let dir = DataDir::new(temp.path().to_owned());
         // As the server makes it: others reach their own jobs' directories through it.
@@ -75,6 +87,7 @@ impl Executor {
             connection: None,
             waiting: Vec::new(),
             next_run: 1,
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         };
         executor.connect();
         executor.make_version(own_uid());
@@ -84,15 +97,25 @@ impl Executor {
     /// Connects, starting the executor if none runs.
     pub(crate) fn connect(&mut self) {
         let (sender, reports) = channel();
-        let program = ExecutorProgram {
-            path: PathBuf::from(env!("CARGO_BIN_EXE_executor-probe")),
-            args: vec!["__executor".into(), self.temp.path().into(), "5".into()],
-        };
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        let program = self.program(&args);
         let client =
             Client::connect_or_spawn(&program, &self.dir, move |from| _ = sender.send(from))
                 .unwrap();
         self.connection = Some((client, reports));
         self.waiting.clear();
+    }
+
+    /// The program, with more arguments.
+    pub(crate) fn program(&self, args: &[&str]) -> ExecutorProgram {
+        let fixed = ["__executor".into(), self.temp.path().into(), "5".into()];
+        ExecutorProgram {
+            path: PathBuf::from(env!("CARGO_BIN_EXE_executor-probe")),
+            args: fixed
+                .into_iter()
+                .chain(args.iter().map(Into::into))
+                .collect(),
+        }
     }
 
     pub(crate) fn disconnect(&mut self) {

@@ -20,4 +20,5 @@ mod surroundings;
 mod timeouts;
 mod trees;
 mod unpacking;
+mod upgrades;
 mod values;

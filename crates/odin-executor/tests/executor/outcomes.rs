@@ -48,6 +48,9 @@ impl Table {
     }
 }
 
+/// What happened, by which line of shell, in a launch that is changed how.
+type Case<'a> = (&'a str, &'a str, &'a dyn Fn(&mut Launch));
+
 fn short(mut launch: Launch, change: impl FnOnce(&mut Launch)) -> Launch {
     launch.kill_grace = Duration::from_millis(300);
     change(&mut launch);
@@ -60,7 +63,7 @@ fn each_outcome_is_distinct_and_documented() {
     executor.use_runs_of_its_own();
     let mut table = Table(HEAD.to_owned());
     let limit = Some(Duration::from_millis(200));
-    let lines: [(&str, &str, &dyn Fn(&mut Launch)); 9] = [
+    let lines: [Case<'_>; 9] = [
         ("the program ended with 0", "exit 0", &|_| {}),
         ("it ended with another code", "exit 3", &|_| {}),
         (

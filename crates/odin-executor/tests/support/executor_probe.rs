@@ -42,6 +42,19 @@ fn main() -> ExitCode {
     match args.get(1).map(String::as_str) {
         Some("__executor") => {
             let mut options = ExecutorOptions::new(PathBuf::from(&args[2]));
+            let after = |name: &str| {
+                let place = args.iter().position(|arg| arg == name)?;
+                args.get(place + 1)
+            };
+            if let Some(generation) = after("--generation") {
+                options.generation = generation.parse().expect("a number");
+            }
+            if let Some(protocol) = after("--protocol") {
+                options.protocol = protocol.parse().expect("a number");
+            }
+            if let Some(build) = after("--build") {
+                options.build.clone_from(build);
+            }
             if let Some(seconds) = args.get(3) {
                 options.idle_exit = Duration::from_secs(seconds.parse().expect("seconds"));
             }

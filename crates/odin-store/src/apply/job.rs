@@ -92,6 +92,14 @@ fn read(row: &Row<'_>) -> Result<JobRow, StoreError> {
     })
 }
 
+/// The name of a job that is there.
+pub(super) fn name(conn: &Connection, id: JobId) -> Result<JobName, StoreError> {
+    let name: String = conn
+        .prepare_cached("SELECT name FROM jobs WHERE id = ?1")?
+        .query_row([columns::job_id(id)], |row| row.get(0))?;
+    JobName::parse(&name).map_err(|_| StoreError::damaged("a job's name"))
+}
+
 /// The job that `by` wants to change.
 pub(super) fn find_to_change(conn: &Connection, by: &Principal, id: JobId) -> Result<JobRow, Stop> {
     let job = find(conn, id)?

@@ -6,7 +6,7 @@ use odin_model::owner::Principal;
 use odin_model::run::RunState;
 use odin_model::{JobId, JobState, Refusal, Reply, Revision};
 
-use super::{Batch, Stop, job, run};
+use super::{Batch, Stop, catch_up, job, link, run};
 use crate::{CancelWhen, StoreError};
 
 /// Pauses or resumes. Resuming begins after now: what fell into the pause never was due.
@@ -31,6 +31,7 @@ pub(super) fn set(batch: &mut Batch<'_>, change: &SetJobState) -> Result<Reply, 
         }
         JobState::Paused => {
             job::need_decided(&known, change.at)?;
+            catch_up::give_up(batch.conn, known.id)?;
             let reason = format!("the job was paused by {}", change.by.user.user);
             cancel_decided(batch, known.id, &reason, change.at)?;
             Ok(job::set_state(batch, &known, JobState::Paused, None)?)
@@ -50,10 +51,13 @@ pub(super) fn remove(
     let known = job::find_to_change(batch.conn, by, id)?;
     job::need_revision(&known, expected)?;
     job::need_decided(&known, at)?;
+    // Before its runs end: what is removed starts nothing any more.
+    let links = link::remove_of(batch.conn, id)?;
+    catch_up::give_up(batch.conn, id)?;
     let reason = format!("the job was removed by {}", by.user.user);
     cancel_decided(batch, id, &reason, at)?;
     job::set_state(batch, &known, JobState::Removed, None)?;
-    Ok(Reply::Done)
+    Ok(Reply::Removed { links })
 }
 
 /// Cancels runs that were decided and have no process. Their occurrences keep the outcome `started`; one whose
@@ -164,7 +168,10 @@ mod tests {
     #[test]
     fn a_removed_job_keeps_its_history_only() {
         let (mut scenario, id, runs) = scenario();
-        assert_eq!(scenario.apply(&remove(id)), Reply::Done);
+        assert_eq!(
+            scenario.apply(&remove(id)),
+            Reply::Removed { links: Vec::new() }
+        );
         check_decided_runs(&mut scenario, runs, "the job was removed by ann");
         assert_eq!(scenario.job(id).state, JobState::Removed);
         assert_eq!(scenario.store.view().counts().jobs, 0);
@@ -218,7 +225,10 @@ mod tests {
             refused
         );
         scenario.run_of(id, 4);
-        assert_eq!(scenario.apply(&remove), Reply::Done);
+        assert_eq!(
+            scenario.apply(&remove),
+            Reply::Removed { links: Vec::new() }
+        );
     }
 
     #[test]

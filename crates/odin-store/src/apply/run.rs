@@ -7,7 +7,7 @@ use odin_model::run::{Cause, IllegalTransition, RunEvent, RunState};
 use odin_model::{AttemptNumber, Epoch, JobId, NodeId, RunId, Usage, VersionNumber, codec};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Batch, job};
+use super::{Batch, catch_up, job, successors};
 use crate::{CancelWhen, Effect, StoreError, columns};
 
 /// How many runs that keep their version the reply to an edit names.
@@ -163,23 +163,25 @@ pub(super) fn insert(batch: &mut Batch<'_>, new: &NewRun<'_>) -> Result<RunId, S
         },
         None => RunState::Queued,
     };
-    let (cause, by) = columns::cause(new.cause);
+    let cause = columns::cause(new.cause);
     let mut statement = batch.conn.prepare_cached(
-        "INSERT INTO runs (id, job, version, cause, cause_by, due_at, state, attempt, node, epoch, queued_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO runs (id, job, version, cause, cause_by, due_at, state, attempt, node, epoch, queued_at, \
+         cause_run, root_run) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     statement.execute(params![
         columns::run_id(id),
         columns::job_id(new.job),
         new.version.0,
-        cause,
-        by,
+        cause.number,
+        cause.by,
         columns::at_option(new.due_at),
         columns::run_state(state),
         life.map(|_| AttemptNumber::FIRST.0),
         life.map(|(node, _)| columns::node_id(node)),
         life.map(|(_, epoch)| columns::epoch(epoch)),
         columns::at(new.queued_at),
+        cause.run,
+        cause.root,
     ])?;
     batch.changes.open_runs += 1;
     batch.effects.push(Effect::RunChanged {
@@ -246,6 +248,11 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
     if let RunState::Finished(outcome) = run.state {
         batch.changes.open_runs -= 1;
         job::set_last_outcome(batch.conn, run.job, run.id, outcome)?;
+        let ended_at = run.result.as_ref().map(|result| result.finished_at);
+        if let Some(at) = ended_at {
+            successors::start(batch, (run.id, run.job), outcome, at)?;
+            catch_up::go_on(batch, run.job, at)?;
+        }
     }
     Ok(())
 }

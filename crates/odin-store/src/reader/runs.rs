@@ -8,6 +8,7 @@ use odin_model::{AttemptNumber, JobId, NodeId, RunId, Usage, VersionNumber, code
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::Reader;
+use super::links::successors_of;
 use crate::{CancelWhen, StoreError, columns};
 
 /// How many runs one page of an owner looks at: others' runs are passed over, and a page never takes long.
@@ -65,7 +66,9 @@ pub struct CancelRequest {
 
 const COLUMNS: &str = "r.id, r.job, r.version, r.cause, r.cause_by, r.due_at, r.state, r.outcome, r.attempt, \
      r.node, r.epoch, r.queued_at, r.started_at, r.finished_at, r.exit_code, r.signal, r.reason, r.cancel_by, \
-     r.cpu_user, r.cpu_system, r.memory_max";
+     r.cpu_user, r.cpu_system, r.memory_max, r.cause_run, r.root_run, \
+     (SELECT x.cause FROM runs x WHERE x.id = r.root_run), \
+     (SELECT x.cause_by FROM runs x WHERE x.id = r.root_run)";
 const OPEN_COLUMNS: &str =
     "id, job, version, due_at, queued_at, state, outcome, attempt, node, epoch, cancel, cancel_by";
 
@@ -81,6 +84,7 @@ impl Reader {
                 return Ok(None);
             };
             run.output = output_of(conn, id)?;
+            run.successors = successors_of(conn, id)?;
             Ok(Some(run))
         })
     }
@@ -126,10 +130,7 @@ impl Reader {
                 RunsOf::Owner(owner) => runs_of_owner(conn, owner, before, limit)?,
             };
             for run in &mut page.runs {
-                run.output = OutputSummary {
-                    kept: OutputKept::default(),
-                    ..output_of(conn, run.id)?
-                };
+                run.output = counts_of(conn, run.id)?;
             }
             Ok(page)
         })
@@ -195,7 +196,7 @@ fn runs_of_owner(
 ) -> Result<RunsPage, StoreError> {
     // CROSS JOIN holds SQLite to this order, which yields rows one by one without sorting.
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS}, j.owner_uid = ?2 AND j.owner_user = ?3 FROM runs r CROSS JOIN jobs j \
+        "SELECT {COLUMNS}, j.owner_uid = ?2 AND j.owner_user = ?3 AS of_owner FROM runs r CROSS JOIN jobs j \
          WHERE r.id < ?1 AND j.id = r.job ORDER BY r.id DESC"
     ))?;
     let mut rows = statement.query(params![before, owner.uid, owner.user])?;
@@ -206,7 +207,7 @@ fn runs_of_owner(
             return Ok(RunsPage { runs, next: None });
         };
         let last = row.get(0).map(columns::to_run_id)?;
-        if row.get(21)? {
+        if row.get("of_owner")? {
             runs.push(read_run(row)?);
         }
         if runs.len() == limit {
@@ -234,6 +235,30 @@ fn output_of(conn: &Connection, id: RunId) -> Result<OutputSummary, StoreError> 
     }
 }
 
+/// The counts of a run's output without its bytes.
+fn counts_of(conn: &Connection, id: RunId) -> Result<OutputSummary, StoreError> {
+    Ok(OutputSummary {
+        kept: OutputKept::default(),
+        ..output_of(conn, id)?
+    })
+}
+
+/// Up to `limit` runs of the chain that began with `root`, oldest first.
+pub(super) fn chain_of(conn: &Connection, root: i64, limit: usize) -> Result<Vec<Run>, StoreError> {
+    let first = format!("SELECT {COLUMNS} FROM runs r WHERE r.id = ?1");
+    let mut runs = runs_of(conn, &first, [root])?;
+    let rest = format!(
+        "SELECT {COLUMNS} FROM runs r INDEXED BY runs_by_root WHERE r.root_run = ?1 ORDER BY r.id LIMIT ?2"
+    );
+    let room = limit.saturating_sub(runs.len());
+    runs.extend(runs_of(conn, &rest, (root, columns::limit(room)))?);
+    for run in &mut runs {
+        run.output = counts_of(conn, run.id)?;
+        run.successors = successors_of(conn, run.id)?;
+    }
+    Ok(runs)
+}
+
 fn read_run(row: &Row<'_>) -> Result<Run, StoreError> {
     let attempt: Option<u32> = row.get(8)?;
     let node: Option<i64> = row.get(9)?;
@@ -241,7 +266,12 @@ fn read_run(row: &Row<'_>) -> Result<Run, StoreError> {
         id: columns::to_run_id(row.get(0)?),
         job: columns::to_job_id(row.get(1)?),
         version: columns::to_version(row.get(2)?),
-        cause: columns::to_cause(row.get(3)?, row.get(4)?)?,
+        cause: columns::to_cause(row.get(3)?, row.get(4)?, row.get(21)?, row.get(22)?)?,
+        root_cause: match row.get(23)? {
+            Some(number) => Some(columns::to_cause(number, row.get(24)?, None, None)?),
+            None => None,
+        },
+        successors: Vec::new(),
         due_at: columns::to_at_option(row.get(5)?),
         state: columns::to_run_state(row.get(6)?, row.get(7)?, attempt, node, row.get(10)?)?,
         attempt: attempt.map(AttemptNumber),

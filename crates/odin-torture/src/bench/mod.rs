@@ -1,5 +1,6 @@
 //! The figures of a whole server, each beside this machine's raw ones or the design's target, in one run.
 
+mod chain;
 mod idle;
 mod lateness;
 mod populate;
@@ -69,6 +70,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
             lateness::one(arguments, size),
         )
         .await?;
+    }
+    if wanted("chain") {
+        part("a chain of linked jobs", chain::measure(arguments)).await?;
     }
     if wanted("proposals") {
         part(

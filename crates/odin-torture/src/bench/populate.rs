@@ -91,7 +91,7 @@ fn deploy(template: &Job, number: u64, schedule: &str, first_due: Timestamp) -> 
             role: Role::Admin,
         },
         id: None,
-        fresh_id: JobId::from_bits(0x1000_0000_0000 + number),
+        fresh_id: job_id(number),
         spec,
         bundle: template.bundle,
         visibility: Visibility::Listed,
@@ -102,6 +102,11 @@ fn deploy(template: &Job, number: u64, schedule: &str, first_due: Timestamp) -> 
         expected: None,
         at: now(),
     })))
+}
+
+/// The id of a job that [`jobs`] deploys.
+pub(crate) fn job_id(number: u64) -> JobId {
+    JobId::from_bits(0x1000_0000_0000 + number)
 }
 
 /// An engine in this process that runs nothing.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use odin_wire::job::{JobCommand, JobLimits};
-use odin_wire::{Job, JobSettings};
+use odin_wire::{Job, JobSettings, LinkOn};
 
 use crate::arguments::JobArg;
 use crate::context::Context;
@@ -43,6 +43,13 @@ fn text(job: &Job) -> String {
     if let Some(settings) = &job.settings {
         lines.extend(policy_lines(settings));
     }
+    for link in &job.successors {
+        let on = match link.on {
+            LinkOn::Success => String::new(),
+            LinkOn::Failure | LinkOn::Always => format!(", on {}", link.on.word()),
+        };
+        lines.push(("linked to", format!("{} ({}){on}", link.name, link.job)));
+    }
     let deployed = times::to_the_second(job.deployed_at, &zone);
     lines.push(("version", format!("{} of {deployed}", job.version)));
     lines.push((
@@ -61,6 +68,13 @@ fn text(job: &Job) -> String {
         let _ = writeln!(text, "  {:<17}{}", format!("{name}:"), visible(&value));
     }
     text
+}
+
+/// All that a version says beside what lists show, in words.
+pub(crate) fn settings_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
+    let mut lines = program_lines(settings);
+    lines.extend(policy_lines(settings));
+    lines
 }
 
 fn program_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {

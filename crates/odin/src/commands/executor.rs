@@ -11,7 +11,8 @@ use crate::error::CliError;
 
 /// Runs the executor until it has nothing to do and nobody to serve.
 pub(crate) fn run(args: &ExecutorArgs) -> Result<(), CliError> {
-    let options = ExecutorOptions::new(args.data_dir.clone());
+    let mut options = ExecutorOptions::new(args.data_dir.clone());
+    options.generation = args.generation;
     match odin_executor::run(&options, Arc::new(SystemClock)) {
         Ok(_) => Ok(()),
         Err(error) => Err(CliError::new(

@@ -1,7 +1,7 @@
 //! `odin list`.
 
 use jiff::Timestamp;
-use odin_wire::{Job, JobList, JobState, JobsQuery};
+use odin_wire::{Job, JobLink, JobList, JobState, JobsQuery, LinkOn};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -39,7 +39,11 @@ fn table(jobs: &[Job], now: Timestamp, width: Option<usize>) -> String {
 
 fn row(job: &Job, now: Timestamp) -> Vec<Cell> {
     let none = || Cell::from("-");
-    let links: Vec<String> = job.links.iter().map(ToString::to_string).collect();
+    let link = |link: &JobLink| match link.on {
+        LinkOn::Success => link.job.to_string(),
+        LinkOn::Failure | LinkOn::Always => format!("{}({})", link.job, link.on.word()),
+    };
+    let links: Vec<String> = job.successors.iter().map(link).collect();
     vec![
         job.id.to_string().into(),
         (&job.name).into(),
@@ -91,7 +95,11 @@ mod tests {
             state: JobState::Paused,
             next_due: None,
             last_outcome: Some(Outcome::NotStartable),
-            links: vec![stocks.id],
+            successors: vec![JobLink {
+                job: stocks.id,
+                name: stocks.name.clone(),
+                on: LinkOn::Failure,
+            }],
             ..stocks.clone()
         };
         vec![stocks, nightly]
@@ -103,10 +111,10 @@ mod tests {
             &jobs(),
             None,
             &expect![[r#"
-            ID            NAME                                        LANGUAGE  LINKS         SCHEDULE                                            STATE    NEXT DUE                 LAST OUTCOME
-            a37b187f5930  check_stocks                                python3   <empty>       every hour                                          enabled  2026-11-21 17:00:00 GMT  succeeded
-            f0aedde327f3  nightly \u{1b}[31mbackup of every database  go        a37b187f5930  every weekday at 09:00 and every Saturday at 11:30  paused   -                        not_startable
-        "#]],
+                ID            NAME                                        LANGUAGE  LINKS                  SCHEDULE                                            STATE    NEXT DUE                 LAST OUTCOME
+                a37b187f5930  check_stocks                                python3   <empty>                every hour                                          enabled  2026-11-21 17:00:00 GMT  succeeded
+                f0aedde327f3  nightly \u{1b}[31mbackup of every database  go        a37b187f5930(failure)  every weekday at 09:00 and every Saturday at 11:30  paused   -                        not_startable
+            "#]],
         );
     }
 

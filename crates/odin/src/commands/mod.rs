@@ -1,13 +1,16 @@
 //! The commands: one file per verb, a folder per noun.
 
 pub(crate) mod cancel;
+pub(crate) mod catch_up;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod describe;
+pub(crate) mod diff;
 pub(crate) mod execute;
 pub(crate) mod executor;
 pub(crate) mod generate;
+pub(crate) mod link;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod modify;
@@ -16,6 +19,7 @@ pub(crate) mod pause;
 pub(crate) mod recover;
 pub(crate) mod remove;
 pub(crate) mod resume;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod runs;
 #[cfg(test)]
@@ -24,8 +28,10 @@ pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod status;
+pub(crate) mod unlink;
 pub(crate) mod unpack;
 pub(crate) mod version;
+pub(crate) mod versions;
 pub(crate) mod why;
 
 use odin_wire::Exit;
@@ -97,6 +103,12 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             Command::Resume(args) => resume::run(&args, context).await.map(done),
             Command::Run(args) => run::run(&args, context).await,
             Command::Execute(args) => execute::run(&args, context).await,
+            Command::Link(args) => link::run(&args, context).await.map(done),
+            Command::Unlink(args) => unlink::run(&args, context).await.map(done),
+            Command::Versions(args) => versions::run(&args, context).await.map(done),
+            Command::Diff(args) => diff::run(&args, context).await.map(done),
+            Command::Rollback(args) => rollback::run(&args, context).await.map(done),
+            Command::CatchUp(args) => catch_up::run(&args, context).await.map(done),
             Command::Cancel(args) => cancel::run(&args, context).await.map(done),
             Command::Runs(args) => runs::run(&args, context).await.map(done),
             Command::Log(args) => log::run(&args, context).await.map(done),

@@ -22,6 +22,7 @@ pub(crate) fn job() -> Job {
         revision: 17,
         next_due: Some("2026-11-21T17:00:00Z".parse().unwrap()),
         links: Vec::new(),
+        successors: Vec::new(),
         last_outcome: Some(Outcome::Succeeded),
         last_run: Some("r0000000030000".parse().unwrap()),
         created_at: "2026-11-01T08:00:00Z".parse().unwrap(),
@@ -77,6 +78,9 @@ pub(crate) fn run() -> Run {
         version: 2,
         cause: Cause::Schedule,
         by: None,
+        cause_run: None,
+        root_run: None,
+        root_cause: None,
         due_at: Some("2026-11-21T15:00:00Z".parse().unwrap()),
         state: RunState::Finished,
         outcome: Some(Outcome::Succeeded),
@@ -95,5 +99,6 @@ pub(crate) fn run() -> Run {
         stdout_bytes: 12,
         stderr_bytes: 0,
         dropped_bytes: 0,
+        successors: Vec::new(),
     }
 }
