@@ -16,6 +16,9 @@ use odin_model::job::Visibility;
 use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
+use odin_model::secret::{
+    SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
+};
 use odin_model::{
     AttemptNumber, BundleHash, Children, Concurrency, Epoch, HookCommand, JobId, JobName, JobSpec,
     JobState, Link, LinkOn, Missed, NodeId, OnCancel, Program, Revision, RunId, TimeoutKind, Usage,
@@ -208,6 +211,51 @@ fn job_commands() -> Vec<(&'static str, Command)> {
         ("remove", remove),
         ("run-now", run_now),
         ("keyed", keyed),
+    ]
+}
+
+fn secret_commands() -> Vec<(&'static str, Command)> {
+    let name = SecretName::parse("API_KEY").unwrap();
+    let sealed = SealedSecret {
+        key: SealingKeyId([1, 2, 3, 4, 5, 6, 7, 8]),
+        nonce: [9; 24],
+        ciphertext: vec![10; 20],
+    };
+    let (by, owner, with) = (ann(), ann().user, ann().user);
+    let users = SecretUsers::Protect;
+    let set = SecretChange::Set {
+        by: by.clone(),
+        owner: owner.clone(),
+        name: name.clone(),
+        sealed,
+        at: at(8),
+    };
+    let remove = SecretChange::Remove {
+        by: by.clone(),
+        owner: owner.clone(),
+        name: name.clone(),
+        users: SecretUsers::Ignore,
+    };
+    let share = SecretChange::Share {
+        by: by.clone(),
+        owner: owner.clone(),
+        name: name.clone(),
+        with: with.clone(),
+        at: at(9),
+    };
+    let unshare = SecretChange::Unshare {
+        by,
+        owner,
+        name,
+        with,
+        users,
+    };
+    let command = |change| Command::Secret(Box::new(change));
+    vec![
+        ("secret-set", command(set)),
+        ("secret-remove", command(remove)),
+        ("secret-share", command(share)),
+        ("secret-unshare", command(unshare)),
     ]
 }
 
@@ -407,7 +455,11 @@ fn replies() -> Vec<(&'static str, Reply)> {
 #[test]
 fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
     let mut results = Vec::new();
-    for (name, command) in job_commands().into_iter().chain(other_commands()) {
+    for (name, command) in job_commands()
+        .into_iter()
+        .chain(other_commands())
+        .chain(secret_commands())
+    {
         results.push(check(name, &command));
     }
     for (name, reply) in replies() {
@@ -425,6 +477,12 @@ fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
         "spec-shell",
         &spec(Program::Shell("true".to_owned())),
     ));
+    let mut with_secrets = spec(Program::Shell("true".to_owned()));
+    with_secrets.secrets = vec![SecretUse {
+        name: SecretName::parse("TLS_KEY").unwrap(),
+        delivery: SecretDelivery::File,
+    }];
+    results.push(check("spec-secrets", &with_secrets));
     results.push(check("facts", &facts()));
     results.push(check("output", &output()));
     let wrong: Vec<_> = results.into_iter().filter_map(Result::err).collect();
