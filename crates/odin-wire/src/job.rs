@@ -119,6 +119,8 @@ pub struct JobSettings {
     pub children: String,
     /// What runs when a run is cancelled. `null`: nothing.
     pub on_cancel: Option<JobOnCancel>,
+    /// The job's own IANA zone, in which a schedule is read that names none.
+    pub timezone: String,
     /// A fixed time that does not exist: `shift`, `skip` or `before`.
     pub dst_gap: String,
     /// A fixed time that comes twice: `first`, `last` or `both`.
@@ -307,6 +309,7 @@ impl JobSettings {
                 },
                 timeout_ms: milliseconds(hook.timeout),
             }),
+            timezone: spec.timezone.clone(),
             dst_gap: spec.dst.gap.word().to_owned(),
             dst_repeat: spec.dst.repeat.word().to_owned(),
             bundle: job.bundle.to_string(),
