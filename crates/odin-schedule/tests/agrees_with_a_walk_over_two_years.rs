@@ -44,7 +44,7 @@ const STRETCHES: &[(&str, &str, i64)] = &[
     ("UTC", "2100-02-15", 30),
 ];
 
-const CASES_EACH: u64 = 14;
+const CASES_EACH: u64 = 10;
 
 #[test]
 fn random_schedules_are_due_when_a_walk_over_every_minute_says() {
@@ -74,7 +74,7 @@ fn random_schedules_are_due_when_a_walk_over_every_minute_says() {
     // A generator that drew schedules which are never due would prove nothing.
     assert_eq!(tally.cases, STRETCHES.len() as u64 * CASES_EACH);
     assert!(tally.occurrences > tally.cases * 20, "{tally:?}");
-    assert!(tally.instants > 10_000_000, "{tally:?}");
+    assert!(tally.instants > 7_000_000, "{tally:?}");
 }
 
 #[test]
@@ -129,7 +129,9 @@ fn random_schedules_have_every_part_of_the_language() {
         "am",
         " pm",
         "cron \"",
-        ",L",
+        ",L-3",
+        "15W",
+        ",LW",
         "#2",
         "5L",
         "*/",

@@ -15,7 +15,8 @@ use brute_force::draw::Draw;
 use brute_force::{calendars, generate, text};
 use jiff::{SignedDuration, Timestamp};
 use odin_schedule::{
-    Calendars, DstPolicy, GapPolicy, RepeatPolicy, Schedule, ZonedSchedule, find_zone, parse_with,
+    Calendars, DstPolicy, GapPolicy, RepeatPolicy, Schedule, ScheduleError, ZonedSchedule,
+    find_zone, parse_with,
 };
 use proptest::prelude::*;
 
@@ -75,9 +76,13 @@ fn zoned() -> impl Strategy<Value = (String, ZonedSchedule)> {
 }
 
 fn read(text: &str) -> Schedule {
+    try_read(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn try_read(text: &str) -> Result<Schedule, ScheduleError> {
     static CALENDARS: OnceLock<Calendars> = OnceLock::new();
     let calendars = CALENDARS.get_or_init(|| calendars::around(FIRST_DAY, FIRST_DAY + DAYS));
-    parse_with(text, calendars).unwrap_or_else(|error| panic!("{text}: {error}"))
+    parse_with(text, calendars)
 }
 
 fn instants() -> impl Strategy<Value = Timestamp> {
@@ -163,6 +168,38 @@ proptest! {
             let again = some(&zoned, from, rest.len());
             prop_assert_eq!(&again, &rest, "{} from {}, which ends at {}", text, from, last);
         }
+    }
+
+    #[test]
+    fn a_spread_is_one_offset_for_all_occurrences(
+        (text, zoned) in zoned(), at in instants(), seed in any::<u64>(),
+    ) {
+        let canonical = read(&text).canonical();
+        // Of one clause without limits, since a limit at the end would follow the spread.
+        if [" and every", " and once", " and cron", " except", " starting", " until"].iter().any(|word| canonical.contains(word)) {
+            return Ok(());
+        }
+        let plain = zoned.with_dst(DstPolicy::default());
+        let base = some(&plain, at, 20);
+        let Some(&first) = base.first() else { return Ok(()) };
+        let spread = match try_read(&format!("{canonical} (spread)")) {
+            Ok(spread) => spread.in_zone(zoned.time_zone()).with_spread(seed),
+            Err(error) => {
+                // Between times that are a second apart there is no room.
+                let tight = base.windows(2).any(|pair| pair[1].duration_since(pair[0]).as_secs() < 2);
+                prop_assert!(tight && error.code().contains("spread"), "{}: {}", canonical, error);
+                return Ok(());
+            }
+        };
+        // No offset is longer than half of what lies between two occurrences.
+        let before = first - SignedDuration::from_mins(5);
+        let near = spread.occurrences(before, first + SignedDuration::from_mins(5));
+        let offsets: Vec<SignedDuration> = near.map(|due| due.duration_since(first)).collect();
+        let is_offset = |offset: &&SignedDuration| {
+            let moved: Vec<Timestamp> = base.iter().map(|&due| due + **offset).collect();
+            some(&spread, first + **offset, base.len()) == moved
+        };
+        prop_assert!(offsets.iter().any(|offset| is_offset(&offset)), "{}: {:?}", canonical, offsets);
     }
 
     #[test]

@@ -329,7 +329,7 @@ fn check(seed: u64, clock: &Clock) -> Result<(), String> {
     // Calendars and what counts from an origin are explained by notes that this reader
     // does not read; `calendars_and_business_days` has them by hand.
     let model = std::iter::repeat_with(|| generate::model(&mut draw, clock, false))
-        .find(|model| !model.has_calendars_or_periods())
+        .find(|model| !model.has_rare_days())
         .unwrap();
     let text = text::text(&model, &mut draw);
     let schedule = parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));

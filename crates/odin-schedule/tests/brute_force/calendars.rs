@@ -21,9 +21,12 @@ pub(crate) fn is_business(day: &Day) -> bool {
 /// `holidays` and `trading-days`, for some years around the days given.
 pub(crate) fn around(first: i64, last: i64) -> Calendars {
     let mut calendars = Calendars::default();
-    let rules: [(&str, fn(&Day) -> bool); 2] =
-        [("holidays", is_holiday), ("trading-days", is_trading)];
-    for (name, holds) in rules {
+    for name in ["holidays", "trading-days"] {
+        let holds = if name == "holidays" {
+            is_holiday
+        } else {
+            is_trading
+        };
         let days = (first - 500..=last + 500).map(Day::at).filter(holds);
         let calendar = Calendar::from_dates(days.map(|day| Day::date(day.number)))
             .expect("days of the years that calendars have");

@@ -123,7 +123,7 @@ fn what(draw: &mut Draw, clock: &Clock, with_seconds: bool) -> What {
             }
         }
         53..=79 => What::Interval(interval(draw, with_seconds)),
-        _ => What::Cron(Box::new(Cron::draw(draw, with_seconds))),
+        _ => What::Cron(Box::new(Cron::draw_extended(draw, with_seconds))),
     }
 }
 
@@ -207,7 +207,14 @@ fn days(draw: &mut Draw) -> Days {
         8 => {
             let dates = (0..draw.between(1, 3)).map(|_| {
                 let month = draw.between(1, 12);
-                DayItem::Date(month, draw.between(1, if month == 2 { 29 } else { 30 }))
+                DayItem::Date(
+                    month,
+                    if month == 2 {
+                        draw.one_of(&[1, 28, 29])
+                    } else {
+                        draw.between(1, 30)
+                    },
+                )
             });
             return Days {
                 items: dates.collect(),

@@ -265,8 +265,9 @@ impl Model {
         }
     }
 
-    /// Whether it needs calendars, counts business days, or counts from an origin.
-    pub(crate) fn has_calendars_or_periods(&self) -> bool {
+    /// Whether it needs calendars, counts from an origin, or has days of cron text that are
+    /// explained in words of their own.
+    pub(crate) fn has_rare_days(&self) -> bool {
         let business =
             |item: &DayItem| matches!(item, DayItem::BusinessDay | DayItem::NthBusiness(_));
         self.clauses.iter().any(|clause| {
@@ -274,7 +275,13 @@ impl Model {
                 What::Fixed { days, .. } => Some(days),
                 What::Interval(interval) => interval.days.as_ref(),
                 What::Period { .. } => return true,
-                What::EachNthDay { .. } | What::Once { .. } | What::Cron(_) => None,
+                What::Cron(cron) => {
+                    if cron.nearest.is_some() || cron.before_last.is_some() {
+                        return true;
+                    }
+                    None
+                }
+                What::EachNthDay { .. } | What::Once { .. } => None,
             };
             clause.tail.holidays
                 || days.is_some_and(|days| {

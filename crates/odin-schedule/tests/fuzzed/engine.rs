@@ -199,7 +199,7 @@ pub(crate) fn check(bytes: &[u8]) {
     } else {
         String::from_utf8_lossy(rest).into_owned()
     };
-    let Ok(schedule) = parse_with(&text, &calendars()) else {
+    let Ok(schedule) = parse_with(&text, calendars()) else {
         return;
     };
     let zone = find_zone(ZONES[usize::from(zone) % ZONES.len()]).expect("a zone of the database");
@@ -336,7 +336,7 @@ fn conversions_are_due_at_the_same_times(
     if let Ok(cron) = to_cron(schedule, CronDialect::Extended) {
         let mut found: Vec<Timestamp> = Vec::new();
         for line in cron.texts() {
-            let line = parse_with(&line, &calendars()).expect("cron text that was just made");
+            let line = parse_with(&line, calendars()).expect("cron text that was just made");
             found.extend(bind(&line).occurrences(at, Timestamp::MAX).take(COMPARED));
         }
         found.sort_unstable();

@@ -11,7 +11,7 @@ use super::calendars;
 /// Bytes as a text: what is not UTF-8 becomes replacement characters.
 pub(crate) fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    match parse_with(&text, &calendars()) {
+    match parse_with(&text, calendars()) {
         Ok(schedule) => {
             check_read(&text, &schedule);
             let words = read_words(&text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
@@ -47,7 +47,7 @@ pub(crate) fn check_refused(text: &str, error: &ScheduleError) {
 pub(crate) fn check_read(text: &str, schedule: &Schedule) {
     let canonical = schedule.canonical();
     let read = |text: &str| {
-        let read = parse_with(text, &calendars());
+        let read = parse_with(text, calendars());
         read.unwrap_or_else(|error| panic!("{canonical:?} as {text:?}: {error}"))
     };
     let again = read(&canonical);
