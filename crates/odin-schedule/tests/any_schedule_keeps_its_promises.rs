@@ -179,7 +179,7 @@ proptest! {
         if [" and every", " and once", " and cron", " except", " starting", " until"].iter().any(|word| canonical.contains(word)) {
             return Ok(());
         }
-        let plain = zoned.with_dst(DstPolicy::default());
+        let plain = zoned.clone().with_dst(DstPolicy::default());
         let base = some(&plain, at, 20);
         let Some(&first) = base.first() else { return Ok(()) };
         let spread = match try_read(&format!("{canonical} (spread)")) {

@@ -10,6 +10,7 @@
 mod brute_force;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::str::FromStr;
 
 use brute_force::cron::{Cron, Field};
@@ -249,6 +250,26 @@ fn each_named_difference_is_there() {
             .unwrap();
         assert_eq!(named.0, name, "{text}: {ours:?}, croner {theirs:?}");
     }
+}
+
+/// The reference names each difference, and no other.
+#[test]
+fn the_reference_names_the_same_differences() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cron.md");
+    let page = std::fs::read_to_string(&page)
+        .unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+    let section = page
+        .split("## Differences from croner")
+        .nth(1)
+        .expect("the page has the section");
+    let section = section.split("\n## ").next().unwrap();
+    let named: Vec<&str> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .filter_map(|line| line.split(" |").next())
+        .filter(|name| !["name", "---"].contains(name))
+        .collect();
+    assert_eq!(named, DIFFERENCES.map(|difference| difference.0));
 }
 
 /// What the manual pages crontab(5) and cron(8) of Vixie's cron and its Debian version say.
