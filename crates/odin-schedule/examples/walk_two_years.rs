@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 #[path = "../tests/brute_force/mod.rs"]
+#[allow(dead_code, reason = "the reader of explanations is a test's")]
 mod brute_force;
 
 use std::process::ExitCode;

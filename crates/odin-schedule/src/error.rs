@@ -50,6 +50,12 @@ pub enum ScheduleErrorKind {
         /// The length of the text.
         bytes: usize,
     },
+    /// Longer than [`TEXT_BYTES_MAX`] once it is written out in the normal form.
+    #[error("written out, the schedule is {bytes} bytes long; at most {TEXT_BYTES_MAX} are read")]
+    NormalFormTooLong {
+        /// The length of the normal form.
+        bytes: usize,
+    },
     /// A word that no schedule has.
     #[error("`{word}` is not a word of a schedule")]
     UnknownWord {
@@ -211,7 +217,7 @@ impl ScheduleErrorKind {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Empty => "schedule/empty",
-            Self::TooLong { .. } => "schedule/too-long",
+            Self::TooLong { .. } | Self::NormalFormTooLong { .. } => "schedule/too-long",
             Self::UnknownWord { .. } => "schedule/unknown-word",
             Self::Unexpected { .. } | Self::AfterNever { .. } => "schedule/unexpected-word",
             Self::Incomplete { .. } => "schedule/incomplete",
@@ -244,7 +250,9 @@ impl ScheduleErrorKind {
     pub fn help(&self) -> String {
         match self {
             Self::Empty => "Write a schedule, such as `every day at 09:00`, or `never`.".into(),
-            Self::TooLong { .. } => "Split it into several jobs.".into(),
+            Self::TooLong { .. } | Self::NormalFormTooLong { .. } => {
+                "Split it into several jobs.".into()
+            }
             Self::UnknownWord {
                 suggestion: Some(word),
                 ..

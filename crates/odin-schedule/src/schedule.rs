@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use crate::business::BusinessOf;
 use crate::calendars::{CalendarName, Calendars};
 use crate::dst::DstPolicy;
-use crate::error::ScheduleError;
+use crate::error::{ScheduleError, ScheduleErrorKind, TEXT_BYTES_MAX};
 use crate::explain::CalendarDays;
 use crate::occurrences::ZonedSchedule;
 use crate::parse::Known;
@@ -84,11 +84,25 @@ pub fn parse_with(text: &str, calendars: &Calendars) -> Result<Schedule, Schedul
 
 pub(crate) fn read(text: &str, known: Known<'_>) -> Result<Schedule, ScheduleError> {
     let parsed = crate::parse::read(text, known)?;
-    Ok(Schedule {
+    let schedule = Schedule {
         rules: parsed.rules.into(),
         zone: parsed.zone,
-    })
+    };
+    // The normal form has to read back. It can be many times longer than the text, since
+    // days of different months each get the clause's times.
+    if text.len() > ALWAYS_SHORT_BYTES {
+        let bytes = schedule.canonical().len();
+        if bytes > TEXT_BYTES_MAX {
+            let kind = ScheduleErrorKind::NormalFormTooLong { bytes };
+            return Err(ScheduleError::new(kind, 0..text.len()));
+        }
+    }
+    Ok(schedule)
 }
+
+/// A text up to this long has a normal form within the bound: it grows at most by a
+/// clause for each of twelve months and by what abbreviations leave out.
+const ALWAYS_SHORT_BYTES: usize = 128;
 
 impl Schedule {
     /// The schedule in its normal form: English, with cron clauses as `cron "..."`.

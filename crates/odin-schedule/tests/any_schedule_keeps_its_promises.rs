@@ -8,12 +8,15 @@ mod brute_force;
 #[allow(dead_code, reason = "the bytes of fuzzing are another test's")]
 mod fuzzed;
 
+use std::sync::OnceLock;
+
 use brute_force::clock::Clock;
 use brute_force::draw::Draw;
-use brute_force::{generate, text};
+use brute_force::{calendars, generate, text};
 use jiff::{SignedDuration, Timestamp};
 use odin_schedule::{
-    DstPolicy, GapPolicy, RepeatPolicy, Schedule, ZonedSchedule, find_zone, parse,
+    Calendars, DstPolicy, GapPolicy, RepeatPolicy, Schedule, ScheduleError, ZonedSchedule,
+    find_zone, parse_with,
 };
 use proptest::prelude::*;
 
@@ -30,6 +33,10 @@ const ZONES: [&str; 10] = [
     "Asia/Pyongyang",
 ];
 
+/// 2026-01-01, and two years of days.
+const FIRST_DAY: i64 = 20_454;
+const DAYS: i64 = 720;
+
 /// A random text of the whole language, with dates in and around 2026.
 fn texts() -> impl Strategy<Value = String> {
     (any::<u64>(), prop::bool::weighted(0.2))
@@ -38,9 +45,8 @@ fn texts() -> impl Strategy<Value = String> {
 
 fn text_of(seed: u64, with_seconds: bool) -> String {
     // Only the dates of the clock matter to the generator: one minute a day is enough.
-    let first_day = 20_454;
-    let minutes = (0..720)
-        .map(|day| ((first_day + day) * 1440, (first_day + day) * 1440))
+    let minutes = (0..DAYS)
+        .map(|day| ((FIRST_DAY + day) * 1440, (FIRST_DAY + day) * 1440))
         .collect();
     let clock = Clock {
         zone: "UTC",
@@ -70,7 +76,13 @@ fn zoned() -> impl Strategy<Value = (String, ZonedSchedule)> {
 }
 
 fn read(text: &str) -> Schedule {
-    parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    try_read(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn try_read(text: &str) -> Result<Schedule, ScheduleError> {
+    static CALENDARS: OnceLock<Calendars> = OnceLock::new();
+    let calendars = CALENDARS.get_or_init(|| calendars::around(FIRST_DAY, FIRST_DAY + DAYS));
+    parse_with(text, calendars)
 }
 
 fn instants() -> impl Strategy<Value = Timestamp> {
@@ -112,7 +124,8 @@ proptest! {
     #[test]
     fn the_normal_form_is_its_own_and_has_the_same_occurrences((text, zoned) in zoned(), at in instants()) {
         let schedule = read(&text);
-        fuzzed::text::check_read(&text, &schedule);
+        prop_assert_eq!(&read(&schedule.canonical()), &schedule, "{}", text);
+        prop_assert_eq!(read(&schedule.canonical()).canonical(), schedule.canonical());
         let again = read(&schedule.canonical())
             .in_zone(zoned.time_zone())
             .with_dst(DstPolicy::default());
@@ -155,6 +168,38 @@ proptest! {
             let again = some(&zoned, from, rest.len());
             prop_assert_eq!(&again, &rest, "{} from {}, which ends at {}", text, from, last);
         }
+    }
+
+    #[test]
+    fn a_spread_is_one_offset_for_all_occurrences(
+        (text, zoned) in zoned(), at in instants(), seed in any::<u64>(),
+    ) {
+        let canonical = read(&text).canonical();
+        // Of one clause without limits, since a limit at the end would follow the spread.
+        if [" and every", " and once", " and cron", " except", " starting", " until"].iter().any(|word| canonical.contains(word)) {
+            return Ok(());
+        }
+        let plain = zoned.clone().with_dst(DstPolicy::default());
+        let base = some(&plain, at, 20);
+        let Some(&first) = base.first() else { return Ok(()) };
+        let spread = match try_read(&format!("{canonical} (spread)")) {
+            Ok(spread) => spread.in_zone(zoned.time_zone()).with_spread(seed),
+            Err(error) => {
+                // Between times that are a second apart there is no room.
+                let tight = base.windows(2).any(|pair| pair[1].duration_since(pair[0]).as_secs() < 2);
+                prop_assert!(tight && error.code().contains("spread"), "{}: {}", canonical, error);
+                return Ok(());
+            }
+        };
+        // No offset is longer than half of what lies between two occurrences.
+        let before = first - SignedDuration::from_mins(5);
+        let near = spread.occurrences(before, first + SignedDuration::from_mins(5));
+        let offsets: Vec<SignedDuration> = near.map(|due| due.duration_since(first)).collect();
+        let is_offset = |offset: &&SignedDuration| {
+            let moved: Vec<Timestamp> = base.iter().map(|&due| due + **offset).collect();
+            some(&spread, first + **offset, base.len()) == moved
+        };
+        prop_assert!(offsets.iter().any(|offset| is_offset(&offset)), "{}: {:?}", canonical, offsets);
     }
 
     #[test]

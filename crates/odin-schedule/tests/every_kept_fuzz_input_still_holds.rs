@@ -42,3 +42,11 @@ fn every_schedule_has_answers_that_agree() {
         "the corpus is there"
     );
 }
+
+#[test]
+fn every_calendar_is_read_or_refused() {
+    assert!(
+        each_input("calendar", fuzzed::calendar::check) >= 50,
+        "the corpus is there"
+    );
+}

@@ -8,17 +8,39 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use odin_schedule::parse;
+use odin_schedule::{Calendar, CalendarName, Calendars, parse_with};
 
-const RIGHT: [(&str, &str); 4] = [
+const RIGHT: [(&str, &str); 5] = [
     ("days.txt", include_str!("english/days.txt")),
     ("intervals.txt", include_str!("english/intervals.txt")),
     ("limits.txt", include_str!("english/limits.txt")),
+    ("calendars.txt", include_str!("english/calendars.txt")),
     ("cron.txt", include_str!("english/cron.txt")),
 ];
 const WRONG: (&str, &str) = ("refused.txt", include_str!("english/refused.txt"));
+
+/// The calendars that the cases refer to.
+fn calendars() -> &'static Calendars {
+    static CALENDARS: OnceLock<Calendars> = OnceLock::new();
+    CALENDARS.get_or_init(|| {
+        let mut calendars = Calendars::default();
+        for (name, days) in [
+            (
+                "holidays",
+                "2026-01-01\n2026-01-06\n2026-02-16\n2026-04-06\n",
+            ),
+            ("trading-days", "2026-01-05..2026-01-07\n2026-02-10\n"),
+        ] {
+            let name = CalendarName::new(name).unwrap();
+            calendars.insert(name, Calendar::parse(days).unwrap());
+        }
+        calendars
+    })
+}
 
 /// A text and the lines under it, each with its mark.
 struct Case<'t> {
@@ -78,7 +100,7 @@ fn shown(due: Option<Timestamp>, as_written: &str) -> String {
 
 /// What is not as written; nothing where all is.
 fn differences(text: &str, canonical: &str, written: &[&str]) -> Vec<String> {
-    let schedule = match parse(text) {
+    let schedule = match parse_with(text, calendars()) {
         Ok(schedule) => schedule,
         Err(error) => {
             return vec![format!(
@@ -91,7 +113,7 @@ fn differences(text: &str, canonical: &str, written: &[&str]) -> Vec<String> {
     if schedule.canonical() != canonical {
         differences.push(format!("{text:?}: normal form {:?}", schedule.canonical()));
     }
-    if parse(canonical).as_ref() != Ok(&schedule) {
+    if parse_with(canonical, calendars()).as_ref() != Ok(&schedule) {
         differences.push(format!("{canonical:?} does not mean {text:?}"));
     }
     let zoned = schedule.in_zone(&TimeZone::UTC);
@@ -152,7 +174,7 @@ fn what_is_wrong_is_refused_with_its_code_its_place_and_a_next_step() {
         let mut parts = line.split('|').map(str::trim);
         let (code, underlined) = (parts.next().unwrap(), parts.next().unwrap());
         let help = parts.next().unwrap();
-        match parse(text) {
+        match parse_with(text, calendars()) {
             Ok(schedule) => found.push(format!("{place}: {text:?} is read as {schedule}")),
             Err(error) => {
                 let at = &text[error.span.clone()];

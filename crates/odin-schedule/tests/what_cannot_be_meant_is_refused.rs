@@ -737,3 +737,29 @@ fn a_message_says_nothing_that_was_not_written() {
         assert_eq!(parse(text).unwrap_err().to_string(), message, "{text}");
     }
 }
+
+#[test]
+fn a_text_whose_normal_form_would_not_read_back_is_refused() {
+    let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let days = months.map(|month| format!("{month} 1")).join(", ");
+    // Each month becomes a clause of its own with all the times.
+    let text = |times: u32| {
+        let times: Vec<String> = (0..times)
+            .map(|n| format!("{}:{:02}", n / 60, n % 60))
+            .collect();
+        // The day of January differs, so that the months are not one group.
+        format!(
+            "every {} at {}",
+            days.replace("Jan 1", "Jan 2"),
+            times.join(",")
+        )
+    };
+    let short = parse(&text(20)).unwrap();
+    assert_eq!(parse(&short.canonical()).as_ref(), Ok(&short));
+    let error = parse(&text(200)).unwrap_err();
+    assert!(text(200).len() < TEXT_BYTES_MAX);
+    assert_eq!(error.code(), "schedule/too-long");
+    assert!(error.to_string().contains("written out"), "{error}");
+}

@@ -119,6 +119,8 @@ pub struct JobSettings {
     pub children: String,
     /// What runs when a run is cancelled. `null`: nothing.
     pub on_cancel: Option<JobOnCancel>,
+    /// The job's own IANA zone, in which a schedule is read that names none.
+    pub timezone: String,
     /// The secrets that its processes get, in the order of names. Never their values.
     pub secrets: Vec<JobSecret>,
     /// A fixed time that does not exist: `shift`, `skip` or `before`.
@@ -319,6 +321,7 @@ impl JobSettings {
                 },
                 timeout_ms: milliseconds(hook.timeout),
             }),
+            timezone: spec.timezone.clone(),
             secrets: spec
                 .secrets
                 .iter()

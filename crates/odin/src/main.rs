@@ -15,6 +15,7 @@ mod go_build;
 mod local_day;
 mod log_line;
 mod month_grid;
+mod outlook;
 mod own_codes;
 mod report;
 mod run_output;

@@ -685,6 +685,38 @@ fn the_machines_newer_time_zones_are_used_when_asked_for() {
 }
 
 #[test]
+fn a_jobs_own_offset_is_shown_when_the_job_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let next = [
+        "schedule",
+        "next",
+        "every hour around :17",
+        "--json",
+        "--timezone",
+        "UTC",
+    ];
+    let due = |job: &[&str]| -> Vec<String> {
+        let output = odin(directory.path(), &[&next[..], &FROM[..], job].concat());
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let list = json["occurrences"].as_array().unwrap().iter();
+        list.map(|due| due.as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(due(&[])[0], "2026-03-27T12:17:00Z");
+    let (one, other) = (
+        due(&["--job", "a37b187f5930"]),
+        due(&["--job", "000000000001"]),
+    );
+    assert_ne!(one, other);
+    // Five minutes to either side at most.
+    for first in [&one[0], &other[0]] {
+        assert!(
+            ("2026-03-27T12:12:00Z".."2026-03-27T12:22:01Z").contains(&first.as_str()),
+            "{first}"
+        );
+    }
+}
+
+#[test]
 fn calendars_are_given_as_files() {
     let directory = tempfile::tempdir().unwrap();
     let list = "2026-12-25 Christmas Day\n2026-12-26\n";

@@ -107,7 +107,11 @@ pub(super) fn roll(cursor: &mut Cursor<'_>) -> Result<Roll, ScheduleError> {
         Some(Lexeme::Key(Key::Next)) => RollTo::Next,
         Some(Lexeme::Key(Key::Previous)) => RollTo::Previous,
         Some(Lexeme::Key(Key::Nearest)) => RollTo::Nearest,
-        _ => return Err(cursor.unexpected("`next`, `previous` or `nearest` and `business day`")),
+        _ => {
+            return Err(cursor.unexpected(
+                "`next`, `previous` or `nearest` and `business day` (days are joined by `and`)",
+            ));
+        }
     };
     cursor.take();
     let Some(mut of) = kind(cursor)? else {

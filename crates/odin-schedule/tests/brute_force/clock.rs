@@ -15,6 +15,7 @@ pub(crate) struct Clock {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Day {
     pub(crate) number: i64,
+    pub(crate) year: i64,
     pub(crate) month: i64,
     pub(crate) day: i64,
     /// 0 is Monday.
@@ -76,11 +77,21 @@ impl Day {
         let since = date.duration_since(jiff::civil::date(1970, 1, 1));
         Day {
             number: since.as_hours() / 24,
+            year: date.year().into(),
             month: date.month().into(),
             day: date.day().into(),
             weekday: date.weekday().to_monday_zero_offset().into(),
             days_in_month: date.days_in_month().into(),
         }
+    }
+
+    pub(crate) fn at(number: i64) -> Day {
+        Day::of(Day::date(number))
+    }
+
+    /// The day so many days later.
+    pub(crate) fn moved_by(&self, days: i64) -> Day {
+        Day::at(self.number + days)
     }
 
     pub(crate) fn date(number: i64) -> Date {

@@ -1,8 +1,9 @@
 //! Holds the crate's answers against the walk.
 
 use jiff::Timestamp;
-use odin_schedule::{DstPolicy, GapPolicy, RepeatPolicy, ZonedSchedule, find_zone, parse};
+use odin_schedule::{DstPolicy, GapPolicy, RepeatPolicy, ZonedSchedule, find_zone, parse_with};
 
+use super::calendars;
 use super::clock::Clock;
 use super::draw::Draw;
 use super::generate;
@@ -54,9 +55,13 @@ pub(crate) fn case(seed: u64, clock: &Clock, effort: Effort) -> Result<Tally, St
             clock.zone
         )
     };
-    let schedule = parse(&text).map_err(|error| context(format!("{error} at {:?}", error.span)))?;
+    let days = clock.minutes.iter().map(|minute| minute.1.div_euclid(1440));
+    let (first, last) = (days.clone().min().unwrap_or(0), days.max().unwrap_or(0));
+    let calendars = calendars::around(first, last);
+    let schedule = parse_with(&text, &calendars)
+        .map_err(|error| context(format!("{error} at {:?}", error.span)))?;
     let canonical = schedule.canonical();
-    if parse(&canonical).as_ref() != Ok(&schedule) {
+    if parse_with(&canonical, &calendars).as_ref() != Ok(&schedule) {
         return Err(context(format!(
             "the normal form {canonical:?} does not read the same"
         )));

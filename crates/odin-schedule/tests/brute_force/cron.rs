@@ -15,6 +15,10 @@ pub(crate) struct Cron {
     pub(crate) last_day: bool,
     /// `5#2`: the nth (6 for the last, written `5L`) and the weekday, 0 is Sunday.
     pub(crate) nth: Option<(i64, i64)>,
+    /// `15W`, or 0 for `LW`.
+    pub(crate) nearest: Option<i64>,
+    /// `L-3`.
+    pub(crate) before_last: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -107,6 +111,8 @@ impl Cron {
             weekday: Field::draw(draw, 0, 6),
             last_day: false,
             nth: None,
+            nearest: None,
+            before_last: None,
         };
         if !cron.month_day.star && draw.percent(15) {
             cron.last_day = true;
@@ -121,6 +127,26 @@ impl Cron {
                 6 => format!(",{weekday}L"),
                 _ => format!(",{weekday}#{nth}"),
             };
+        }
+        cron
+    }
+
+    /// As [`draw`](Self::draw), with what few schedulers have.
+    pub(crate) fn draw_extended(draw: &mut Draw, with_seconds: bool) -> Cron {
+        let mut cron = Cron::draw(draw, with_seconds);
+        if !cron.month_day.star && draw.percent(20) {
+            let day = draw.between(0, 31);
+            cron.nearest = Some(day);
+            cron.month_day.text += &if day == 0 {
+                ",LW".to_owned()
+            } else {
+                format!(",{day}W")
+            };
+        }
+        if !cron.month_day.star && draw.percent(10) {
+            let days = draw.between(1, 30);
+            cron.before_last = Some(days);
+            cron.month_day.text += &format!(",L-{days}");
         }
         cron
     }
@@ -157,8 +183,28 @@ impl Cron {
 
     pub(crate) fn holds_day(&self, day: &Day) -> bool {
         let sunday_first = (day.weekday + 1) % 7;
-        let by_date =
-            self.month_day.holds(day.day) || (self.last_day && day.day == day.days_in_month);
+        let nearest = self.nearest.is_some_and(|wanted| {
+            let wanted = if wanted == 0 {
+                day.days_in_month
+            } else {
+                wanted
+            };
+            let weekday = (day.weekday + wanted - day.day).rem_euclid(7);
+            let moved = match weekday {
+                5 if wanted == 1 => wanted + 2,
+                5 => wanted - 1,
+                6 if wanted == day.days_in_month => wanted - 2,
+                6 => wanted + 1,
+                _ => wanted,
+            };
+            wanted <= day.days_in_month && day.day == moved
+        });
+        let by_date = self.month_day.holds(day.day)
+            || (self.last_day && day.day == day.days_in_month)
+            || self
+                .before_last
+                .is_some_and(|days| day.day == day.days_in_month - days)
+            || nearest;
         let by_nth = self.nth.is_some_and(|(nth, weekday)| {
             weekday == sunday_first
                 && match nth {

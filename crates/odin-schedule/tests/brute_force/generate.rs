@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::cron::Cron;
 use super::draw::Draw;
-use super::model::{Clause, DayItem, Days, Interval, Model, Tail, What};
+use super::model::{Clause, DayItem, Days, Interval, Model, PeriodUnit, Roll, Tail, What};
 
 /// Steps that divide a day and ones that do not, in the units they are written in.
 const STEPS: [(i64, i64); 26] = [
@@ -106,11 +106,12 @@ fn settle(model: &mut Model, draw: &mut Draw) {
 
 fn what(draw: &mut Draw, clock: &Clock, with_seconds: bool) -> What {
     match draw.between(0, 99) {
-        0..=39 => What::Fixed {
+        0..=34 => What::Fixed {
             days: days(draw),
             times: times(draw, with_seconds),
         },
-        40..=47 => What::EachNthDay {
+        35..=41 => period(draw, with_seconds),
+        42..=47 => What::EachNthDay {
             step: draw.one_of(&[2, 3, 5, 7, 10, 28, 30, 100]),
             times: times(draw, with_seconds),
         },
@@ -122,7 +123,7 @@ fn what(draw: &mut Draw, clock: &Clock, with_seconds: bool) -> What {
             }
         }
         53..=79 => What::Interval(interval(draw, with_seconds)),
-        _ => What::Cron(Box::new(Cron::draw(draw, with_seconds))),
+        _ => What::Cron(Box::new(Cron::draw_extended(draw, with_seconds))),
     }
 }
 
@@ -167,7 +168,12 @@ fn days(draw: &mut Draw) -> Days {
     // The 31st of months that have none is refused.
     let last = if months.is_empty() { 31 } else { 28 };
     let items = match draw.between(0, 9) {
-        0..=2 => vec![DayItem::Every],
+        0..=1 => vec![DayItem::Every],
+        2 => vec![if draw.percent(50) {
+            DayItem::Every
+        } else {
+            DayItem::BusinessDay
+        }],
         3..=4 => vec![DayItem::Weekdays(weekday_set(draw))],
         5..=6 => {
             let several = draw.between(1, 3);
@@ -194,15 +200,28 @@ fn days(draw: &mut Draw) -> Days {
             }
             items
         }
+        8 if draw.percent(50) => vec![draw.one_of(&[1, 2, 5, 23, -1, -3])]
+            .into_iter()
+            .map(DayItem::NthBusiness)
+            .collect(),
         8 => {
             let dates = (0..draw.between(1, 3)).map(|_| {
                 let month = draw.between(1, 12);
-                DayItem::Date(month, draw.between(1, if month == 2 { 29 } else { 30 }))
+                DayItem::Date(
+                    month,
+                    if month == 2 {
+                        draw.one_of(&[1, 28, 29])
+                    } else {
+                        draw.between(1, 30)
+                    },
+                )
             });
             return Days {
                 items: dates.collect(),
                 months: Vec::new(),
                 only: None,
+                trading: false,
+                roll: some_roll(draw, 20),
             };
         }
         _ => {
@@ -210,15 +229,71 @@ fn days(draw: &mut Draw) -> Days {
                 items: vec![DayItem::Quarter],
                 months: Vec::new(),
                 only: None,
+                trading: false,
+                roll: None,
             };
         }
     };
     let limited = matches!(items[..], [DayItem::MonthDay(_) | DayItem::LastDay, ..]);
     let only = (limited && draw.percent(15)).then(|| weekday_set(draw));
+    let moves = matches!(items[..], [DayItem::MonthDay(_) | DayItem::LastDay]) && only.is_none();
+    let roll = if moves { some_roll(draw, 30) } else { None };
+    let trading = draw.percent(8);
     Days {
         items,
         months,
         only,
+        trading,
+        roll,
+    }
+}
+
+fn some_roll(draw: &mut Draw, percent: u64) -> Option<Roll> {
+    let roll = draw.one_of(&[Roll::Next, Roll::Previous, Roll::Nearest]);
+    draw.percent(percent).then_some(roll)
+}
+
+/// Days of every so many weeks, months, quarters or years.
+fn period(draw: &mut Draw, with_seconds: bool) -> What {
+    let unit = draw.one_of(&[
+        PeriodUnit::Week,
+        PeriodUnit::Month,
+        PeriodUnit::Quarter,
+        PeriodUnit::Year,
+    ]);
+    let items = match unit {
+        PeriodUnit::Week => vec![DayItem::Weekdays(weekday_set(draw))],
+        PeriodUnit::Month => match draw.between(0, 3) {
+            0 => vec![DayItem::MonthDay(draw.between(1, 31))],
+            1 => vec![DayItem::LastDay],
+            2 => vec![DayItem::Nth(draw.between(1, 6), draw.between(0, 6))],
+            _ => vec![DayItem::NthBusiness(draw.one_of(&[1, 2, 10, -1]))],
+        },
+        PeriodUnit::Quarter => vec![DayItem::Quarter],
+        PeriodUnit::Year => {
+            let month = draw.between(1, 12);
+            vec![DayItem::Date(
+                month,
+                draw.between(1, if month == 2 { 29 } else { 30 }),
+            )]
+        }
+    };
+    let moves = matches!(
+        items[..],
+        [DayItem::MonthDay(_) | DayItem::LastDay | DayItem::Date(..)]
+    );
+    let roll = if moves { some_roll(draw, 30) } else { None };
+    What::Period {
+        number: draw.between(2, 5),
+        unit,
+        days: Days {
+            items,
+            months: Vec::new(),
+            only: None,
+            trading: false,
+            roll,
+        },
+        times: times(draw, with_seconds),
     }
 }
 
@@ -236,6 +311,8 @@ fn interval(draw: &mut Draw, with_seconds: bool) -> Interval {
     let days = draw.percent(30).then(|| Days {
         months: Vec::new(),
         only: None,
+        trading: false,
+        roll: None,
         ..days(draw)
     });
     // Dates have months of their own, and `quarter` is no list of days.
@@ -287,6 +364,7 @@ fn tail(draw: &mut Draw, clock: &Clock, what: &What) -> Tail {
         if draw.percent(20) {
             tail.yearly = vec![(draw.between(1, 12), draw.between(1, 28))];
         }
+        tail.holidays = draw.percent(20);
         if draw.percent(40) {
             tail.dates = (0..draw.between(1, 3)).map(|_| near(draw, clock)).collect();
         }

@@ -4,6 +4,7 @@
 //! A random [`model::Model`] prints itself as text and knows its own meaning, so nothing of
 //! the crate under test takes part until [`compare`] holds its answers against the walk.
 
+pub(crate) mod calendars;
 pub(crate) mod clock;
 pub(crate) mod compare;
 pub(crate) mod cron;

@@ -1,5 +1,6 @@
 //! A schedule as its parts, each with its plain meaning.
 
+use super::calendars;
 use super::clock::Day;
 use super::cron::Cron;
 
@@ -20,6 +21,13 @@ pub(crate) struct Clause {
 pub(crate) enum What {
     /// Days with times of day, in seconds.
     Fixed {
+        days: Days,
+        times: Vec<i64>,
+    },
+    /// Days of every so many weeks, months, quarters or years.
+    Period {
+        number: i64,
+        unit: PeriodUnit,
         days: Days,
         times: Vec<i64>,
     },
@@ -57,6 +65,25 @@ pub(crate) struct Days {
     /// Empty where there is no limit.
     pub(crate) months: Vec<i64>,
     pub(crate) only: Option<u8>,
+    /// `in calendar trading-days`.
+    pub(crate) trading: bool,
+    pub(crate) roll: Option<Roll>,
+}
+
+/// Where a day moves that is no business day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Roll {
+    Next,
+    Previous,
+    Nearest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeriodUnit {
+    Week,
+    Month,
+    Quarter,
+    Year,
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +98,9 @@ pub(crate) enum DayItem {
     Date(i64, i64),
     /// The first of January, April, July and October.
     Quarter,
+    BusinessDay,
+    /// The nth business day of the month, negative from its end.
+    NthBusiness(i64),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -82,11 +112,13 @@ pub(crate) struct Tail {
     pub(crate) months: Vec<i64>,
     pub(crate) yearly: Vec<(i64, i64)>,
     pub(crate) dates: Vec<i64>,
+    pub(crate) holidays: bool,
 }
 
 impl Tail {
     pub(crate) fn has_exceptions(&self) -> bool {
         self.weekdays != 0
+            || self.holidays
             || !(self.months.is_empty() && self.yearly.is_empty() && self.dates.is_empty())
     }
 
@@ -99,6 +131,7 @@ impl Tail {
             || self.months.contains(&day.month)
             || self.yearly.contains(&(day.month, day.day))
             || self.dates.contains(&day.number)
+            || (self.holidays && calendars::is_holiday(day))
     }
 
     fn bounds(&self, local: i64) -> bool {
@@ -111,10 +144,67 @@ impl Tail {
 }
 
 impl Days {
-    pub(crate) fn holds(&self, day: &Day) -> bool {
+    /// Whether a day is due once days have moved; `extra` tells what else a day must be
+    /// before it moves.
+    pub(crate) fn holds(&self, day: &Day, extra: &dyn Fn(&Day) -> bool) -> bool {
+        let Some(roll) = self.roll else {
+            return extra(day) && self.names(day);
+        };
+        if !calendars::is_business(day) {
+            return false;
+        }
+        // Every named day that could have moved here is asked where it goes.
+        (-40..=40)
+            .map(|apart| day.moved_by(apart))
+            .any(|from| extra(&from) && self.names(&from) && roll.of(&from) == Some(day.number))
+    }
+
+    fn names(&self, day: &Day) -> bool {
         (self.months.is_empty() || self.months.contains(&day.month))
             && self.only.is_none_or(|only| only & (1 << day.weekday) != 0)
+            && (!self.trading || calendars::is_trading(day))
             && self.items.iter().any(|item| item.holds(day))
+    }
+}
+
+impl Roll {
+    /// Where a day goes: to itself if it is a business day.
+    fn of(self, day: &Day) -> Option<i64> {
+        let business = |apart: i64| {
+            let there = day.moved_by(apart);
+            calendars::is_business(&there).then_some(there)
+        };
+        let later = || (0..=40).find_map(business);
+        let earlier = || (0..=40).find_map(|apart| business(-apart));
+        match self {
+            Roll::Next => later().map(|day| day.number),
+            Roll::Previous => earlier().map(|day| day.number),
+            Roll::Nearest => {
+                let same_month = |there: &Day| there.month == day.month;
+                let later = later().filter(same_month).map(|there| there.number);
+                let earlier = earlier().filter(same_month).map(|there| there.number);
+                match (earlier, later) {
+                    (Some(earlier), Some(later)) if day.number - earlier < later - day.number => {
+                        Some(earlier)
+                    }
+                    (earlier, None) => earlier,
+                    (_, later) => later,
+                }
+            }
+        }
+    }
+}
+
+impl PeriodUnit {
+    /// Which stretch a day lies in, counted from an origin.
+    fn index(self, day: &Day, origin: &Day) -> i64 {
+        let months = |day: &Day| day.year * 12 + day.month - 1;
+        match self {
+            PeriodUnit::Week => (day.number - origin.number).div_euclid(7),
+            PeriodUnit::Month => months(day) - months(origin),
+            PeriodUnit::Quarter => months(day).div_euclid(3) - months(origin).div_euclid(3),
+            PeriodUnit::Year => day.year - origin.year,
+        }
     }
 }
 
@@ -129,6 +219,15 @@ impl DayItem {
             DayItem::Nth(nth, weekday) => day.weekday == weekday && (day.day - 1) / 7 + 1 == nth,
             DayItem::Date(month, date) => (day.month, day.day) == (month, date),
             DayItem::Quarter => day.day == 1 && day.month % 3 == 1,
+            DayItem::BusinessDay => calendars::is_business(day),
+            DayItem::NthBusiness(nth) => {
+                let step = nth.signum();
+                let same_month =
+                    |apart: i64| Some(day.moved_by(apart)).filter(|there| there.month == day.month);
+                let towards_the_end = (0..).map_while(|apart| same_month(-apart * step));
+                calendars::is_business(day)
+                    && towards_the_end.filter(calendars::is_business).count() as i64 == nth.abs()
+            }
         }
     }
 }
@@ -166,10 +265,36 @@ impl Model {
         }
     }
 
+    /// Whether it needs calendars, counts from an origin, or has days of cron text that are
+    /// explained in words of their own.
+    pub(crate) fn has_rare_days(&self) -> bool {
+        let business =
+            |item: &DayItem| matches!(item, DayItem::BusinessDay | DayItem::NthBusiness(_));
+        self.clauses.iter().any(|clause| {
+            let days = match &clause.what {
+                What::Fixed { days, .. } => Some(days),
+                What::Interval(interval) => interval.days.as_ref(),
+                What::Period { .. } => return true,
+                What::Cron(cron) => {
+                    if cron.nearest.is_some() || cron.before_last.is_some() {
+                        return true;
+                    }
+                    None
+                }
+                What::EachNthDay { .. } | What::Once { .. } => None,
+            };
+            clause.tail.holidays
+                || days.is_some_and(|days| {
+                    days.trading || days.roll.is_some() || days.items.iter().any(business)
+                })
+        })
+    }
+
     /// Whether anything in it happens within a minute.
     pub(crate) fn has_seconds(&self) -> bool {
         self.clauses.iter().any(|clause| match &clause.what {
             What::Fixed { times, .. }
+            | What::Period { times, .. }
             | What::EachNthDay { times, .. }
             | What::Once { times, .. } => times.iter().any(|time| time % 60 != 0),
             What::Interval(interval) => interval.step() % 60 != 0,
@@ -182,7 +307,10 @@ impl Clause {
     /// Whether each local time counts once, by the policies.
     pub(crate) fn is_fixed(&self) -> bool {
         match &self.what {
-            What::Fixed { .. } | What::EachNthDay { .. } | What::Once { .. } => true,
+            What::Fixed { .. }
+            | What::Period { .. }
+            | What::EachNthDay { .. }
+            | What::Once { .. } => true,
             What::Interval(_) => false,
             What::Cron(cron) => cron.is_fixed(),
         }
@@ -191,13 +319,29 @@ impl Clause {
     /// Whether a day belongs to the clause.
     pub(crate) fn holds_day(&self, tail: &Tail, day: &Day) -> bool {
         let named = match &self.what {
-            What::Fixed { days, .. } => days.holds(day),
+            What::Fixed { days, .. } => days.holds(day, &|_| true),
+            What::Period {
+                number, unit, days, ..
+            } => {
+                let origin = tail.starting.map_or(
+                    // A Monday, so that weeks begin there; also the first month and year.
+                    if *unit == PeriodUnit::Week { 4 } else { 0 },
+                    |start| start.0,
+                );
+                let origin = Day::at(origin);
+                days.holds(day, &|day| {
+                    unit.index(day, &origin).rem_euclid(*number) == 0
+                })
+            }
             What::EachNthDay { step, .. } => {
                 (day.number - tail.starting.map_or(0, |start| start.0)).rem_euclid(*step) == 0
             }
             What::Once { dates, .. } => dates.contains(&day.number),
             What::Interval(interval) => {
-                interval.days.as_ref().is_none_or(|days| days.holds(day))
+                interval
+                    .days
+                    .as_ref()
+                    .is_none_or(|days| days.holds(day, &|_| true))
                     && (interval.months.is_empty() || interval.months.contains(&day.month))
             }
             What::Cron(cron) => cron.holds_day(day),
@@ -216,6 +360,7 @@ impl Clause {
         let (day, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
         let day = match &self.what {
             What::Fixed { times, .. }
+            | What::Period { times, .. }
             | What::EachNthDay { times, .. }
             | What::Once { times, .. } => {
                 if !times.contains(&second) {

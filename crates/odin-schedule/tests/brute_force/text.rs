@@ -2,7 +2,7 @@
 
 use super::clock::Day;
 use super::draw::Draw;
-use super::model::{Clause, DayItem, Interval, Model, Tail, What};
+use super::model::{Clause, DayItem, Interval, Model, PeriodUnit, Roll, Tail, What};
 
 pub(crate) const MONTHS: [&str; 12] = [
     "January",
@@ -58,8 +58,36 @@ fn words(clause: &Clause, draw: &mut Draw) -> String {
             if let Some(only) = wanted.only {
                 parts.push(format!(" on {}", weekdays(only, draw)));
             }
+            if wanted.trading {
+                parts.push(" in calendar trading-days".to_owned());
+            }
+            parts.extend(wanted.roll.map(|roll| roll_words(roll, draw)));
             shuffle(&mut parts, draw);
             format!("every {}{}", items(&wanted.items, draw), parts.concat())
+        }
+        What::Period {
+            number,
+            unit,
+            days: wanted,
+            times,
+        } => {
+            let unit = match unit {
+                PeriodUnit::Week => "week",
+                PeriodUnit::Month => "month",
+                PeriodUnit::Quarter => "quarter",
+                PeriodUnit::Year => "year",
+            };
+            let every = match (number, draw.percent(50)) {
+                (2, true) => format!("every other {unit}"),
+                (number, _) => format!("every {number} {unit}s"),
+            };
+            let mut parts = vec![format!(" at {}", each(times, draw, clock))];
+            if !matches!(wanted.items[..], [DayItem::Quarter]) {
+                parts.push(format!(" on {}", items(&wanted.items, draw)));
+            }
+            parts.extend(wanted.roll.map(|roll| roll_words(roll, draw)));
+            shuffle(&mut parts, draw);
+            every + &parts.concat()
         }
         What::EachNthDay { step, times } => {
             format!("every {step} days at {}", each(times, draw, clock))
@@ -76,6 +104,27 @@ fn words(clause: &Clause, draw: &mut Draw) -> String {
         What::Interval(interval) => interval_words(interval, draw),
         What::Cron(cron) => format!("cron \"{}\"", cron.text()),
     }
+}
+
+fn roll_words(roll: Roll, draw: &mut Draw) -> String {
+    let words = match roll {
+        Roll::Next => [
+            " or next business day",
+            " or the following business day",
+            " rolled forward",
+        ],
+        Roll::Previous => [
+            " or previous business day",
+            " or the preceding business day",
+            " rolled back",
+        ],
+        Roll::Nearest => [
+            " or nearest business day",
+            " or the nearest business day",
+            " or nearest business day",
+        ],
+    };
+    draw.one_of(&words).to_owned()
 }
 
 fn interval_words(interval: &Interval, draw: &mut Draw) -> String {
@@ -151,6 +200,10 @@ fn items(items: &[DayItem], draw: &mut Draw) -> String {
                 _ => format!("{} {}", ordinal(day), MONTHS[month as usize - 1]),
             },
             DayItem::Quarter => "quarter".to_owned(),
+            DayItem::BusinessDay => "business day".to_owned(),
+            DayItem::NthBusiness(-1) => "last business day".to_owned(),
+            DayItem::NthBusiness(nth @ ..0) => format!("{} last business day", ordinal(-nth)),
+            DayItem::NthBusiness(nth) => format!("{} business day", ordinal(nth)),
         })
         .collect();
     list(words.into_iter(), draw)
@@ -246,6 +299,9 @@ fn tail(tail: &Tail, draw: &mut Draw) -> String {
                 .iter()
                 .map(|&(month, day)| format!("{} {}", MONTHS[month as usize - 1], ordinal(day))),
         );
+        if tail.holidays {
+            items.push("holidays".to_owned());
+        }
         items.extend(tail.dates.iter().map(|&day| date(day, draw)));
         shuffle(&mut items, draw);
         parts.push(format!(" except {}", list(items.into_iter(), draw)));

@@ -1,7 +1,12 @@
 //! Any schedule in any zone at any instant has answers that agree with each other.
 
 use jiff::Timestamp;
-use odin_schedule::{DstPolicy, GapPolicy, RepeatPolicy, ZonedSchedule, find_zone, parse};
+use odin_schedule::{
+    CronDialect, DstPolicy, GapPolicy, RepeatPolicy, Schedule, ZonedSchedule, find_zone,
+    parse_with, to_cron, to_english,
+};
+
+use super::calendars;
 
 /// Zones with every kind of clock change that the database has.
 const ZONES: [&str; 24] = [
@@ -152,6 +157,24 @@ const WORDS: &[&str] = &[
     "@daily",
     "@hourly",
     "@yearly",
+    "business day",
+    "next business day",
+    "last business day",
+    "or next business day",
+    "or previous business day of closed",
+    "or nearest weekday",
+    "of closed",
+    "on holidays",
+    "in calendar trading-days",
+    "every 2 weeks on",
+    "every 3 months on the",
+    "every other",
+    "every 2 years on",
+    "every 2 quarters at",
+    "fortnight",
+    "around",
+    "within 10 minutes",
+    "(spread)",
 ];
 
 /// How many occurrences are walked for one input.
@@ -176,12 +199,15 @@ pub(crate) fn check(bytes: &[u8]) {
     } else {
         String::from_utf8_lossy(rest).into_owned()
     };
-    let Ok(schedule) = parse(&text) else { return };
+    let Ok(schedule) = parse_with(&text, calendars()) else {
+        return;
+    };
     let zone = find_zone(ZONES[usize::from(zone) % ZONES.len()]).expect("a zone of the database");
     let zoned = schedule.in_zone(&zone).with_dst(policy(choice));
     for at in [instant(number(2)), instant(number(10))] {
         neighbours_agree(&text, &zoned, at);
         lists_and_counts_agree(&text, &zoned, at);
+        conversions_are_due_at_the_same_times(&text, &schedule, (&zoned, policy(choice)), at);
     }
 }
 
@@ -284,5 +310,38 @@ pub(crate) fn lists_and_counts_agree(text: &str, zoned: &ZonedSchedule, from: Ti
         );
     } else {
         assert_eq!(zoned.count(from, Timestamp::MAX), 0, "{}", context());
+    }
+}
+
+/// What cron says of a schedule, and what English says of cron text, is the same schedule.
+fn conversions_are_due_at_the_same_times(
+    text: &str,
+    schedule: &Schedule,
+    (zoned, dst): (&ZonedSchedule, DstPolicy),
+    at: Timestamp,
+) {
+    const COMPARED: usize = 12;
+    let bind = |schedule: &Schedule| schedule.in_zone(zoned.time_zone()).with_dst(dst);
+    let expected: Vec<Timestamp> = zoned
+        .occurrences(at, Timestamp::MAX)
+        .take(COMPARED)
+        .collect();
+    if let Ok(english) = to_english(schedule) {
+        let found: Vec<Timestamp> = bind(&english)
+            .occurrences(at, Timestamp::MAX)
+            .take(COMPARED)
+            .collect();
+        assert_eq!(found, expected, "{text:?} as {english} from {at}");
+    }
+    if let Ok(cron) = to_cron(schedule, CronDialect::Extended) {
+        let mut found: Vec<Timestamp> = Vec::new();
+        for line in cron.texts() {
+            let line = parse_with(&line, calendars()).expect("cron text that was just made");
+            found.extend(bind(&line).occurrences(at, Timestamp::MAX).take(COMPARED));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(COMPARED);
+        assert_eq!(found, expected, "{text:?} as {cron} from {at}");
     }
 }

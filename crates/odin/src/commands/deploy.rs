@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::deployment::{self, Prepared};
 use crate::error::{CliError, not_a_file};
+use crate::outlook::{self, Outlook};
 use crate::report::{self, Form, Source};
 use crate::times;
 
@@ -43,6 +44,9 @@ struct DryRun {
     warnings: Vec<Mistake>,
     /// The server's answer. `null`: no server was asked.
     job: Option<Job>,
+    /// What changes in the next seven days. `null`: no server was asked, the job is a new one, or the deployed
+    /// schedule cannot be read here.
+    outlook: Option<Outlook>,
 }
 
 /// What `--dry-run --json` prints for a directory.
@@ -53,7 +57,7 @@ struct DryRuns {
 }
 
 /// How many occurrences a dry run shows.
-const OCCURRENCES_SHOWN: usize = 3;
+const OCCURRENCES_SHOWN: usize = 5;
 
 /// Checks, bundles and deploys.
 pub(crate) async fn run(args: &DeployArgs, context: &Context) -> Result<(), CliError> {
@@ -248,9 +252,13 @@ pub(crate) fn source(prepared: &Prepared) -> Source<'_> {
 }
 
 async fn rehearse(prepared: Prepared, context: &Context) -> Result<DryRun, CliError> {
-    let job = match context.client().await {
-        Ok(client) => Some(send(&client, &prepared, Sending::DryRun, context).await?),
-        Err(CliError::Client(ClientError::NotRunning { .. })) => None,
+    let (job, deployed) = match context.client().await {
+        Ok(client) => {
+            let job = send(&client, &prepared, Sending::DryRun, context).await?;
+            let deployed = deployed(&client, &job).await?;
+            (Some(job), deployed)
+        }
+        Err(CliError::Client(ClientError::NotRunning { .. })) => (None, None),
         Err(error) => return Err(error),
     };
     let file = &prepared.file;
@@ -260,7 +268,17 @@ async fn rehearse(prepared: Prepared, context: &Context) -> Result<DryRun, CliEr
         (None, Some(name)) => times::zone(name),
         (None, None) => TimeZone::system(),
     };
-    let schedule = file.schedule.in_zone(&zone);
+    let mut schedule = file.schedule.in_zone(&zone).with_dst(file.dst);
+    // A new job that names no id gets another one when it is deployed.
+    let known = deployed.as_ref().map(|job| job.id).or(file.id);
+    if let Some(id) = known {
+        schedule = schedule.with_spread(id.to_bits());
+    }
+    let now = context.now();
+    let outlook = deployed.as_ref().and_then(|deployed| {
+        let old = outlook::schedule_of(deployed)?;
+        Some(outlook::compare(deployed.state, &old, &schedule, now))
+    });
     let next = |instant: &Timestamp| schedule.next_after(*instant);
     let rehearsal = DryRun {
         name: file.name.to_string(),
@@ -268,7 +286,7 @@ async fn rehearse(prepared: Prepared, context: &Context) -> Result<DryRun, CliEr
         language: file.program.language().to_owned(),
         schedule: file.schedule_text.clone(),
         timezone: zone.iana_name().unwrap_or("UTC").to_owned(),
-        occurrences: std::iter::successors(schedule.next_after(context.now()), next)
+        occurrences: std::iter::successors(schedule.next_after(now), next)
             .take(OCCURRENCES_SHOWN)
             .collect(),
         bundle: prepared.hash.to_string(),
@@ -278,12 +296,26 @@ async fn rehearse(prepared: Prepared, context: &Context) -> Result<DryRun, CliEr
             _ => prepared.warnings(),
         },
         job,
+        outlook,
     };
     if !context.json() {
         report::warn(&rehearsal.warnings, Some(source(&prepared)));
         print_rehearsal(&rehearsal, &prepared, &zone, context)?;
     }
     Ok(rehearsal)
+}
+
+/// The job as it is now, if the deployment would be a new version of one.
+async fn deployed(client: &Client, planned: &Job) -> Result<Option<Job>, CliError> {
+    if planned.version <= 1 {
+        return Ok(None);
+    }
+    match client.job(planned.id).await {
+        Ok(job) => Ok(Some(job)),
+        // Removed in between.
+        Err(error) if error.exit() == Exit::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn print_rehearsal(
@@ -309,6 +341,12 @@ fn print_rehearsal(
         "  files:     {} ({size} bytes packed)",
         rehearsal.files.join(" ")
     ))?;
+    if let Some(outlook) = &rehearsal.outlook {
+        for line in outlook::lines(outlook, zone) {
+            context.print_line(&format!("  {line}"))?;
+        }
+        return Ok(());
+    }
     for due in &rehearsal.occurrences {
         context.print_line(&format!("  due:       {}", times::in_zone(*due, zone)))?;
     }

@@ -60,6 +60,7 @@ pub(crate) fn job() -> Job {
                 command: JobCommand::Argv(vec!["./clean-up.sh".into()]),
                 timeout_ms: 30_000,
             }),
+            timezone: "Europe/Dublin".into(),
             dst_gap: "shift".into(),
             dst_repeat: "first".into(),
             bundle: "0".repeat(64),

@@ -6,7 +6,7 @@ mod convert;
 mod explain;
 mod next;
 mod plan;
-mod reading;
+pub(crate) mod reading;
 
 use clap::Subcommand;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use odin_model::JobId;
 use odin_schedule::{
     Calendars, DstPolicy, GapPolicy, RepeatPolicy, Schedule, ScheduleError, ScheduleErrorKind,
     TimeZones, Wording, ZonedSchedule,
@@ -34,6 +35,9 @@ pub(crate) struct ReadingArgs {
     /// A fixed time that the clock shows twice: the first time, the last, or both
     #[arg(long, value_name = "RULE", default_value = "first")]
     repeat: Repeat,
+    /// The job whose offset counts where the schedule says `around`, by its id [default: no offset]
+    #[arg(long, value_name = "ID")]
+    job: Option<JobId>,
     #[command(flatten)]
     calendars: CalendarFiles,
 }
@@ -148,8 +152,12 @@ impl ReadingArgs {
             gap: self.gap.into(),
             repeat: self.repeat.into(),
         };
+        let zoned = schedule.in_zone(&zone).with_dst(policy);
         Ok(Reading {
-            zoned: schedule.in_zone(&zone).with_dst(policy),
+            zoned: match self.job {
+                Some(job) => zoned.with_spread(job.to_bits()),
+                None => zoned,
+            },
             timezone: zone_name(&zone),
             schedule,
             gap: self.gap,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use odin_job_file::{Defaults, JobFile};
-use odin_model::Concurrency;
+use odin_model::{Concurrency, JobId};
 use odin_schedule::ZonedSchedule;
 use odin_wire::Exit;
 
@@ -92,24 +92,26 @@ fn read_job(path: &Path, zone: &TimeZone) -> Result<PlannedJob, CliError> {
         None => zone.clone(),
     };
     let timezone = zone_name(&zone);
-    let key = format!(
-        "{} | {timezone} | {:?}",
-        file.schedule.canonical(),
-        file.dst
-    );
+    // A job without an id gets one when it is deployed; until then it is due at the times that the text names.
+    let seed = file.id.map(JobId::to_bits);
+    let mut zoned = file.schedule.in_zone(&zone).with_dst(file.dst);
+    if let Some(seed) = seed {
+        zoned = zoned.with_spread(seed);
+    }
+    let canonical = file.schedule.canonical();
+    let own_seed = seed.filter(|_| canonical.contains("around"));
+    let key = format!("{canonical} | {timezone} | {:?} | {own_seed:?}", file.dst);
     let JobFile {
         name,
         schedule_text,
-        schedule,
         concurrency,
-        dst,
         ..
     } = file;
     Ok(PlannedJob {
         name: name.to_string(),
         file: origin,
         schedule_text,
-        schedule: schedule.in_zone(&zone).with_dst(dst),
+        schedule: zoned,
         timezone,
         concurrency,
         key,
