@@ -390,7 +390,7 @@ pub struct Run {
     pub attempt: Option<AttemptNumber>,
     /// The node of its latest attempt; `None` until one was assigned.
     pub node: Option<NodeId>,
-    /// When it was decided: the leader's wall clock.
+    /// When it was decided: the leader's wall clock; of a linked run, when the run before it ended.
     pub queued_at: Timestamp,
     /// When its first process was made: the node's wall clock. `None` until then.
     pub started_at: Option<Timestamp>,

@@ -177,6 +177,18 @@ impl Roll {
         false
     }
 
+    /// No day moves further than this.
+    pub(crate) fn reach(&self) -> i64 {
+        // A weekend on both sides of the calendar's days, and one day beyond.
+        let weekends = 5;
+        match self.to {
+            RollTo::Nearest => 31,
+            RollTo::Next | RollTo::Previous => {
+                weekends + self.of.calendar().map_or(0, Calendar::longest_run)
+            }
+        }
+    }
+
     /// Where a single day moves; `None` where a month has no business day for `Nearest`,
     /// or no month does within the reach of a calendar.
     pub(crate) fn moved(&self, day: i64) -> Option<i64> {

@@ -1,9 +1,11 @@
 //! Finds and counts a rule's days: month by month with bit masks, and whole years
 //! at a time where a year's layout holds no day of the rule.
 
+use std::ops::RangeInclusive;
+
 use crate::business::Heed;
 use crate::calendar::{self, FIRST_DAY, LAST_DAY, civil, day_number, days_in_month, weekday};
-use crate::period::Period;
+use crate::extras::YEARS;
 use crate::rule::{DayPattern, Days, Exceptions, Rule};
 
 impl Rule {
@@ -35,9 +37,11 @@ impl Rule {
                 .step_by(step as usize)
                 .find(|&day| self.survives_exceptions(day));
         }
-        let (mut year, mut month, day) = civil(self.period_on(from));
+        let years = self.years();
+        let from = from.max(day_number(*years.start(), 1, 1));
+        let (mut year, mut month, day) = civil(self.worth_looking_from(from));
         let mut wanted = u32::MAX << day;
-        while year <= 9999 {
+        while year <= *years.end() {
             if !self.year_has_days(year) {
                 (year, month) = (year + 1, 1);
             } else {
@@ -49,7 +53,7 @@ impl Rule {
             }
             wanted = u32::MAX;
             if self.extras.is_some() {
-                (year, month, _) = civil(self.period_on(day_number(year, month, 1)));
+                (year, month, _) = civil(self.worth_looking_from(day_number(year, month, 1)));
             }
         }
         None
@@ -76,9 +80,11 @@ impl Rule {
             }
             return (day >= FIRST_DAY).then_some(day);
         }
-        let (mut year, mut month, day) = civil(self.period_back(to));
+        let years = self.years();
+        let to = to.min(day_number(*years.end(), 12, 31));
+        let (mut year, mut month, day) = civil(self.worth_looking_to(to));
         let mut wanted = u32::MAX >> (31 - day);
-        while year >= -9998 {
+        while year >= *years.start() {
             if !self.year_has_days(year) {
                 (year, month) = (year - 1, 12);
             } else {
@@ -95,30 +101,51 @@ impl Rule {
             wanted = u32::MAX;
             if self.extras.is_some() {
                 let last_of_month = day_number(year, month, days_in_month(year, month));
-                (year, month, _) = civil(self.period_back(last_of_month));
+                (year, month, _) = civil(self.worth_looking_to(last_of_month));
             }
         }
         None
     }
 
-    /// The period whose stretches alone are searched. Where days move they may leave
-    /// their stretch, so every month is looked at.
-    fn searched_period(&self) -> Option<Period> {
-        let extras = self
-            .extras
-            .as_ref()
-            .filter(|extras| extras.roll.is_none())?;
-        extras.period
+    /// The years in which there can be days.
+    fn years(&self) -> RangeInclusive<i64> {
+        match &self.extras {
+            Some(extras) if extras.only_in.is_some() => YEARS,
+            Some(_) | None => -9998..=9999,
+        }
     }
 
-    fn period_on(&self, day: i64) -> i64 {
-        self.searched_period()
-            .map_or(day, |period| period.on(day, self.origin_day()))
+    /// The first day at or after `day` that need be looked at: one in a stretch that
+    /// counts, or as near to one as days move.
+    fn worth_looking_from(&self, day: i64) -> i64 {
+        let Some(extras) = &self.extras else {
+            return day;
+        };
+        let from = day - extras.reach;
+        let stretch = match (extras.period, &self.days) {
+            (Some(period), _) => period.on(from, self.origin_day()),
+            (None, Days::Pattern(pattern)) if extras.roll.is_some() => {
+                from + (self.anchor_day() - from).rem_euclid(pattern.every_days.into())
+            }
+            _ => return day,
+        };
+        day.max(stretch - extras.reach)
     }
 
-    fn period_back(&self, day: i64) -> i64 {
-        self.searched_period()
-            .map_or(day, |period| period.back(day, self.origin_day()))
+    /// The last day at or before `day` that need be looked at.
+    fn worth_looking_to(&self, day: i64) -> i64 {
+        let Some(extras) = &self.extras else {
+            return day;
+        };
+        let to = day + extras.reach;
+        let stretch = match (extras.period, &self.days) {
+            (Some(period), _) => period.back(to, self.origin_day()),
+            (None, Days::Pattern(pattern)) if extras.roll.is_some() => {
+                to - (to - self.anchor_day()).rem_euclid(pattern.every_days.into())
+            }
+            _ => return day,
+        };
+        day.min(stretch + extras.reach)
     }
 
     /// How many covered days lie from `first` to `last`, both included.

@@ -17,6 +17,8 @@ pub(crate) struct Extras {
     pub(crate) spread: Option<Spread>,
     /// Where the listed dates of the rule have moved, ascending. Derived.
     pub(crate) rolled_dates: Option<Box<[i64]>>,
+    /// How far days move at most. Derived.
+    pub(crate) reach: i64,
     /// The years in which calendars matter, and those of them with a day. Derived.
     pub(crate) calendar_years: CalendarYears,
 }
@@ -39,8 +41,9 @@ pub(crate) struct CalendarYears {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct YearSet([u64; 5]);
 
-// One year more on each side: days move across the turn of the year.
-const YEARS: std::ops::RangeInclusive<i64> = FIRST_YEAR - 1..=LAST_YEAR + 1;
+/// The years in which calendars matter: one more on each side, since days move across the
+/// turn of the year.
+pub(crate) const YEARS: std::ops::RangeInclusive<i64> = FIRST_YEAR - 1..=LAST_YEAR + 1;
 
 impl YearSet {
     fn place(year: i64) -> Option<(usize, u64)> {

@@ -3,7 +3,7 @@
 //! A schedule is a union of rules. A rule says which local days it covers, which
 //! times on them, and how it treats a clock that jumps.
 
-use crate::business::{BusinessOf, Heed};
+use crate::business::{BusinessOf, Heed, Roll};
 use crate::calendar::{self, DAY_SECONDS, FIRST_DAY};
 use crate::calendars::{Calendar, CalendarUse};
 use crate::extras::{CalendarYears, Extras};
@@ -203,6 +203,9 @@ impl Rule {
             extras: (has_calendars || !extras.is_empty()).then(|| Box::new(extras)),
             year_kinds: 0,
         };
+        if let Some(extras) = &mut rule.extras {
+            extras.reach = extras.roll.as_ref().map_or(0, Roll::reach);
+        }
         rule.roll_dates();
         for (kind, year) in calendar::YEAR_OF_KIND.into_iter().enumerate() {
             if (1..=12).any(|month| rule.recurring_days(year, month) != 0) {

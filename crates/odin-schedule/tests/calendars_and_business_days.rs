@@ -271,6 +271,25 @@ fn days_that_are_no_business_days_move() {
 }
 
 #[test]
+fn moved_days_of_rare_stretches_are_found() {
+    check(
+        "every 5 weeks on Sunday or next business day of closed at 9am",
+        "every 5 weeks on Sunday at 09:00 or next business day of closed",
+        &["2026-11-09", "2027-02-01", "2027-02-22"],
+    );
+    check(
+        "every 1200 months on the 31st or nearest weekday at 9am",
+        "every 1200 months on the 31st at 09:00 or nearest weekday",
+        &["2070-01-31", "2170-01-31"],
+    );
+    check(
+        "every 40 days at 9am or previous business day of closed starting 2026-11-01",
+        "every 40 days at 09:00 or previous business day of closed starting 2026-11-01",
+        &["2026-11-13", "2027-03-01"],
+    );
+}
+
+#[test]
 fn weeks_months_quarters_and_years_are_counted_from_their_origin() {
     check(
         "every 2 weeks on Monday at 09:00",

@@ -59,7 +59,7 @@ pub struct Run {
     pub node: Option<String>,
     /// The number of its latest attempt, from 1. `null` until one was assigned.
     pub attempt: Option<u32>,
-    /// When it was decided: the leader's wall clock.
+    /// When it was decided: the leader's wall clock; of a linked run, when the run before it ended.
     #[serde(with = "crate::as_text")]
     #[schema(value_type = String, format = DateTime)]
     pub queued_at: Timestamp,

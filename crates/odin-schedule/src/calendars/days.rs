@@ -126,6 +126,25 @@ impl Calendar {
         self.months.is_empty()
     }
 
+    /// The most days in a row that no business day interrupts, weekends around them
+    /// left out: between two days that lie further apart than a weekend there is one.
+    pub(crate) fn longest_run(&self) -> i64 {
+        let days = self.months.iter().flat_map(|&(month, mask)| {
+            let (year, month) = (i64::from(month).div_euclid(12), month.rem_euclid(12) + 1);
+            let bits = (1..=31_u8).filter(move |day| mask & (1 << day) != 0);
+            bits.map(move |day| day_number(year, month as u8, day))
+        });
+        let (mut longest, mut first, mut last) = (0, i64::MIN / 2, i64::MIN / 2);
+        for day in days {
+            if day - last > 3 {
+                first = day;
+            }
+            last = day;
+            longest = longest.max(last - first + 1);
+        }
+        longest
+    }
+
     /// The years that have days, ascending; a year may come several times.
     pub(crate) fn years(&self) -> impl Iterator<Item = i64> + '_ {
         self.months

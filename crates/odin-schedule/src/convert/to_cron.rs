@@ -136,6 +136,7 @@ fn refuse_extras(extras: &Extras) -> Result<(), CannotSay> {
         roll,
         spread,
         rolled_dates: _,
+        reach: _,
         calendar_years: _,
     } = extras;
     if period.is_some() {
