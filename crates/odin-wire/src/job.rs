@@ -553,6 +553,8 @@ mod tests {
                 },
                 "children": "end",
                 "on_cancel": null,
+                "timezone": "Europe/Dublin",
+                "secrets": [],
                 "dst_gap": "shift",
                 "dst_repeat": "first",
                 "bundle": "abababababababababababababababababababababababababababababababab"

@@ -62,7 +62,8 @@ async fn a_new_job_is_answered_in_full() {
             "secrets": [],
             "silence_timeout_ms": null,
             "start_timeout_ms": null,
-            "timeout_ms": null
+            "timeout_ms": null,
+            "timezone": "Europe/Dublin"
           },
           "state": "enabled",
           "successors": [],
