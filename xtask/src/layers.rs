@@ -131,7 +131,7 @@ struct Owned {
     why: &'static str,
 }
 
-const OWNED: [Owned; 23] = [
+const OWNED: [Owned; 24] = [
     owned("openraft", &["odin-cluster"], "one crate knows consensus"),
     owned(
         "raft-log",
