@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::walk::Group;
+
 /// How many stretches are kept.
 const STRETCHES_MAX: usize = 100;
 /// How many jobs of a stretch are named.
@@ -43,36 +45,43 @@ pub(crate) struct Stretch {
     pub(crate) jobs: Vec<usize>,
 }
 
-/// Follows what is running.
-#[derive(Debug, Default)]
-pub(crate) struct Running {
-    /// How many runs of each job there are.
-    jobs: BTreeMap<usize, u64>,
+/// Follows what is running, by groups: a group of many jobs costs what one of a single job does.
+#[derive(Debug)]
+pub(crate) struct Running<'a> {
+    groups: &'a [Group],
+    /// How many runs each job of a group has; no group is there without one.
+    runs: BTreeMap<usize, u64>,
     total: u64,
     open: Option<Stretch>,
     found: Overlaps,
 }
 
-impl Running {
-    /// A run of each of these jobs begins.
-    pub(crate) fn start(&mut self, jobs: &[usize]) {
-        for &job in jobs {
-            *self.jobs.entry(job).or_default() += 1;
+impl<'a> Running<'a> {
+    pub(crate) fn new(groups: &'a [Group]) -> Self {
+        Self {
+            groups,
+            runs: BTreeMap::new(),
+            total: 0,
+            open: None,
+            found: Overlaps::default(),
         }
-        self.total += jobs.len() as u64;
     }
 
-    /// A run of each of these jobs ends.
-    pub(crate) fn end(&mut self, jobs: &[usize]) {
-        for job in jobs {
-            if let Some(running) = self.jobs.get_mut(job) {
-                *running -= 1;
-                if *running == 0 {
-                    self.jobs.remove(job);
-                }
+    /// A run of each job of a group begins.
+    pub(crate) fn start(&mut self, group: usize) {
+        *self.runs.entry(group).or_default() += 1;
+        self.total += self.groups[group].jobs.len() as u64;
+    }
+
+    /// A run of each job of a group ends.
+    pub(crate) fn end(&mut self, group: usize) {
+        if let Some(runs) = self.runs.get_mut(&group) {
+            *runs -= 1;
+            if *runs == 0 {
+                self.runs.remove(&group);
             }
         }
-        self.total -= jobs.len() as u64;
+        self.total -= self.groups[group].jobs.len() as u64;
     }
 
     /// All that happens at an instant has been told.
@@ -82,27 +91,32 @@ impl Running {
             self.found.peak = Some(Peak {
                 at,
                 running: self.total,
-                jobs: self.jobs.keys().copied().take(NAMED_MAX).collect(),
+                jobs: self.named().collect(),
             });
         }
         if self.total < 2 {
             self.close(at);
             return;
         }
-        let open = self.open.get_or_insert_with(|| Stretch {
+        let mut open = self.open.take().unwrap_or_else(|| Stretch {
             from: at,
             to: at,
             most: 0,
             jobs: Vec::new(),
         });
         open.most = open.most.max(self.total);
-        if open.jobs.len() < NAMED_MAX {
-            for job in self.jobs.keys().take(NAMED_MAX) {
-                if open.jobs.len() < NAMED_MAX && !open.jobs.contains(job) {
-                    open.jobs.push(*job);
-                }
+        for job in self.named() {
+            if open.jobs.len() < NAMED_MAX && !open.jobs.contains(&job) {
+                open.jobs.push(job);
             }
         }
+        self.open = Some(open);
+    }
+
+    /// The first few of the jobs that are running.
+    fn named(&self) -> impl Iterator<Item = usize> + '_ {
+        let jobs = |group: &usize| self.groups[*group].jobs.iter().copied();
+        self.runs.keys().flat_map(jobs).take(NAMED_MAX)
     }
 
     fn close(&mut self, at: Timestamp) {

@@ -123,7 +123,7 @@ struct Walk<'a> {
     events: BinaryHeap<Reverse<(Timestamp, Event, usize)>>,
     progress: Vec<Progress>,
     busiest: Busiest,
-    running: Running,
+    running: Running<'a>,
     found: Walked,
 }
 
@@ -139,7 +139,7 @@ impl<'a> Walk<'a> {
             events: groups.iter().enumerate().filter_map(first).collect(),
             progress: groups.iter().map(|_| Progress::default()).collect(),
             busiest: Busiest::default(),
-            running: Running::default(),
+            running: Running::new(groups),
             found: Walked {
                 tallies: vec![Tally::default(); groups.len()],
                 ..Walked::default()
@@ -200,7 +200,7 @@ impl<'a> Walk<'a> {
             Concurrency::Forbid | Concurrency::Allow => {}
         }
         progress.running += 1;
-        self.running.start(&it.jobs);
+        self.running.start(group);
         if progress.ends_next.is_none() {
             progress.ends_next = Some(at);
             self.push_end(at, duration, group);
@@ -213,7 +213,7 @@ impl<'a> Walk<'a> {
         let it = &self.groups[group];
         let progress = &mut self.progress[group];
         progress.running -= 1;
-        self.running.end(&it.jobs);
+        self.running.end(group);
         let started = progress.ends_next.take();
         // With `forbid` nothing else of the group is running. Else what ends next is what was due next: looking it
         // up again needs no memory of all that is running.
