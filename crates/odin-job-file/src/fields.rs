@@ -6,6 +6,7 @@ use crate::document::{Entry, Node, Value};
 use crate::fault::{Fault, quoted};
 use crate::keys::{self, Section, Support};
 use crate::mistake::Notes;
+use crate::unknown_key;
 
 /// The known keys of a section that have a value of the right shape.
 pub(crate) struct Fields<'a> {
@@ -39,7 +40,7 @@ impl<'a> Fields<'a> {
                     section: section.title(),
                     help: match notes.is_full() {
                         true => String::new(),
-                        false => keys::help_for_unknown(section, &entry.key),
+                        false => unknown_key::help_for_unknown(section, &entry.key),
                     },
                 };
                 notes.refuse(&fault, entry.key_span.clone());

@@ -44,6 +44,7 @@ mod size;
 mod suggestion;
 pub mod template;
 mod text;
+mod unknown_key;
 
 pub use duration::DURATION_MAX;
 pub use fault::FILE_BYTES_MAX;

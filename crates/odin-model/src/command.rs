@@ -548,12 +548,6 @@ pub enum Refusal {
     Secret(SecretRefusal),
 }
 
-impl From<SecretRefusal> for Refusal {
-    fn from(refusal: SecretRefusal) -> Self {
-        Self::Secret(refusal)
-    }
-}
-
 impl Refusal {
     /// Stable across releases.
     #[must_use]
