@@ -5,13 +5,19 @@
 //! looks at two years of each zone, for as many schedules as wanted, and takes the seed that
 //! a failure prints.
 
+#![allow(clippy::unwrap_used)]
+
 #[allow(dead_code, reason = "the reader of explanations is another test's")]
 mod brute_force;
 
-use brute_force::clock::Clock;
+use brute_force::clock::{Clock, Day};
 use brute_force::compare::{Effort, Tally, case};
 use brute_force::draw::Draw;
-use brute_force::{generate, text};
+use brute_force::model::What;
+use brute_force::{calendars, generate, text};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use odin_schedule::parse_with;
 
 /// Zones, a date some days before a jump of the clock, and how many days are looked at.
 const STRETCHES: &[(&str, &str, i64)] = &[
@@ -76,6 +82,84 @@ fn random_schedules_are_due_when_a_walk_over_every_minute_says() {
     assert!(tally.occurrences > tally.cases * 20, "{tally:?}");
     assert!(tally.instants > 7_000_000, "{tally:?}");
 }
+
+/// The same for days alone, with one time each: far more of what months and years hold.
+#[test]
+fn days_of_random_schedules_are_those_of_a_walk_over_every_day() {
+    let mut failures = Vec::new();
+    let mut due_days = 0;
+    // 2026-01-01, and 2099-06-01: 2100 is no leap year.
+    for first in [20_454, 47_268] {
+        let days: Vec<Day> = (first..first + 1000).map(Day::at).collect();
+        let last = first + 999;
+        let calendars = calendars::around(first, last);
+        let minutes = days
+            .iter()
+            .map(|day| (day.number * 1440, day.number * 1440))
+            .collect();
+        let clock = Clock {
+            zone: "UTC",
+            minutes,
+        };
+        for seed in 0..800 {
+            let mut draw = Draw::new(seed);
+            let mut model = generate::model(&mut draw, &clock, false);
+            model.clauses.retain_mut(|clause| match &mut clause.what {
+                What::Fixed { times, .. }
+                | What::Period { times, .. }
+                | What::EachNthDay { times, .. }
+                | What::Once { times, .. } => {
+                    *times = vec![NINE];
+                    true
+                }
+                What::Interval(_) | What::Cron(_) => false,
+            });
+            if model.clauses.is_empty() {
+                continue;
+            }
+            let text = text::text(&model, &mut draw);
+            let is_due = |day: &&Day| {
+                let at = day.number * 86_400 + NINE;
+                let clauses = model.clauses.iter().enumerate();
+                clauses.into_iter().any(|(index, clause)| {
+                    let tail = model.tail_of(index);
+                    clause.holds_day(tail, day) && clause.holds(tail, (at, at, 0), |_| true)
+                })
+            };
+            let expected: Vec<i64> = days.iter().filter(is_due).map(|day| day.number).collect();
+            due_days += expected.len();
+            let schedule =
+                parse_with(&text, &calendars).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let at = |day: i64| Timestamp::from_second(day * 86_400).unwrap();
+            let zoned = schedule.in_zone(&TimeZone::UTC);
+            let due = zoned.occurrences(at(first), at(last + 1));
+            let found: Vec<i64> = due.map(|due| due.as_second().div_euclid(86_400)).collect();
+            if found != expected {
+                let odd = |a: &[i64], b: &[i64]| -> Vec<String> {
+                    let rest = a.iter().filter(|day| !b.contains(day));
+                    rest.take(3)
+                        .map(|&day| Day::date(day).to_string())
+                        .collect()
+                };
+                failures.push(format!(
+                    "seed {seed} from day {first}: {text}\n  walked only {:?}, listed only {:?}",
+                    odd(&expected, &found),
+                    odd(&found, &expected)
+                ));
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    assert!(due_days > 40_000, "{due_days} days are due");
+}
+
+/// Nine o'clock, in seconds.
+const NINE: i64 = 9 * 3600;
 
 #[test]
 fn random_schedules_have_every_part_of_the_language() {

@@ -4,14 +4,18 @@ use odin_schedule::{Calendar, CalendarName, Calendars};
 
 use super::clock::Day;
 
-/// Each 19th day, and the first three of every third month.
+/// Each 19th day of the years that calendars have, and the first three of every third month.
 pub(crate) fn is_holiday(day: &Day) -> bool {
-    day.number % 19 == 0 || (day.month % 3 == 1 && day.day <= 3)
+    has_calendars(day) && (day.number % 19 == 0 || (day.month % 3 == 1 && day.day <= 3))
 }
 
 /// Each fifth day and its neighbour.
 pub(crate) fn is_trading(day: &Day) -> bool {
-    day.number % 5 <= 1
+    has_calendars(day) && day.number.rem_euclid(5) <= 1
+}
+
+fn has_calendars(day: &Day) -> bool {
+    (1900..2200).contains(&day.year)
 }
 
 pub(crate) fn is_business(day: &Day) -> bool {

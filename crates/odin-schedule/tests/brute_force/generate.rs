@@ -236,8 +236,9 @@ fn days(draw: &mut Draw) -> Days {
     };
     let limited = matches!(items[..], [DayItem::MonthDay(_) | DayItem::LastDay, ..]);
     let only = (limited && draw.percent(15)).then(|| weekday_set(draw));
-    let moves = matches!(items[..], [DayItem::MonthDay(_) | DayItem::LastDay]) && only.is_none();
-    let roll = if moves { some_roll(draw, 30) } else { None };
+    let of_month = |item: &DayItem| matches!(item, DayItem::MonthDay(_) | DayItem::LastDay);
+    let moves = items.iter().all(of_month) && only.is_none();
+    let roll = if moves { some_roll(draw, 50) } else { None };
     let trading = draw.percent(8);
     Days {
         items,
