@@ -86,6 +86,7 @@ const LAYERS: [Layer; 12] = [
             "odin-job-file",
             "odin-model",
             "odin-schedule",
+            "odin-scheduling",
             "odin-store",
             "odin-wire",
         ],

@@ -1,6 +1,7 @@
 //! What a node gives the API to work with.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use odin_model::clock::Clock;
@@ -9,8 +10,11 @@ use odin_model::node::Node;
 use odin_model::output::OutputChunk;
 use odin_model::run::Run;
 use odin_model::secret::SealedSecret;
-use odin_model::{AttemptNumber, Command, NodeId, Owner, Program, Reply, SecretName, SecretValue};
-use odin_store::{Counts, Effect, Reader};
+use odin_model::{
+    AttemptNumber, Command, Limits, NodeId, Owner, Program, Reply, SecretName, SecretValue,
+};
+use odin_schedule::Calendars;
+use odin_store::{Counts, Effect, Reader, StoreError};
 use odin_wire::{Health, NodeRole};
 use tokio::sync::broadcast;
 
@@ -26,6 +30,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The state as this node has applied it. Blocking: the API calls it off the async threads.
     fn reader(&self) -> &Reader;
+
+    /// The calendars to which schedules may refer, as this node has applied them. Blocking.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn calendars(&self) -> Result<Arc<Calendars>, StoreError>;
 
     /// The node's clock.
     fn clock(&self) -> &dyn Clock;
@@ -54,6 +64,10 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The directory of bundles, each named by its hash.
     fn bundles_dir(&self) -> &Path;
+
+    /// What keeps this node from holding a run to limits, in words. `None`: nothing, or the job does not insist.
+    /// Blocking.
+    fn limits_unenforceable(&self, limits: &Limits) -> Option<String>;
 
     /// What lacks when this node is to run the program: a warning at deploy, in one sentence. Blocking.
     fn interpreter_missing(&self, program: &Program, env: &[(String, String)]) -> Option<String>;

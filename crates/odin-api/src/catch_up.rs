@@ -13,7 +13,7 @@ use odin_wire::catch_up::CATCH_UP_DEFAULT;
 use odin_wire::{CatchUpJob, CatchUpOccurrence, CatchUpState, CaughtUp, Problem};
 
 use crate::api::Api;
-use crate::due::{Zoned, effective_zone};
+use crate::due::{Zoned, calendars, effective_zone};
 use crate::extract::{Caller, JobInPath, JsonBody, RequestKey, limit};
 use crate::failure::Failure;
 use crate::seen;
@@ -48,7 +48,7 @@ pub(crate) async fn catch_up(
             format!("{} to {} holds nothing of the past", body.from, body.to),
         ));
     }
-    let zoned = Zoned::read(&job.spec.schedule, &job.spec.timezone)?;
+    let zoned = Zoned::of(&job.spec, &*calendars(&api).await?)?;
     let due = due_times(&job, &zoned, body.from, body.to.min(now))?;
     let window = api
         .read(move |reader| Window::read(reader, id, due, limit))
@@ -79,8 +79,7 @@ fn due_times(
     // What the schedule has still to decide is not missed yet.
     let undecided = job.next_due.filter(|_| job.state == JobState::Enabled);
     let due: Vec<_> = zoned
-        .schedule
-        .in_zone(&zoned.zone)
+        .calculator(Some(job.id))
         .occurrences(from, to)
         .take_while(|&at| undecided.is_none_or(|next| at < next))
         .take(LOOKED_AT_MAX + 1)

@@ -11,7 +11,7 @@ use odin_wire as wire;
 use odin_wire::{ModifyJob, Problem, RemovedJob};
 
 use crate::api::Api;
-use crate::due::Zoned;
+use crate::due::{Zoned, calendars};
 use crate::extract::{Caller, IfMatch, JobInPath, JsonBody, RequestKey};
 use crate::failure::Failure;
 use crate::jobs::{Remarks, answer};
@@ -43,7 +43,11 @@ pub(crate) async fn modify(
     let description = description.as_deref().map(parse_description).transpose()?;
     let job = seen::job_to_change(&api, &caller, id).await?;
     let zoned = match &schedule {
-        Some(text) => Some((text.clone(), Zoned::read(text, &job.spec.timezone)?)),
+        Some(text) => {
+            let calendars = calendars(&api).await?;
+            let zoned = Zoned::read(text, &job.spec.timezone, job.spec.dst, &calendars)?;
+            Some((text.clone(), zoned))
+        }
         None => None,
     };
     let reply = api.propose_due(&caller, None, async || {
@@ -96,7 +100,7 @@ async fn due_of(
     zoned: &Zoned,
 ) -> Result<odin_model::command::DueAfter, Failure> {
     let job = seen::job(api, caller, id).await?;
-    Ok(zoned.due_after(api.backend().clock().wall(), job.last_decided))
+    Ok(zoned.due_after(id, api.backend().clock().wall(), job.last_decided))
 }
 
 /// The decided runs that a reply names.
@@ -168,13 +172,13 @@ pub(crate) async fn resume(
     let reply = api.propose_due(&caller, key.as_ref(), async || {
         // The schedule is read again with each try: an edit may have come in between.
         let job = seen::job(&api, &caller, id).await?;
-        let zoned = Zoned::read(&job.spec.schedule, &job.spec.timezone)?;
+        let zoned = Zoned::of(&job.spec, &*calendars(&api).await?)?;
         let at = api.backend().clock().wall();
         Ok(Command::SetJobState(SetJobState {
             by: caller.clone(),
             job: id,
             state: JobState::Enabled,
-            due: Some(zoned.due_after(at, job.last_decided)),
+            due: Some(zoned.due_after(id, at, job.last_decided)),
             at,
         }))
     });

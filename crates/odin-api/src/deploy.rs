@@ -19,7 +19,7 @@ use odin_wire::{BUNDLE_CONTENT_TYPE, DeployQuery, Mistake, Problem};
 
 use crate::api::Api;
 use crate::bundles::{self, Upload};
-use crate::due::{Zoned, cluster_zone};
+use crate::due::{Zoned, calendars, cluster_zone};
 use crate::extract::{Caller, Params, RequestKey, media_type};
 use crate::failure::Failure;
 use crate::jobs::{Remarks, answer};
@@ -165,13 +165,20 @@ impl Plan {
             .map_err(|error| bundles::refused(&error))?;
 
         let spec = file.spec(&cluster_zone(api).await?);
-        let zoned = Zoned::read(&spec.schedule, &spec.timezone)?;
+        let zoned = Zoned::of(&spec, &*calendars(api).await?)?;
         let mut warnings: Vec<_> = file
             .warnings
             .iter()
             .map(|mistake| to_wire(text, mistake))
             .collect();
         warnings.extend(zoned.warnings(api.backend().clock().wall()));
+        let limits = spec.limits;
+        let unenforceable = api
+            .blocking(move |backend| backend.limits_unenforceable(&limits))
+            .await?;
+        if let Some(why) = unenforceable {
+            return Err(Failure::new("job/limit-not-enforceable", why));
+        }
         let (program, env) = (spec.program.clone(), spec.env.clone());
         let missing = api
             .blocking(move |backend| backend.interpreter_missing(&program, &env))
@@ -206,7 +213,9 @@ impl Plan {
     }
 
     async fn command(&self, api: &Api, bundle: BundleHash) -> Result<Command, Failure> {
-        let last_decided = self.target(api).await?.and_then(|job| job.last_decided);
+        let target = self.target(api).await?;
+        let last_decided = target.as_ref().and_then(|job| job.last_decided);
+        let id = target.map_or(self.file.id.unwrap_or(self.fresh_id), |job| job.id);
         let at = api.backend().clock().wall();
         Ok(Command::Deploy(Box::new(Deploy {
             by: self.caller.clone(),
@@ -215,7 +224,7 @@ impl Plan {
             spec: self.spec.clone(),
             bundle,
             visibility: self.visibility,
-            due: self.zoned.due_after(at, last_decided),
+            due: self.zoned.due_after(id, at, last_decided),
             expected: self.expected,
             at,
         })))
@@ -253,7 +262,10 @@ impl Plan {
         let target = self.check(api, self.expected).await?;
         let at = api.backend().clock().wall();
         let last_decided = target.as_ref().and_then(|job| job.last_decided);
-        let next_due = self.zoned.due_after(at, last_decided).next_due;
+        let id = target
+            .as_ref()
+            .map_or(self.file.id.unwrap_or(self.fresh_id), |job| job.id);
+        let next_due = self.zoned.due_after(id, at, last_decided).next_due;
         let job = match target {
             Some(job) => Job {
                 next_due: next_due.filter(|_| job.state == JobState::Enabled),
@@ -264,7 +276,7 @@ impl Plan {
                 ..job
             },
             None => Job {
-                id: self.file.id.unwrap_or(self.fresh_id),
+                id,
                 owner: self.caller.user,
                 state: JobState::Enabled,
                 visibility: self.visibility,

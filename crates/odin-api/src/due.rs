@@ -1,10 +1,12 @@
 //! When a schedule comes due next, for commands that carry it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use odin_model::command::DueAfter;
-use odin_model::{JobSpec, instant};
-use odin_schedule::{Schedule, ScheduleError, find_zone};
+use odin_model::{JobId, JobSpec, instant};
+use odin_schedule::{Calendars, DstPolicy, Schedule, ScheduleError, ZonedSchedule, find_zone};
 use odin_wire::Mistake;
 
 use crate::api::Api;
@@ -17,14 +19,38 @@ const TIMEZONE_DEFAULT: &str = "UTC";
 pub(crate) struct Zoned {
     pub(crate) schedule: Schedule,
     pub(crate) zone: TimeZone,
+    dst: DstPolicy,
 }
 
 impl Zoned {
     /// Reads a schedule; `zone` counts unless the text names one.
-    pub(crate) fn read(text: &str, zone: &str) -> Result<Self, ScheduleError> {
-        let schedule = odin_schedule::parse(text)?;
+    pub(crate) fn read(
+        text: &str,
+        zone: &str,
+        dst: DstPolicy,
+        calendars: &Calendars,
+    ) -> Result<Self, ScheduleError> {
+        let schedule = odin_schedule::parse_with(text, calendars)?;
         let zone = find_zone(schedule.zone().unwrap_or(zone))?;
-        Ok(Self { schedule, zone })
+        Ok(Self {
+            schedule,
+            zone,
+            dst,
+        })
+    }
+
+    /// The schedule of a version.
+    pub(crate) fn of(spec: &JobSpec, calendars: &Calendars) -> Result<Self, ScheduleError> {
+        Self::read(&spec.schedule, &spec.timezone, spec.dst, calendars)
+    }
+
+    /// The calculator of its occurrences; of those of a job, where one is named.
+    pub(crate) fn calculator(&self, job: Option<JobId>) -> ZonedSchedule {
+        let zoned = self.schedule.in_zone(&self.zone).with_dst(self.dst);
+        match job {
+            Some(job) => zoned.with_spread(job.to_bits()),
+            None => zoned,
+        }
     }
 
     /// The zone's IANA name.
@@ -33,19 +59,23 @@ impl Zoned {
     }
 
     /// The next due time of a job after both now and its last decided occurrence.
-    pub(crate) fn due_after(&self, now: Timestamp, last_decided: Option<Timestamp>) -> DueAfter {
+    pub(crate) fn due_after(
+        &self,
+        job: JobId,
+        now: Timestamp,
+        last_decided: Option<Timestamp>,
+    ) -> DueAfter {
         let now = instant::to_stored_precision(now);
         let after = last_decided.map_or(now, |decided| decided.max(now));
         DueAfter {
             after,
-            next_due: self.schedule.in_zone(&self.zone).next_after(after),
+            next_due: self.calculator(Some(job)).next_after(after),
         }
     }
 
-    /// Whether `at` is an occurrence.
-    pub(crate) fn is_due_at(&self, at: Timestamp) -> bool {
-        self.schedule
-            .in_zone(&self.zone)
+    /// Whether `at` is an occurrence of the job.
+    pub(crate) fn is_due_at(&self, job: JobId, at: Timestamp) -> bool {
+        self.calculator(Some(job))
             .occurrences(at, at)
             .next()
             .is_some()
@@ -70,10 +100,15 @@ pub(crate) fn effective_zone(spec: &JobSpec) -> String {
     let text = spec.schedule.to_ascii_lowercase();
     let may_name_one = text.contains("in ") || text.contains("tz=");
     let named = may_name_one
-        .then(|| odin_schedule::parse(&spec.schedule).ok())
+        .then(|| odin_schedule::read_words(&spec.schedule).ok())
         .flatten();
     let named = named.and_then(|schedule| schedule.zone().map(str::to_owned));
     named.unwrap_or_else(|| spec.timezone.clone())
+}
+
+/// The calendars as they are now.
+pub(crate) async fn calendars(api: &Api) -> Result<Arc<Calendars>, Failure> {
+    Ok(api.blocking(|backend| backend.calendars()).await??)
 }
 
 /// The zone of jobs that name none: the cluster's.

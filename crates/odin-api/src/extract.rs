@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 
-/// The largest JSON body.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The largest JSON body: a calendar of 10,000 days.
+const BODY_BYTES_MAX: usize = 256 * 1024;
 /// How long a JSON body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest idempotency key.

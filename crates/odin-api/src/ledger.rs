@@ -6,10 +6,12 @@ use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use odin_model::job::Job;
 use odin_model::ledger::LedgerRow;
+use odin_model::{JobId, JobSpec};
+use odin_schedule::Calendars;
 use odin_wire::{LedgerEntry, LedgerList, LedgerQuery, Problem};
 
 use crate::api::Api;
-use crate::due::Zoned;
+use crate::due::{Zoned, calendars};
 use crate::extract::{Caller, Params, limit};
 use crate::failure::Failure;
 use crate::seen;
@@ -49,6 +51,7 @@ pub(crate) async fn get(
 
 async fn one(api: &Api, job: &Job, at: Timestamp) -> Result<LedgerEntry, Failure> {
     let id = job.id;
+    let calendars = calendars(api).await?;
     let found = api.read(move |reader| {
         let Some(row) = reader.ledger_at(id, at)? else {
             return Ok(None);
@@ -57,12 +60,11 @@ async fn one(api: &Api, job: &Job, at: Timestamp) -> Result<LedgerEntry, Failure
         Ok(Some((row, version.map(|version| version.spec))))
     });
     if let Some((row, spec)) = found.await?
-        && (is_bound(&row, at)
-            || spec.is_some_and(|spec| is_due(&spec.schedule, &spec.timezone, at)))
+        && (is_bound(&row, at) || spec.is_some_and(|spec| is_due(&spec, id, at, &calendars)))
     {
         return Ok(LedgerEntry::of_occurrence(&row, at));
     }
-    Err(not_there(job, at))
+    Err(not_there(job, at, &calendars))
 }
 
 /// Whether `at` is the row's first or last occurrence, whatever the schedule says today.
@@ -72,13 +74,15 @@ fn is_bound(row: &LedgerRow, at: Timestamp) -> bool {
 
 /// Whether a schedule is due at an instant. One that cannot be read any more answers for every instant: the row
 /// that covers it is the better witness.
-fn is_due(text: &str, zone: &str, at: Timestamp) -> bool {
-    Zoned::read(text, zone).map_or(true, |zoned| zoned.is_due_at(at))
+fn is_due(spec: &JobSpec, job: JobId, at: Timestamp, calendars: &Calendars) -> bool {
+    Zoned::of(spec, calendars).map_or(true, |zoned| zoned.is_due_at(job, at))
 }
 
-fn not_there(job: &Job, at: Timestamp) -> Failure {
-    let zoned = Zoned::read(&job.spec.schedule, &job.spec.timezone);
-    let is_due = zoned.as_ref().is_ok_and(|zoned| zoned.is_due_at(at));
+fn not_there(job: &Job, at: Timestamp, calendars: &Calendars) -> Failure {
+    let zoned = Zoned::of(&job.spec, calendars);
+    let is_due = zoned
+        .as_ref()
+        .is_ok_and(|zoned| zoned.is_due_at(job.id, at));
     if is_due && job.next_due.is_some_and(|next| next <= at) {
         return Failure::new(
             "ledger/not-yet",
@@ -90,7 +94,7 @@ fn not_there(job: &Job, at: Timestamp) -> Failure {
         format!("job {} was not due at {at}", job.id),
     );
     let Ok(zoned) = zoned else { return failure };
-    let calculator = zoned.schedule.in_zone(&zoned.zone);
+    let calculator = zoned.calculator(Some(job.id));
     let near = [calculator.previous_before(at), calculator.next_after(at)];
     let near: Vec<_> = near
         .into_iter()

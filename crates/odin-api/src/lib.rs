@@ -12,6 +12,7 @@
 mod api;
 mod backend;
 mod bundles;
+mod calendars;
 mod catch_up;
 mod changes;
 mod deploy;

@@ -68,6 +68,11 @@ impl Modify for Token {
         crate::secrets::remove,
         crate::secrets::share,
         crate::secrets::unshare,
+        crate::calendars::moved,
+        crate::calendars::list,
+        crate::calendars::get,
+        crate::calendars::set,
+        crate::calendars::remove,
         crate::nodes::list,
         crate::nodes::health,
         crate::nodes::ready,
@@ -110,7 +115,7 @@ mod tests {
             for method in operations.as_object().unwrap().keys() {
                 let path = ["{id}", "{name}", "{user}"]
                     .iter()
-                    .fold(path.clone(), |path, part| path.replace(part, "x"));
+                    .fold(path.clone(), |path, part| path.replace(part, "-"));
                 let request = request(&method.to_uppercase(), &path);
                 let response = bed.send(&root(), request).await;
                 let status = response.status().as_u16();

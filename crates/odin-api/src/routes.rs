@@ -13,8 +13,8 @@ use futures_util::FutureExt;
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
-    catch_up, changes, deploy, events, identity, jobs, ledger, links, nodes, openapi, output, runs,
-    schedules, secrets, versions,
+    calendars, catch_up, changes, deploy, events, identity, jobs, ledger, links, nodes, openapi,
+    output, runs, schedules, secrets, versions,
 };
 
 /// All paths, behind the layer that establishes who asks.
@@ -54,6 +54,14 @@ pub(crate) fn router(api: Api) -> Router {
         .route(
             "/secrets/{name}/shares/{user}",
             put(secrets::share).delete(secrets::unshare),
+        )
+        .route("/schedule/moved", get(calendars::moved))
+        .route("/calendars", get(calendars::list))
+        .route(
+            "/calendars/{name}",
+            get(calendars::get)
+                .put(calendars::set)
+                .delete(calendars::remove),
         )
         .route("/nodes", get(nodes::list))
         .route("/openapi.json", get(openapi::get));

@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
+use odin_schedule::DstPolicy;
 use odin_wire::{ExplainQuery, Explanation, NextQuery, Occurrences, Problem};
 
 use crate::api::Api;
-use crate::due::{Zoned, cluster_zone};
+use crate::due::{Zoned, calendars, cluster_zone};
 use crate::extract::{Caller, Params};
 use crate::failure::Failure;
 
@@ -19,7 +20,8 @@ async fn read(api: &Api, text: &str, zone: Option<String>) -> Result<Zoned, Fail
         Some(zone) => zone,
         None => cluster_zone(api).await?,
     };
-    Ok(Zoned::read(text, &zone)?)
+    let calendars = calendars(api).await?;
+    Ok(Zoned::read(text, &zone, DstPolicy::default(), &calendars)?)
 }
 
 /// A schedule in its normal form and in words.
@@ -55,7 +57,7 @@ pub(crate) async fn next(
         ));
     }
     let zoned = read(&api, &query.text, query.timezone).await?;
-    let calculator = zoned.schedule.in_zone(&zoned.zone);
+    let calculator = zoned.calculator(None);
     let from = query.from.unwrap_or_else(|| api.backend().clock().wall());
     let mut occurrences = Vec::new();
     let mut last = from;

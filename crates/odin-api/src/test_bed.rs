@@ -15,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use jiff::{SignedDuration, Timestamp};
 use odin_job_file::{Defaults, bundle};
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult};
+use odin_model::calendar::date_of;
 use odin_model::clock::{Boottime, Clock};
 use odin_model::job::Job;
 use odin_model::node::{Node, NodeFacts};
@@ -23,10 +24,11 @@ use odin_model::owner::Role;
 use odin_model::run::Run;
 use odin_model::secret::{SealedSecret, SealingKeyId};
 use odin_model::{
-    AttemptNumber, Command, NodeId, Owner, Principal, Program, Reply, RunId, SecretName,
+    AttemptNumber, Command, Limits, NodeId, Owner, Principal, Program, Reply, RunId, SecretName,
     SecretValue, Usage, codec,
 };
-use odin_store::{Counts, Effect, Entry, Reader, Store, View};
+use odin_schedule::{CalendarName, Calendars};
+use odin_store::{Counts, Effect, Entry, Reader, Store, StoreError, View};
 use odin_wire::{BUNDLE_CONTENT_TYPE, Health, NodeRole};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -175,6 +177,18 @@ impl Backend for Fake {
         &self.reader
     }
 
+    fn calendars(&self) -> Result<Arc<Calendars>, StoreError> {
+        let stored = self.reader.calendars()?;
+        let named = stored.iter().map(|calendar| {
+            let dates = calendar.days.iter().map(|&day| date_of(day));
+            (
+                CalendarName::new(&calendar.name).unwrap(),
+                Arc::new(odin_schedule::Calendar::from_dates(dates).unwrap()),
+            )
+        });
+        Ok(Arc::new(named.collect()))
+    }
+
     fn clock(&self) -> &dyn Clock {
         self
     }
@@ -229,6 +243,12 @@ impl Backend for Fake {
 
     fn bundles_dir(&self) -> &Path {
         &self.bundles
+    }
+
+    fn limits_unenforceable(&self, limits: &Limits) -> Option<String> {
+        // A machine that limits everything but memory.
+        let asks = limits.memory_bytes.is_some() && !limits.best_effort;
+        asks.then(|| "`memory` cannot be limited on this machine".to_owned())
     }
 
     fn interpreter_missing(&self, program: &Program, _: &[(String, String)]) -> Option<String> {

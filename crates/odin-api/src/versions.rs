@@ -15,7 +15,7 @@ use odin_wire::{JobVersion, Mistake, Problem, RollBack};
 use crate::api::Api;
 use crate::bundles;
 use crate::changes::decided_of;
-use crate::due::{Zoned, effective_zone};
+use crate::due::{Zoned, calendars, effective_zone};
 use crate::extract::{Caller, IfMatch, JobInPath, JsonBody};
 use crate::failure::Failure;
 use crate::jobs::{Remarks, answer};
@@ -117,7 +117,7 @@ pub(crate) async fn roll_back(
     }
     // A version without its files could not run.
     bundles::open(api.backend().bundles_dir(), version.bundle).await?;
-    let zoned = Zoned::read(&version.spec.schedule, &version.spec.timezone)?;
+    let zoned = Zoned::of(&version.spec, &*calendars(&api).await?)?;
     // What the asker saw, or else what was seen here: between the two nobody's change is overwritten unseen.
     let expected = expected.unwrap_or(job.revision);
     let reply = api.propose_due(&caller, None, async || {
@@ -130,7 +130,7 @@ pub(crate) async fn roll_back(
             spec: version.spec.clone(),
             bundle: version.bundle,
             visibility: job.visibility,
-            due: zoned.due_after(at, job.last_decided),
+            due: zoned.due_after(id, at, job.last_decided),
             expected: Some(expected),
             at,
         })))

@@ -7,11 +7,13 @@ use hyper::Method;
 use jiff::Timestamp;
 use odin_model::{JobId, RunId, SecretName, SecretValue};
 use odin_wire::{
-    API_PREFIX, BUNDLE_CONTENT_TYPE, CatchUpJob, CaughtUp, Chain, DeployQuery, Health, Job,
-    JobList, JobVersion, JobVersionList, JobsQuery, LIMIT_MAX, LedgerEntry, LedgerList,
-    LedgerQuery, Link, LinkList, LinkQuery, LinksQuery, MakeLink, ModifyJob, NodeList, OutputList,
-    OutputQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunsQuery, SECRET_CONTENT_TYPE,
-    Secret, SecretList, SecretOwnerQuery, SecretsQuery, TakeSecretQuery,
+    API_PREFIX, BUNDLE_CONTENT_TYPE, Calendar, CalendarList, CatchUpJob, CaughtUp, Chain,
+    DeployQuery, Health, Job, JobList, JobVersion, JobVersionList, JobsQuery, LIMIT_MAX,
+    LedgerEntry, LedgerList, LedgerQuery, Link, LinkList, LinkQuery, LinksQuery, MakeLink,
+    ModifyJob, MovedDueList, MovedDuesQuery, NodeList, OutputList, OutputQuery,
+    RemoveCalendarQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunsQuery,
+    SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretsQuery, SetCalendar,
+    TakeSecretQuery,
 };
 
 use crate::client::{ANSWER_TIME_MAX, Call, Client, IdempotencyKey};
@@ -175,6 +177,43 @@ impl Client {
     /// Starts a run of a job now.
     pub async fn run_job(&self, id: JobId, key: IdempotencyKey) -> Result<Run, ClientError> {
         self.json(&Call::post(path(&format!("/jobs/{id}/run")), key))
+            .await
+    }
+
+    /// All calendars.
+    pub async fn calendars(&self) -> Result<CalendarList, ClientError> {
+        self.json(&Call::get(path("/calendars"))).await
+    }
+
+    /// A calendar with its days and the jobs that use it.
+    pub async fn calendar(&self, name: &str) -> Result<Calendar, ClientError> {
+        self.json(&Call::get(path(&format!("/calendars/{}", segment(name)))))
+            .await
+    }
+
+    /// Makes a calendar, or replaces its days.
+    pub async fn set_calendar(
+        &self,
+        name: &str,
+        dates: Vec<String>,
+    ) -> Result<Calendar, ClientError> {
+        let body = serde_json::to_vec(&SetCalendar { dates }).expect("dates are plain data");
+        let mut call = Call::new(Method::PUT, path(&format!("/calendars/{}", segment(name))));
+        call.body = Some((body.into(), "application/json"));
+        self.json(&call).await
+    }
+
+    /// Removes a calendar, with `force` although jobs use it.
+    pub async fn remove_calendar(&self, name: &str, force: bool) -> Result<(), ClientError> {
+        let query = RemoveCalendarQuery { force };
+        let path = path(&format!("/calendars/{}", segment(name)));
+        self.delete(&Call::new(Method::DELETE, with_query(&path, &query)))
+            .await
+    }
+
+    /// One page of due times that changes of calendars or zone rules moved, the latest first.
+    pub async fn moved_dues(&self, query: &MovedDuesQuery) -> Result<MovedDueList, ClientError> {
+        self.json(&Call::get(with_query(&path("/schedule/moved"), query)))
             .await
     }
 

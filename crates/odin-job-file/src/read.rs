@@ -9,7 +9,7 @@ use odin_model::{
     Children, Concurrency, JobId, JobName, JobSpec, Limits, Missed, OnCancel, Program, SecretName,
     SecretUse, Timeouts,
 };
-use odin_schedule::{DstPolicy, Schedule};
+use odin_schedule::{DstPolicy, Wording};
 
 use crate::bundle::BundleError;
 use crate::bundle::path::BundlePath;
@@ -80,8 +80,8 @@ pub struct JobFile {
     pub env: Vec<(String, String)>,
     /// The schedule as written.
     pub schedule_text: String,
-    /// What the schedule means.
-    pub schedule: Schedule,
+    /// What the schedule says; whether the calendars that it names are there is for the server to say.
+    pub schedule: Wording,
     /// The zone that the file names, by its name in the IANA database. `None`: it names none.
     pub timezone: Option<String>,
     /// How late an occurrence may start and still counts as on time.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use odin_schedule::Schedule;
+use odin_schedule::Wording;
 
 use crate::document::Entry;
 use crate::fault::Fault;
@@ -16,7 +16,7 @@ pub(crate) fn read(
     job: &Fields<'_>,
     purpose: Purpose,
     notes: &mut Notes,
-) -> Option<(String, Schedule)> {
+) -> Option<(String, Wording)> {
     if let (Some(_), Some(runs)) = (job.entry("schedule"), job.entry("runs")) {
         let fault = Fault::Conflict {
             first: "schedule",
@@ -36,7 +36,7 @@ pub(crate) fn read(
             return None;
         }
         if purpose == Purpose::Execute {
-            let never = odin_schedule::parse("never").expect("`never` is a schedule");
+            let never = odin_schedule::read_words("never").expect("`never` is a schedule");
             return Some(("never".to_owned(), never));
         }
         let help = "Say when the job is due, such as `schedule: every weekday at 09:00`.";
@@ -45,7 +45,7 @@ pub(crate) fn read(
     };
     // White space around it carries nothing, and block scalars end in a line end.
     let schedule = written.trim();
-    match odin_schedule::parse(schedule) {
+    match odin_schedule::read_words(schedule) {
         Ok(parsed) => Some((schedule.to_owned(), parsed)),
         Err(error) => {
             let span = place_within(text, entry, schedule, &error.span);
@@ -71,7 +71,7 @@ fn place_within(text: &str, entry: &Entry, value: &str, part: &Range<usize>) -> 
 
 pub(crate) fn read_timezone(
     job: &Fields<'_>,
-    schedule: Option<&Schedule>,
+    schedule: Option<&Wording>,
     notes: &mut Notes,
 ) -> Option<String> {
     let (text, entry) = job.text("timezone")?;

@@ -1,6 +1,7 @@
 //! Named calendars, and due times that a changed calendar or changed zone rules move.
 
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{JobId, Revision};
@@ -30,6 +31,22 @@ pub struct Calendar {
     pub revision: Revision,
     /// When that was: the leader's wall clock.
     pub set_at: Timestamp,
+}
+
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);
+
+/// The date of a day counted from 1970-01-01. A number that no date has gives the last date there is.
+#[must_use]
+pub fn date_of(day: i32) -> Date {
+    let days = Span::new().try_days(day);
+    days.and_then(|days| EPOCH.checked_add(days))
+        .unwrap_or(Date::MAX)
+}
+
+/// The day of a date, counted from 1970-01-01.
+#[must_use]
+pub fn day_of(date: Date) -> i32 {
+    (date - EPOCH).get_days()
 }
 
 /// Makes a calendar, or replaces its days.
@@ -99,4 +116,23 @@ pub struct MovedDue {
     pub because: String,
     /// When that was: the leader's wall clock.
     pub moved_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_dates_are_the_same() {
+        for (text, day) in [
+            ("1970-01-01", 0),
+            ("2026-12-25", 20_812),
+            ("1969-12-31", -1),
+        ] {
+            let date: Date = text.parse().unwrap();
+            assert_eq!(day_of(date), day);
+            assert_eq!(date_of(day), date);
+        }
+        assert_eq!(date_of(i32::MAX), Date::MAX);
+    }
 }

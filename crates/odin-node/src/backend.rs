@@ -19,10 +19,12 @@ use odin_model::output::OutputChunk;
 use odin_model::run::Run;
 use odin_model::secret::{SealedSecret, SecretChange};
 use odin_model::{
-    AttemptNumber, Clock, Command, NodeId, Owner, Program, Reply, RunState, SecretName, SecretValue,
+    AttemptNumber, Clock, Command, Limits, NodeId, Owner, Program, Reply, RunState, SecretName,
+    SecretValue,
 };
+use odin_schedule::Calendars;
 use odin_scheduling::placement;
-use odin_store::{Counts, Effect, Reader, View};
+use odin_store::{Counts, Effect, Reader, StoreError, View};
 use odin_wire::{Health, NodeRole};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -32,6 +34,7 @@ use crate::launches::interpreter;
 use crate::life::Up;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
+use crate::schedules::Schedules;
 use crate::sealing::Keyring;
 use crate::{room, users};
 
@@ -44,6 +47,7 @@ pub(crate) struct NodeBackend {
     reader: Reader,
     view: Arc<View>,
     announcements: Announcements,
+    schedules: Arc<Schedules>,
     peeks: mpsc::Sender<Peek>,
     up: watch::Receiver<Up>,
     clock: Arc<dyn Clock>,
@@ -68,6 +72,7 @@ impl NodeBackend {
             reader: engine.reader.clone(),
             view: Arc::clone(&engine.view),
             announcements: engine.announcements.clone(),
+            schedules: Arc::clone(&engine.schedules),
             peeks: engine.peeks.clone(),
             up: engine.up(),
             clock,
@@ -197,6 +202,10 @@ impl Backend for NodeBackend {
         &self.reader
     }
 
+    fn calendars(&self) -> Result<Arc<Calendars>, StoreError> {
+        self.schedules.calendars()
+    }
+
     fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }
@@ -266,6 +275,14 @@ impl Backend for NodeBackend {
 
     fn bundles_dir(&self) -> &Path {
         &self.identity.bundles
+    }
+
+    fn limits_unenforceable(&self, limits: &Limits) -> Option<String> {
+        if limits.is_none() {
+            return None;
+        }
+        let checked = odin_executor::limits::machine_abilities().check(limits);
+        checked.err().map(|error| error.to_string())
     }
 
     fn interpreter_missing(&self, program: &Program, env: &[(String, String)]) -> Option<String> {

@@ -112,7 +112,7 @@ impl Engine {
         }
 
         let proposer = Proposer::new(log);
-        let schedules = Arc::new(Schedules::default());
+        let schedules = Arc::new(Schedules::new(Arc::clone(&view), reader.clone()));
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let leader = Leader {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_cluster::{Leadership, LeaseTerms, ProposeError, Term};
+use odin_model::calendar::DueRules;
 use odin_model::command::{Fire, FireAnswer, FireItem};
 use odin_model::node::Node;
 use odin_model::{Boottime, Clock, Command, JobId, Reply, Revision, RunState};
@@ -24,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 use crate::lease_book::LeaseBook;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
-use crate::schedules::Schedules;
+use crate::recompute::{self, Rules, Step, Sweep};
+use crate::schedules::{NoSchedule, Schedules};
 
 /// How many due jobs one pass looks at.
 const JOBS_MAX: usize = 1_000;
@@ -106,6 +108,8 @@ impl Leader {
             trust: Trust::Trusted(self.reading()),
             held: HashMap::new(),
             broken: HashMap::new(),
+            computed_with: None,
+            sweep: None,
         };
         let mut effects = self.announcements.effects();
         loop {
@@ -181,6 +185,10 @@ struct Pass<'a> {
     held: HashMap<JobId, Timestamp>,
     /// Jobs that cannot be planned, by the revision at which that was found: reported once, then left alone.
     broken: HashMap<JobId, Revision>,
+    /// The rules that were last compared with those of the due times.
+    computed_with: Option<DueRules>,
+    /// Due times are being computed anew.
+    sweep: Option<Sweep>,
 }
 
 impl Pass<'_> {
@@ -188,6 +196,7 @@ impl Pass<'_> {
         let now = self.leader.reading();
         self.declare_silent(now).await?;
         self.assign_queued().await?;
+        self.recompute(now.wall).await?;
         let before = self.trust;
         self.trust = before.next(now);
         if !self.trust.is_trusted() {
@@ -196,7 +205,56 @@ impl Pass<'_> {
             }
             return Ok(Next::Sleep(TICK));
         }
-        self.fire(now.wall).await
+        let next = self.fire(now.wall).await?;
+        Ok(match self.sweep {
+            Some(_) => Next::Again,
+            None => next,
+        })
+    }
+
+    /// Keeps next due times to the calendars and zone rules of now, a page of jobs at a time.
+    async fn recompute(&mut self, now: Timestamp) -> Result<(), Interrupted> {
+        let rules = DueRules {
+            zone_rules: recompute::zone_rules(),
+            calendars: self.leader.view.calendars(),
+        };
+        if self.computed_with.as_ref() != Some(&rules) {
+            match recompute::compare(&self.leader.reader, &rules, now)? {
+                Rules::Current => self.sweep = None,
+                Rules::Unnoted(command) => {
+                    self.leader
+                        .proposer
+                        .propose_fenced(self.term, &command)
+                        .await?;
+                    self.sweep = None;
+                }
+                Rules::Changed(sweep) => self.sweep = Some(sweep),
+            }
+            self.computed_with = Some(rules);
+        }
+        let Some(sweep) = &mut self.sweep else {
+            return Ok(());
+        };
+        let step = sweep.step(&self.leader.reader, &self.leader.schedules, now)?;
+        let (command, is_last) = match step {
+            Step::Nothing => return Ok(()),
+            Step::Propose(command) => (command, false),
+            Step::Last(command) => (command, true),
+        };
+        let proposed = self
+            .leader
+            .proposer
+            .propose_fenced(self.term, &command)
+            .await;
+        if is_last || proposed.is_err() {
+            self.sweep = None;
+        }
+        if proposed.is_err() {
+            // The sweep begins again with the next comparison.
+            self.computed_with = None;
+        }
+        proposed?;
+        Ok(())
     }
 
     /// Proposes what is due within the look-ahead.
@@ -281,8 +339,9 @@ impl Pass<'_> {
             return Ok(Vec::new());
         };
         let spec = &job.spec;
-        let schedule = match self.leader.schedules.get(&spec.schedule, &spec.timezone) {
+        let schedule = match self.leader.schedules.get(spec, id) {
             Ok(schedule) => schedule,
+            Err(NoSchedule::Store(error)) => return Err(error.into()),
             Err(error) => {
                 tracing::error!(job = %id, name = %spec.name, %error, "a job cannot be scheduled; the others go on");
                 self.broken.insert(id, job.revision);

@@ -1,55 +1,117 @@
-//! Parsed schedules, kept for as long as they are asked for.
+//! Schedules of jobs, read once and kept for as long as they are asked for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use odin_schedule::ZonedSchedule;
-
-/// Schedules by text and zone. A million jobs have few different ones; beyond the bound the cache starts over.
-#[derive(Debug, Default)]
-pub struct Schedules {
-    parsed: Mutex<HashMap<(String, String), Arc<ZonedSchedule>>>,
-}
+use odin_model::calendar::date_of;
+use odin_model::{JobId, JobSpec};
+use odin_schedule::{Calendar, CalendarName, Calendars, DstPolicy, ScheduleError, ZonedSchedule};
+use odin_scheduling::due;
+use odin_store::{Reader, StoreError, View};
 
 /// How many different schedules are kept: some 10 MB.
 const PARSED_MAX: usize = 20_000;
 
-/// A stored schedule that this Odin cannot read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the schedule `{text}` in zone {zone} cannot be read: {detail}")]
-pub struct UnreadableSchedule {
-    /// Its text.
-    pub text: String,
-    /// Its zone.
-    pub zone: String,
-    /// What was wrong.
-    pub detail: String,
+/// Schedules by text, zone and policy. A million jobs have few different ones; beyond the bound the cache starts
+/// over, and so it does when a calendar changes.
+#[derive(Debug)]
+pub struct Schedules {
+    view: Arc<View>,
+    reader: Reader,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The log index of the change after which the calendars were read; `None` before the first reading.
+    read_at: Option<u64>,
+    calendars: Arc<Calendars>,
+    parsed: HashMap<Key, Arc<ZonedSchedule>>,
+}
+
+type Key = (String, String, DstPolicy);
+
+/// Why a job's schedule is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSchedule {
+    /// This Odin cannot read it: after a downgrade, or without a calendar that it names.
+    #[error("the schedule `{text}` cannot be read: {error}")]
+    Unreadable {
+        /// Its text.
+        text: String,
+        /// What is wrong with it.
+        error: ScheduleError,
+    },
+    /// The calendars cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Schedules {
-    /// The schedule of `text`, read in `zone` unless it names one itself.
+    pub(crate) fn new(view: Arc<View>, reader: Reader) -> Self {
+        Self {
+            view,
+            reader,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The schedule of a version of a job.
     ///
     /// # Errors
-    /// When either cannot be read, as after a downgrade.
-    pub fn get(&self, text: &str, zone: &str) -> Result<Arc<ZonedSchedule>, UnreadableSchedule> {
-        let key = (text.to_owned(), zone.to_owned());
-        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+    /// When it cannot be read.
+    pub fn get(&self, spec: &JobSpec, job: JobId) -> Result<ZonedSchedule, NoSchedule> {
+        let key = (spec.schedule.clone(), spec.timezone.clone(), spec.dst);
+        let mut kept = self.kept()?;
+        let Kept {
+            calendars, parsed, ..
+        } = &mut *kept;
         if let Some(schedule) = parsed.get(&key) {
-            return Ok(Arc::clone(schedule));
+            return Ok(ZonedSchedule::clone(schedule).with_spread(job.to_bits()));
         }
-        let unreadable = |detail: String| UnreadableSchedule {
-            text: text.to_owned(),
-            zone: zone.to_owned(),
-            detail,
-        };
-        let schedule = odin_schedule::parse(text).map_err(|error| unreadable(error.to_string()))?;
-        let zone = odin_schedule::find_zone(schedule.zone().unwrap_or(zone))
-            .map_err(|error| unreadable(error.to_string()))?;
-        let zoned = Arc::new(schedule.in_zone(&zone));
+        let schedule =
+            due::schedule_of(spec, job, calendars).map_err(|error| NoSchedule::Unreadable {
+                text: spec.schedule.clone(),
+                error,
+            })?;
         if parsed.len() >= PARSED_MAX {
             parsed.clear();
         }
-        parsed.insert(key, Arc::clone(&zoned));
-        Ok(zoned)
+        parsed.insert(key, Arc::new(schedule.clone()));
+        Ok(schedule)
     }
+
+    /// The calendars as they are now.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn calendars(&self) -> Result<Arc<Calendars>, StoreError> {
+        Ok(Arc::clone(&self.kept()?.calendars))
+    }
+
+    /// What is kept, without what an older calendar went into.
+    fn kept(&self) -> Result<std::sync::MutexGuard<'_, Kept>, StoreError> {
+        let changed_at = self.view.calendars();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.read_at != Some(changed_at) {
+            *kept = Kept {
+                read_at: Some(changed_at),
+                calendars: Arc::new(read(&self.reader)?),
+                parsed: HashMap::new(),
+            };
+        }
+        Ok(kept)
+    }
+}
+
+fn read(reader: &Reader) -> Result<Calendars, StoreError> {
+    let stored = reader.calendars()?;
+    let named = stored.iter().filter_map(|stored| {
+        // What the handler let in can be read, unless a newer Odin wrote it; then no schedule finds it.
+        let name = CalendarName::new(&stored.name).ok()?;
+        let dates = stored.days.iter().map(|&day| date_of(day));
+        let calendar = Calendar::from_dates(dates).ok()?;
+        Some((name, Arc::new(calendar)))
+    });
+    Ok(named.collect())
 }

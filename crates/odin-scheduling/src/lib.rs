@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod clock_jump;
+pub mod due;
 pub mod judge;
 pub mod linkage;
 pub mod placement;

@@ -226,6 +226,12 @@ pub const TABLE: &[ErrorCode] = &[
         "Leave `id` out of the job file, or choose another.",
     ),
     row(
+        "job/limit-not-enforceable",
+        422,
+        "The machine cannot hold runs to the limits",
+        "Remove the limit, write `best_effort: true` beside it, or prepare the machine as docs/guides/limits.md says.",
+    ),
+    row(
         "job/name-taken",
         409,
         "The name is taken",

@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod as_text;
+pub mod calendar;
 pub mod catch_up;
 pub mod error_code;
 pub mod event;
@@ -23,6 +24,10 @@ pub mod run;
 pub mod schedule;
 pub mod secret;
 
+pub use calendar::{
+    Calendar, CalendarList, CalendarUser, MovedDue, MovedDueList, MovedDuesQuery,
+    RemoveCalendarQuery, SetCalendar,
+};
 pub use catch_up::{CatchUpJob, CatchUpOccurrence, CatchUpState, CaughtUp};
 pub use error_code::{ErrorCode, Exit};
 pub use event::{EventKind, Lagged};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands;
+use crate::commands::schedule::reading::ZonesArgs;
 use crate::times::parse_duration;
 
 /// Orchestrate your jobs for periodic execution.
@@ -126,6 +127,9 @@ pub(crate) enum Command {
     /// Look at the nodes
     #[command(subcommand)]
     Nodes(commands::nodes::NodesCommand),
+    /// Set and look at calendars: named days, to which schedules refer
+    #[command(subcommand)]
+    Calendar(commands::calendar::CalendarCommand),
     /// Ask what a schedule means, without a server
     #[command(subcommand)]
     Schedule(commands::schedule::ScheduleCommand),
@@ -168,6 +172,8 @@ pub(crate) struct ServerArgs {
     /// A node of the cluster to join
     #[arg(long, value_name = "ADDR")]
     pub(crate) join: Option<String>,
+    #[command(flatten)]
+    pub(crate) zones: ZonesArgs,
 }
 
 /// Where other nodes reach a node that says nothing else.

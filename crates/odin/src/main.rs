@@ -12,6 +12,7 @@ mod due_list;
 mod error;
 mod file_diff;
 mod go_build;
+mod job_schedule;
 mod local_day;
 mod log_line;
 mod month_grid;

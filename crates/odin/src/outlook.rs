@@ -2,11 +2,11 @@
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use odin_schedule::{DstPolicy, GapPolicy, RepeatPolicy, ZonedSchedule};
-use odin_wire::{Job, JobState};
+use odin_schedule::ZonedSchedule;
+use odin_wire::JobState;
 use serde::Serialize;
 
-use crate::{due_list, times};
+use crate::due_list;
 
 /// How far an outlook looks.
 const SPAN: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -51,39 +51,6 @@ impl Changes {
         if self.first.len() < NAMED_MAX {
             self.first.push(due);
         }
-    }
-}
-
-/// The schedule of a deployed job. `None`: this build cannot read it, or it names a calendar, which servers have.
-pub(crate) fn schedule_of(job: &Job) -> Option<ZonedSchedule> {
-    in_place_of(job, &job.schedule, &job.timezone)
-}
-
-/// What a schedule means as that of a deployed job; `timezone` counts where it names none.
-pub(crate) fn in_place_of(job: &Job, text: &str, timezone: &str) -> Option<ZonedSchedule> {
-    let schedule = odin_schedule::parse(text).ok()?;
-    let zoned = schedule.in_zone(&times::zone(timezone));
-    Some(
-        zoned
-            .with_dst(clock_rules(job))
-            .with_spread(job.id.to_bits()),
-    )
-}
-
-/// What the job says about clocks that jump.
-fn clock_rules(job: &Job) -> DstPolicy {
-    let Some(settings) = &job.settings else {
-        return DstPolicy::default();
-    };
-    let gaps = [GapPolicy::Shift, GapPolicy::Skip, GapPolicy::Before];
-    let repeats = [RepeatPolicy::First, RepeatPolicy::Last, RepeatPolicy::Both];
-    let gap = gaps.into_iter().find(|it| it.word() == settings.dst_gap);
-    let repeat = repeats
-        .into_iter()
-        .find(|it| it.word() == settings.dst_repeat);
-    DstPolicy {
-        gap: gap.unwrap_or_default(),
-        repeat: repeat.unwrap_or_default(),
     }
 }
 
@@ -186,6 +153,7 @@ pub(crate) fn lines(outlook: &Outlook, zone: &TimeZone) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::times;
     use expect_test::{Expect, expect};
 
     #[track_caller]

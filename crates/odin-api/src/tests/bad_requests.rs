@@ -10,7 +10,7 @@ async fn what_cannot_be_read_is_refused_with_its_code() {
     let id = bed.job_of_ann().await;
     let job = format!("/api/v1/jobs/{id}");
     let long = "x".repeat(5000);
-    let huge = format!(r#"{{"description":"{}"}}"#, "x".repeat(70_000));
+    let huge = format!(r#"{{"description":"{}"}}"#, "x".repeat(300_000));
     let mut typed = json_request("PATCH", &job, r#"{"name":"x"}"#);
     typed
         .headers_mut()

@@ -44,7 +44,7 @@ impl Running {
         if let Some(masks) = &mut self.masks {
             let capture = &mut self.capture;
             masks.flush(silent_since, |stream, bytes| {
-                take(capture, dir, stream, at, bytes)
+                take(capture, dir, stream, at, bytes);
             });
         }
     }

@@ -8,12 +8,14 @@ use jiff::tz::TimeZone;
 use odin_client::{Client, ClientError};
 use odin_job_file::Purpose;
 use odin_model::{JobId, JobName};
+use odin_schedule::Calendars;
 use odin_wire::{DeployQuery, Exit, Job, JobList, Mistake};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::deployment::{self, Prepared};
 use crate::error::{CliError, not_a_file};
+use crate::job_schedule;
 use crate::outlook::{self, Outlook};
 use crate::report::{self, Form, Source};
 use crate::times;
@@ -37,6 +39,9 @@ struct DryRun {
     language: String,
     schedule: String,
     timezone: String,
+    /// A calendar that the schedule names and that only the server, which was not asked, has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calendar_missing: Option<String>,
     #[serde(with = "odin_wire::as_text::list")]
     occurrences: Vec<Timestamp>,
     bundle: String,
@@ -252,41 +257,55 @@ pub(crate) fn source(prepared: &Prepared) -> Source<'_> {
 }
 
 async fn rehearse(prepared: Prepared, context: &Context) -> Result<DryRun, CliError> {
-    let (job, deployed) = match context.client().await {
+    let file = &prepared.file;
+    let (job, deployed, calendars) = match context.client().await {
         Ok(client) => {
             let job = send(&client, &prepared, Sending::DryRun, context).await?;
             let deployed = deployed(&client, &job).await?;
-            (Some(job), deployed)
+            let mut texts = vec![file.schedule_text.as_str()];
+            texts.extend(deployed.as_ref().map(|job| job.schedule.as_str()));
+            let calendars = job_schedule::calendars(&client, &texts).await?;
+            (Some(job), deployed, calendars)
         }
-        Err(CliError::Client(ClientError::NotRunning { .. })) => (None, None),
+        Err(CliError::Client(ClientError::NotRunning { .. })) => (None, None, Calendars::default()),
         Err(error) => return Err(error),
     };
-    let file = &prepared.file;
     let named = file.schedule.zone().or(file.timezone.as_deref());
     let zone = match (&job, named) {
         (Some(job), _) => times::zone(&job.timezone),
         (None, Some(name)) => times::zone(name),
         (None, None) => TimeZone::system(),
     };
-    let mut schedule = file.schedule.in_zone(&zone).with_dst(file.dst);
+    let now = context.now();
     // A new job that names no id gets another one when it is deployed.
     let known = deployed.as_ref().map(|job| job.id).or(file.id);
-    if let Some(id) = known {
-        schedule = schedule.with_spread(id.to_bits());
-    }
-    let now = context.now();
+    // Without a server its calendars are not known, and the occurrences are left out.
+    let schedule = odin_schedule::parse_with(&file.schedule_text, &calendars)
+        .ok()
+        .map(|schedule| schedule.in_zone(&zone).with_dst(file.dst))
+        .map(|schedule| match known {
+            Some(id) => schedule.with_spread(id.to_bits()),
+            None => schedule,
+        });
     let outlook = deployed.as_ref().and_then(|deployed| {
-        let old = outlook::schedule_of(deployed)?;
-        Some(outlook::compare(deployed.state, &old, &schedule, now))
+        let old = job_schedule::of_job(deployed, &calendars)?;
+        Some(outlook::compare(
+            deployed.state,
+            &old,
+            schedule.as_ref()?,
+            now,
+        ))
     });
-    let next = |instant: &Timestamp| schedule.next_after(*instant);
+    let next = |instant: Timestamp| schedule.as_ref()?.next_after(instant);
     let rehearsal = DryRun {
         name: file.name.to_string(),
         description: file.description.clone(),
         language: file.program.language().to_owned(),
         schedule: file.schedule_text.clone(),
         timezone: zone.iana_name().unwrap_or("UTC").to_owned(),
-        occurrences: std::iter::successors(schedule.next_after(now), next)
+        calendar_missing: job_schedule::lacks(&file.schedule, &calendars)
+            .map(|name| name.as_str().to_owned()),
+        occurrences: std::iter::successors(next(now), |due| next(*due))
             .take(OCCURRENCES_SHOWN)
             .collect(),
         bundle: prepared.hash.to_string(),
@@ -350,7 +369,11 @@ fn print_rehearsal(
     for due in &rehearsal.occurrences {
         context.print_line(&format!("  due:       {}", times::in_zone(*due, zone)))?;
     }
-    if rehearsal.occurrences.is_empty() {
+    if let Some(calendar) = &rehearsal.calendar_missing {
+        context.print_line(&format!(
+            "  due:       as the server's calendar `{calendar}` says"
+        ))?;
+    } else if rehearsal.occurrences.is_empty() {
         context.print_line("  due:       never")?;
     }
     Ok(())

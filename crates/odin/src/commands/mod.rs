@@ -1,5 +1,6 @@
 //! The commands: one file per verb, a folder per noun.
 
+pub(crate) mod calendar;
 pub(crate) mod cancel;
 pub(crate) mod catch_up;
 pub(crate) mod completions;
@@ -36,6 +37,7 @@ pub(crate) mod why;
 
 use odin_wire::Exit;
 
+use self::schedule::ScheduleCommand;
 use crate::arguments::{Cli, Command, Everywhere};
 use crate::context::Context;
 use crate::error::CliError;
@@ -54,6 +56,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Server(args) => server::run(args).map(done),
         Command::Demo(args) => demo::run(args).map(done),
         Command::Generate(args) => generate::run(&args, &context).map(done),
+        command @ Command::Schedule(ScheduleCommand::Moved(_)) => ask(command, &context),
         Command::Schedule(args) => schedule::run(&args, &context).map(done),
         Command::Version => version::run(&context).map(done),
         Command::Completions(args) => completions::run(&args).map(done),
@@ -114,8 +117,12 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             Command::Log(args) => log::run(&args, context).await.map(done),
             Command::Why(args) => why::run(&args, context).await.map(done),
             Command::Recover(args) => recover::run(&args, context).await.map(done),
+            Command::Schedule(ScheduleCommand::Moved(args)) => {
+                schedule::moved::run(&args, context).await.map(done)
+            }
             Command::Secret(command) => secret::run(&command, context).await.map(done),
             Command::Nodes(command) => nodes::run(&command, context).await.map(done),
+            Command::Calendar(command) => calendar::run(&command, context).await.map(done),
             Command::Server(_)
             | Command::Demo(_)
             | Command::Generate(_)

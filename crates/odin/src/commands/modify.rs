@@ -2,12 +2,14 @@
 
 use clap::Args;
 use odin_model::JobName;
+use odin_schedule::Calendars;
 use odin_wire::{Job, JobState, ModifyJob};
 use serde::Serialize;
 
 use super::schedule::reading;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::job_schedule;
 use crate::outlook::{self, Outlook};
 use crate::report;
 use crate::selection;
@@ -64,8 +66,11 @@ pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), CliEr
     }
     let client = context.client().await?;
     let job = selection::job(&client, &id).await?;
+    let mut texts = vec![job.schedule.as_str()];
+    texts.extend(change.schedule.as_deref());
+    let calendars = job_schedule::calendars(&client, &texts).await?;
     if dry_run {
-        return rehearse(&job, &change, context);
+        return rehearse(&job, &change, &calendars, context);
     }
     let changed = match client.modify(job.id, &change, None).await {
         Ok(changed) => changed,
@@ -78,7 +83,8 @@ pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), CliEr
         }
     };
     let outlook = change.schedule.is_some().then(|| {
-        let (old, new) = (outlook::schedule_of(&job)?, outlook::schedule_of(&changed)?);
+        let old = job_schedule::of_job(&job, &calendars)?;
+        let new = job_schedule::of_job(&changed, &calendars)?;
         Some(outlook::compare(changed.state, &old, &new, context.now()))
     });
     print(changed, outlook.flatten(), Said::Done, context)
@@ -92,7 +98,12 @@ enum Said {
 }
 
 /// Shows what a change would do. The server is asked for the job only: nothing is changed.
-fn rehearse(job: &Job, change: &ModifyJob, context: &Context) -> Result<(), CliError> {
+fn rehearse(
+    job: &Job,
+    change: &ModifyJob,
+    calendars: &Calendars,
+    context: &Context,
+) -> Result<(), CliError> {
     let mut planned = job.clone();
     if let Some(name) = &change.name {
         let name = JobName::parse(name)
@@ -111,8 +122,8 @@ fn rehearse(job: &Job, change: &ModifyJob, context: &Context) -> Result<(), CliE
         let own = own.unwrap_or(&job.timezone);
         planned.schedule.clone_from(text);
         planned.timezone = words.zone().unwrap_or(own).to_owned();
-        let old = outlook::schedule_of(job);
-        let new = outlook::in_place_of(job, text, own);
+        let old = job_schedule::of_job(job, calendars);
+        let new = job_schedule::in_place_of(job, text, own, calendars);
         if let (Some(old), Some(new)) = (old, new) {
             let found = outlook::compare(job.state, &old, &new, context.now());
             planned.next_due = found.next_due;

@@ -22,6 +22,7 @@ pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
             "joining a cluster is not supported yet: `--join` cannot be given",
         ));
     }
+    args.zones.choose()?;
     parse_listen(&args.raft)?;
     if let Some(name) = args.name.as_deref().filter(|name| !is_node_name(name)) {
         return Err(

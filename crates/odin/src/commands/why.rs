@@ -7,10 +7,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use odin_client::{Client, ClientError};
 use odin_model::LedgerOutcome;
+use odin_schedule::ZonedSchedule;
 use odin_wire::{Exit, Job, LedgerEntry};
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::job_schedule;
 use crate::selection;
 use crate::terminal::visible;
 use crate::times;
@@ -65,36 +67,37 @@ async fn look_up(
     let at = times::in_zone(instant, zone);
     let message = format!("{} ({}) was not due at {at}", job.name, job.id);
     let error = CliError::new(Exit::NotFound, "ledger/not-due", message);
-    Err(error.with_help(why_not(job, instant, zone)))
+    let calendars = job_schedule::calendars(client, &[&job.schedule]).await?;
+    let schedule = job_schedule::of_job(job, &calendars);
+    Err(error.with_help(why_not(job, schedule.as_ref(), instant, zone)))
 }
 
 /// Why there was nothing due then, as far as the job itself tells: else the due times around it.
-fn why_not(job: &Job, instant: Timestamp, zone: &TimeZone) -> String {
+fn why_not(
+    job: &Job,
+    schedule: Option<&ZonedSchedule>,
+    instant: Timestamp,
+    zone: &TimeZone,
+) -> String {
     if instant < job.created_at {
         let deployed = times::to_the_second(job.created_at, zone);
         return format!("It was first deployed at {deployed}.");
     }
-    let next = odin_schedule::parse(&job.schedule)
-        .ok()
-        .and_then(|schedule| {
-            let just_before = instant.checked_sub(SignedDuration::from_nanos(1)).ok()?;
-            schedule.in_zone(zone).next_after(just_before)
-        });
-    if next == Some(instant) {
+    let Some(schedule) = schedule else {
+        return "`odin describe` shows the job's schedule.".to_owned();
+    };
+    let just_before = instant.checked_sub(SignedDuration::from_nanos(1)).ok();
+    if just_before.and_then(|before| schedule.next_after(before)) == Some(instant) {
         return format!(
             "Its present schedule, `{}`, has that time: the job was paused then, or had another schedule.",
             job.schedule
         );
     }
-    nearest(job, instant, zone)
+    nearest(job, schedule, instant, zone)
 }
 
 /// The due times of the job's present schedule around an instant.
-fn nearest(job: &Job, instant: Timestamp, zone: &TimeZone) -> String {
-    let Ok(schedule) = odin_schedule::parse(&job.schedule) else {
-        return "`odin describe` shows the job's schedule.".to_owned();
-    };
-    let schedule = schedule.in_zone(zone);
+fn nearest(job: &Job, schedule: &ZonedSchedule, instant: Timestamp, zone: &TimeZone) -> String {
     let shown =
         |due: Option<Timestamp>| due.map_or("none".to_owned(), |due| times::in_zone(due, zone));
     format!(
@@ -155,24 +158,32 @@ mod tests {
         .assert_eq(&text(&samples::job(), &entry, &zone));
     }
 
+    fn sample(zone: &TimeZone) -> (Job, ZonedSchedule) {
+        let job = samples::job();
+        let schedule = odin_schedule::parse(&job.schedule).unwrap().in_zone(zone);
+        (job, schedule)
+    }
+
     #[test]
     fn a_time_of_the_present_schedule_that_has_no_outcome_is_told_apart() {
         let zone = times::zone("Europe/Dublin");
-        let job = samples::job();
+        let (job, schedule) = sample(&zone);
         let hour = SignedDuration::from_hours(1);
         let on_the_hour = job.created_at.round(jiff::Unit::Hour).unwrap();
         expect!["It was first deployed at 2026-11-01 08:00:00 GMT."].assert_eq(&why_not(
             &job,
+            Some(&schedule),
             on_the_hour - hour,
             &zone,
         ));
-        expect!["Its present schedule, `every hour`, has that time: the job was paused then, or had another schedule."].assert_eq(&why_not(&job, on_the_hour + hour, &zone));
+        expect!["Its present schedule, `every hour`, has that time: the job was paused then, or had another schedule."].assert_eq(&why_not(&job, Some(&schedule), on_the_hour + hour, &zone));
     }
 
     #[test]
     fn a_time_that_was_not_due_is_answered_with_its_neighbours() {
         let instant = "2026-11-21T15:20:00Z".parse().unwrap();
         let zone = times::zone("Europe/Dublin");
-        expect!["By its present schedule, `every hour`, the due time before that is 2026-11-21 15:00:00 GMT, the one after it 2026-11-21 16:00:00 GMT."].assert_eq(&nearest(&samples::job(), instant, &zone));
+        let (job, schedule) = sample(&zone);
+        expect!["By its present schedule, `every hour`, the due time before that is 2026-11-21 15:00:00 GMT, the one after it 2026-11-21 16:00:00 GMT."].assert_eq(&nearest(&job, &schedule, instant, &zone));
     }
 }

@@ -49,7 +49,8 @@ fn parse(text: &str) -> Result<NamedFile, String> {
     })
 }
 
-fn read(path: &Path) -> Result<Calendar, CliError> {
+/// The days of a file: iCalendar text, or one date or range in each line.
+pub(crate) fn read(path: &Path) -> Result<Calendar, CliError> {
     let failed = |error: std::io::Error| CliError::file(path, &error);
     let file = std::fs::File::open(path).map_err(failed)?;
     // One byte more than is read: the calendar's own error tells that there is too much.

@@ -1,9 +1,10 @@
 //! `odin schedule`: what a schedule means, without a server.
 
 mod calendar;
-mod calendar_files;
+pub(crate) mod calendar_files;
 mod convert;
 mod explain;
+pub(crate) mod moved;
 mod next;
 mod plan;
 pub(crate) mod reading;
@@ -26,6 +27,8 @@ pub(crate) enum ScheduleCommand {
     Calendar(calendar::CalendarArgs),
     /// Say what the jobs of a folder would do: what is due when, what overlaps, the busiest minutes
     Plan(plan::PlanArgs),
+    /// List due times that changed calendars or time zone rules moved; asks the server
+    Moved(moved::MovedArgs),
 }
 
 /// Runs a subcommand.
@@ -36,5 +39,6 @@ pub(crate) fn run(command: &ScheduleCommand, context: &Context) -> Result<(), Cl
         ScheduleCommand::Convert(args) => convert::run(args, context),
         ScheduleCommand::Calendar(args) => calendar::run(args, context),
         ScheduleCommand::Plan(args) => plan::run(args, context),
+        ScheduleCommand::Moved(_) => unreachable!("what asks a server is dispatched before"),
     }
 }

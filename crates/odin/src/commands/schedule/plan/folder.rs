@@ -6,10 +6,10 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use odin_job_file::{Defaults, JobFile};
 use odin_model::{Concurrency, JobId};
-use odin_schedule::ZonedSchedule;
+use odin_schedule::{Calendars, ZonedSchedule};
 use odin_wire::Exit;
 
-use super::super::reading::zone_name;
+use super::super::reading::{self, zone_name};
 use crate::commands::deploy;
 use crate::context::Context;
 use crate::deployment;
@@ -43,10 +43,11 @@ pub(crate) struct Folder {
 
 /// Reads the job files of a folder as `odin deploy -f DIR` does. Each bad one is told of at once, and left out.
 ///
-/// `zone` counts for jobs that name none.
+/// `zone` counts for jobs that name none; `calendars` are those to which schedules may refer.
 pub(crate) fn read(
     directory: &Path,
     zone: &TimeZone,
+    calendars: &Calendars,
     context: &Context,
 ) -> Result<Folder, CliError> {
     let mut jobs: BTreeMap<String, PlannedJob> = BTreeMap::new();
@@ -58,7 +59,7 @@ pub(crate) fn read(
     };
     for path in deploy::job_files(directory)? {
         let origin = path.display().to_string();
-        let job = read_job(&path, zone).and_then(|job| match jobs.get(&job.name) {
+        let job = read_job(&path, zone, calendars).and_then(|job| match jobs.get(&job.name) {
             None => Ok(job),
             Some(other) => {
                 let message = format!("{origin} is the same job as {}", other.file);
@@ -85,7 +86,11 @@ pub(crate) fn read(
 /// What a folder with refused files ends with, when all else has been said.
 pub(crate) const REFUSED: CliError = CliError::Said(Exit::Refused);
 
-fn read_job(path: &Path, zone: &TimeZone) -> Result<PlannedJob, CliError> {
+fn read_job(
+    path: &Path,
+    zone: &TimeZone,
+    calendars: &Calendars,
+) -> Result<PlannedJob, CliError> {
     let (file, origin) = deployment::read(path, &Defaults::default())?;
     let zone = match file.schedule.zone().or(file.timezone.as_deref()) {
         Some(name) => crate::times::zone(name),
@@ -94,7 +99,9 @@ fn read_job(path: &Path, zone: &TimeZone) -> Result<PlannedJob, CliError> {
     let timezone = zone_name(&zone);
     // A job without an id gets one when it is deployed; until then it is due at the times that the text names.
     let seed = file.id.map(JobId::to_bits);
-    let mut zoned = file.schedule.in_zone(&zone).with_dst(file.dst);
+    let schedule = odin_schedule::parse_with(&file.schedule_text, calendars)
+        .map_err(|error| reading::refused(&origin, &file.schedule_text, &error))?;
+    let mut zoned = schedule.in_zone(&zone).with_dst(file.dst);
     if let Some(seed) = seed {
         zoned = zoned.with_spread(seed);
     }

@@ -16,6 +16,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use odin_model::Concurrency;
 
+use super::calendar_files::CalendarFiles;
 use super::reading::{ZonesArgs, instant_in, zone_name, zone_or_system};
 use crate::context::Context;
 use crate::error::{CliError, not_a_file};
@@ -44,6 +45,8 @@ pub(crate) struct PlanArgs {
     timezone: Option<String>,
     #[command(flatten)]
     zones: ZonesArgs,
+    #[command(flatten)]
+    calendars: CalendarFiles,
     /// How long each run takes: of one job, or without JOB= of all others; may be repeated
     #[arg(long = "duration", value_name = "[JOB=]TIME", value_parser = durations::parse)]
     durations: Vec<Given>,
@@ -73,7 +76,7 @@ pub(crate) fn run(args: &PlanArgs, context: &Context) -> Result<(), CliError> {
         return Err(not_a_file(&args.directory, "not a directory"));
     }
     let durations = Durations::read(args.durations_file.as_deref(), &args.durations)?;
-    let folder = folder::read(&args.directory, &zone, context)?;
+    let folder = folder::read(&args.directory, &zone, &args.calendars.read()?, context)?;
     refuse_strangers(&durations, &folder)?;
     let after = args.after.as_deref();
     let after = after.map(|key| key_of(key, &folder)).transpose()?;
