@@ -86,11 +86,7 @@ pub(crate) fn read(
 /// What a folder with refused files ends with, when all else has been said.
 pub(crate) const REFUSED: CliError = CliError::Said(Exit::Refused);
 
-fn read_job(
-    path: &Path,
-    zone: &TimeZone,
-    calendars: &Calendars,
-) -> Result<PlannedJob, CliError> {
+fn read_job(path: &Path, zone: &TimeZone, calendars: &Calendars) -> Result<PlannedJob, CliError> {
     let (file, origin) = deployment::read(path, &Defaults::default())?;
     let zone = match file.schedule.zone().or(file.timezone.as_deref()) {
         Some(name) => crate::times::zone(name),
