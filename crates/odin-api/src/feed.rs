@@ -288,6 +288,8 @@ mod tests {
                 job: JobId::from_bits(1),
                 version: VersionNumber::FIRST,
                 due_at: None,
+                ready_at: jiff::Timestamp::UNIX_EPOCH,
+                lane: odin_model::Lane::Live,
                 state: RunState::Queued,
             };
             sender.send(effect).unwrap();

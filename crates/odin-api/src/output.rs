@@ -97,12 +97,23 @@ pub(crate) async fn get(
         None => Cursor::default(),
     };
     let seen = seen::run(&api, &caller, id).await?;
+    let only = query.attempt.map(AttemptNumber);
+    if let Some(asked) = only
+        && !(AttemptNumber::FIRST..=seen.run.attempt.unwrap_or(AttemptNumber::FIRST))
+            .contains(&asked)
+    {
+        return Err(Failure::new(
+            "request/bad-query",
+            format!("run {id} has no attempt {asked}"),
+        ));
+    }
     if follow {
         let turn = api.stream_turn()?;
-        return Ok(events::answer(stream(api, caller, id, cursor, turn)).into_response());
+        return Ok(events::answer(stream(api, caller, id, (cursor, only), turn)).into_response());
     }
-    let over = is_over(&seen);
-    let piece = piece(&api, &seen, cursor).await?;
+    let attempt = only.or(seen.run.attempt);
+    let over = is_over(&seen) || attempt.is_some_and(|attempt| seen.past(attempt).is_some());
+    let piece = piece(&api, &seen, cursor, attempt).await?;
     let has_next = piece.more || !over;
     Ok(Json(OutputList {
         output: piece
@@ -117,9 +128,14 @@ pub(crate) async fn get(
     .into_response())
 }
 
-/// The output after `cursor`: out of the result when that has all of it, else from the backend.
-async fn piece(api: &Api, seen: &SeenRun, cursor: Cursor) -> Result<Piece, Failure> {
-    let Some(attempt) = seen.run.attempt else {
+/// An attempt's output after `cursor`: out of the result when that has all of it, else from the backend.
+async fn piece(
+    api: &Api,
+    seen: &SeenRun,
+    cursor: Cursor,
+    attempt: Option<AttemptNumber>,
+) -> Result<Piece, Failure> {
+    let Some(attempt) = attempt else {
         return Ok(Piece {
             chunks: Vec::new(),
             ends: Vec::new(),
@@ -134,13 +150,16 @@ async fn piece(api: &Api, seen: &SeenRun, cursor: Cursor) -> Result<Piece, Failu
     } else {
         OutputPosition::default()
     };
-    match &seen.run.output.kept {
-        OutputKept::Inline(chunks) if is_over(seen) => {
+    let past = seen.past(attempt);
+    let is_over = past.is_some() || is_over(seen);
+    let output = past.map_or(&seen.run.output, |past| &past.output);
+    match &output.kept {
+        OutputKept::Inline(chunks) if is_over => {
             Ok(piece_of(attempt, position, after(chunks, position), false))
         }
         kept => match api.backend().output(&seen.run, attempt, position).await {
             Ok(page) => Ok(piece_of(attempt, position, page, false)),
-            Err(OutputFault::NotHere) if is_over(seen) => match kept {
+            Err(OutputFault::NotHere) if is_over => match kept {
                 // The end is better than nothing. It has no place among all bytes, so it is sent once.
                 OutputKept::Segments { tail } if position == OutputPosition::default() => {
                     Ok(piece_of(attempt, position, whole(tail), true))
@@ -233,6 +252,8 @@ struct Follower {
     caller: Principal,
     id: RunId,
     cursor: Cursor,
+    /// The one attempt that is asked for.
+    only: Option<AttemptNumber>,
     pending: VecDeque<Event>,
     ended: bool,
     _turn: StreamTurn,
@@ -242,7 +263,7 @@ fn stream(
     api: Api,
     caller: Principal,
     id: RunId,
-    cursor: Cursor,
+    (cursor, only): (Cursor, Option<AttemptNumber>),
     turn: StreamTurn,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let follower = Follower {
@@ -250,6 +271,7 @@ fn stream(
         caller,
         id,
         cursor,
+        only,
         pending: VecDeque::new(),
         ended: false,
         _turn: turn,
@@ -274,11 +296,19 @@ impl Follower {
         }
     }
 
+    /// Whose output comes next: every attempt's in turn, unless one was asked for.
+    fn attempt(&self, seen: &SeenRun) -> Option<AttemptNumber> {
+        let latest = seen.run.attempt?;
+        let at = AttemptNumber(self.cursor.attempt.max(1)).min(latest);
+        Some(self.only.unwrap_or(at))
+    }
+
     async fn step(&mut self) -> Result<(), Failure> {
         let changes_after = self.api.feed().now();
         // The state is read before the output: a run that was over then has printed everything.
         let seen = seen::run(&self.api, &self.caller, self.id).await?;
-        let piece = piece(&self.api, &seen, self.cursor).await?;
+        let attempt = self.attempt(&seen);
+        let piece = piece(&self.api, &seen, self.cursor, attempt).await?;
         let printed = !piece.chunks.is_empty();
         for (chunk, end) in piece.chunks.into_iter().zip(piece.ends) {
             let chunk = wire::OutputChunk::from(chunk);
@@ -286,7 +316,16 @@ impl Follower {
                 .push_back(events::event(EventKind::Chunk, &chunk).id(end.to_string()));
         }
         self.cursor = piece.next;
-        if is_over(&seen) {
+        let is_past = attempt.is_some_and(|attempt| seen.past(attempt).is_some());
+        let follows = is_past && self.only.is_none() && attempt < seen.run.attempt;
+        if follows {
+            if !piece.more {
+                self.cursor = Cursor {
+                    attempt: self.cursor.attempt.saturating_add(1),
+                    ..Cursor::default()
+                };
+            }
+        } else if is_over(&seen) || (is_past && self.only.is_some()) {
             if !piece.more {
                 self.pending.push_back(
                     events::event(EventKind::End, &seen.to_wire()).id(self.cursor.to_string()),

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use odin_model::attempt::PastAttempt;
 use odin_model::job::Job;
 use odin_model::run::Run;
-use odin_model::{JobId, NodeId, Principal, Refusal, RunId};
+use odin_model::{AttemptNumber, JobId, NodeId, Principal, Refusal, RunId};
 use odin_store::{Reader, StoreError};
 use odin_wire as wire;
 
@@ -19,11 +20,35 @@ pub(crate) struct SeenRun {
     pub(crate) job: Job,
     /// The name of the run's node.
     pub(crate) node: Option<String>,
+    /// Its attempts beside the latest one, with the names of their nodes.
+    pub(crate) past: Vec<(PastAttempt, Option<String>)>,
 }
 
 impl SeenRun {
     pub(crate) fn to_wire(&self) -> wire::Run {
-        wire::Run::new(&self.run, self.job.spec.name.as_str(), self.node.as_deref())
+        let mut attempts: Vec<_> = self
+            .past
+            .iter()
+            .map(|(past, node)| wire::Attempt::past(past, node.as_deref()))
+            .collect();
+        let latest = wire::Attempt::latest(&self.run, self.node.as_deref());
+        let is_new = |latest: &wire::Attempt| {
+            attempts
+                .last()
+                .is_none_or(|past| past.attempt < latest.attempt)
+        };
+        attempts.extend(latest.filter(is_new));
+        let job_name = self.job.spec.name.as_str();
+        wire::Run {
+            attempts,
+            ..wire::Run::new(&self.run, job_name, self.node.as_deref())
+        }
+    }
+
+    /// An attempt that is over while the run may go on.
+    pub(crate) fn past(&self, number: AttemptNumber) -> Option<&PastAttempt> {
+        let mut past = self.past.iter().map(|(past, _)| past);
+        past.find(|past| past.number == number)
     }
 }
 
@@ -78,11 +103,20 @@ pub(crate) fn run_in(
     else {
         return Ok(None);
     };
-    let node = match run.node {
-        Some(node) => reader.node(node)?.map(|node| node.facts.name),
-        None => None,
-    };
-    Ok(Some(SeenRun { run, job, node }))
+    let name_of =
+        |node| -> Result<_, StoreError> { Ok(reader.node(node)?.map(|node| node.facts.name)) };
+    let node = run.node.map(name_of).transpose()?.flatten();
+    let mut past = Vec::new();
+    for attempt in reader.past_attempts(id)? {
+        let name = name_of(attempt.node)?;
+        past.push((attempt, name));
+    }
+    Ok(Some(SeenRun {
+        run,
+        job,
+        node,
+        past,
+    }))
 }
 
 /// The names that go with many runs' ids, each asked for once.

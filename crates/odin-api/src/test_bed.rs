@@ -446,6 +446,7 @@ impl TestBed {
             raft: String::new(),
             version: "0.1.0".into(),
             timezone: "UTC".into(),
+            slots: None,
         };
         backend.apply(&Command::NodeUp {
             node: NODE,

@@ -275,14 +275,17 @@ impl Client {
         }
     }
 
-    /// A part of what a run has printed so far: from the beginning, or where an earlier part's `next` says.
+    /// A part of what an attempt of a run, the latest unless one is named, has printed so far: from the beginning, or
+    /// where an earlier part's `next` says.
     pub async fn output(
         &self,
         id: RunId,
+        attempt: Option<u32>,
         after: Option<String>,
     ) -> Result<OutputList, ClientError> {
         let query = OutputQuery {
             after,
+            attempt,
             follow: None,
         };
         self.json(&Call::get(with_query(
@@ -300,6 +303,7 @@ impl Client {
     ) -> Result<EventStream, ClientError> {
         let query = OutputQuery {
             after: None,
+            attempt: None,
             follow: Some(1),
         };
         let mut call = Call::get(with_query(&path(&format!("/runs/{id}/output")), &query));

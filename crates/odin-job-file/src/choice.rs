@@ -1,6 +1,6 @@
 //! Keys whose value is one of a few words.
 
-use odin_model::{Concurrency, Missed};
+use odin_model::Missed;
 
 use crate::document::Value;
 use crate::fault::{Fault, quoted};
@@ -56,20 +56,6 @@ fn missed(word: Option<&str>, limit: u16) -> Missed {
         Some("skip") => Missed::Skip,
         Some("all") => Missed::All { limit },
         Some(_) | None => Missed::Once,
-    }
-}
-
-pub(crate) fn read_concurrency(job: &Fields<'_>, notes: &mut Notes) -> Concurrency {
-    if let Some((text, entry)) = job.text("concurrency")
-        && keys::CONCURRENCY_LATER.contains(&text)
-    {
-        let what = format!("concurrency: {text}");
-        notes.refuse(&Fault::NotSupportedYet { what }, entry.place());
-        return Concurrency::default();
-    }
-    match read_choice(job, "concurrency", keys::CONCURRENCY, notes) {
-        Some("forbid") => Concurrency::Forbid,
-        Some(_) | None => Concurrency::Allow,
     }
 }
 

@@ -141,10 +141,6 @@ fn wrong_shape(key: &'static keys::Key, entry: &Entry) -> Option<(Fault, Range<u
     if key.shape.accepts(&entry.value) {
         return None;
     }
-    if matches!(entry.value.value, Value::Mapping(_)) && keys::MAPPING_LATER.contains(&key.name) {
-        let what = format!("{} as a mapping", key.name);
-        return Some((Fault::NotSupportedYet { what }, entry.place()));
-    }
     let wrong = |found, span| {
         let fault = Fault::WrongType {
             key: key.name,
@@ -157,6 +153,7 @@ fn wrong_shape(key: &'static keys::Key, entry: &Entry) -> Option<(Fault, Range<u
         (
             Value::List(items),
             keys::Shape::TextList
+            | keys::Shape::ChoiceList(_)
             | keys::Shape::PathList
             | keys::Shape::TextOrList
             | keys::Shape::NamesOrChoices(_),

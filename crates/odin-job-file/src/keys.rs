@@ -13,6 +13,8 @@ pub(crate) enum Section {
     Limits,
     OnCancel,
     Dst,
+    Retries,
+    Concurrency,
 }
 
 impl Section {
@@ -27,6 +29,8 @@ impl Section {
             Self::Limits => "`limits`",
             Self::OnCancel => "`on_cancel`",
             Self::Dst => "`dst`",
+            Self::Retries => "`retries`",
+            Self::Concurrency => "`concurrency`",
         }
     }
 }
@@ -43,7 +47,10 @@ pub(crate) enum Shape {
     /// A number of cores.
     Cores,
     Truth,
+    /// A whole number with or without a minus.
+    Integer,
     Choice(&'static [&'static str]),
+    ChoiceList(&'static [&'static str]),
     TextList,
     PathList,
     /// A mapping from names to text.
@@ -52,6 +59,7 @@ pub(crate) enum Shape {
     Section(Section),
     ChoiceOrSection(&'static [&'static str], Section),
     DurationOrSection(Section),
+    CountOrSection(Section),
     CommandOrSection(Section),
     /// A list of names, or a mapping from names to one of these words.
     NamesOrChoices(&'static [&'static str]),
@@ -66,11 +74,11 @@ impl Shape {
             Self::Text | Self::Choice(_) | Self::Later => "text",
             Self::Path => "the path of a file",
             Self::Duration => "a duration such as `10m`",
-            Self::Count => "a whole number",
+            Self::Count | Self::Integer => "a whole number",
             Self::Size => "a size such as `512MiB`",
             Self::Cores => "a number of cores such as `1.5`",
             Self::Truth => "`true` or `false`",
-            Self::TextList => "a list of texts, such as `[one, two]`",
+            Self::TextList | Self::ChoiceList(_) => "a list of texts, such as `[one, two]`",
             Self::PathList => "a list of paths, such as `[lib, data.csv]`",
             Self::TextMapping => "a mapping of names to texts, such as `{REGION: eu}`",
             Self::TextOrList => "text for a shell, or a list without one",
@@ -80,6 +88,7 @@ impl Shape {
             Self::NamesOrChoices(_) => {
                 "a list of names, or a mapping such as `{API_KEY: env, TLS_KEY: file}`"
             }
+            Self::CountOrSection(_) => "a whole number, or a mapping",
             Self::CommandOrSection(_) => "text for a shell, a list without one, or a mapping",
         }
     }
@@ -102,16 +111,19 @@ impl Shape {
                 | Self::Size
                 | Self::Cores
                 | Self::Truth
+                | Self::Integer
                 | Self::Choice(_)
                 | Self::TextOrList
                 | Self::ChoiceOrSection(..)
                 | Self::DurationOrSection(_)
+                | Self::CountOrSection(_)
                 | Self::CommandOrSection(_),
             ) => true,
             // An empty value is an empty collection: what it lacks is told by its key.
             (
                 Value::Scalar(scalar),
                 Self::TextList
+                | Self::ChoiceList(_)
                 | Self::PathList
                 | Self::TextMapping
                 | Self::NamesOrChoices(_)
@@ -120,6 +132,7 @@ impl Shape {
             (
                 Value::List(items),
                 Self::TextList
+                | Self::ChoiceList(_)
                 | Self::PathList
                 | Self::TextOrList
                 | Self::NamesOrChoices(_)
@@ -133,6 +146,7 @@ impl Shape {
                 Self::Section(_)
                 | Self::ChoiceOrSection(..)
                 | Self::DurationOrSection(_)
+                | Self::CountOrSection(_)
                 | Self::CommandOrSection(_),
             ) => true,
             (Value::Scalar(_) | Value::List(_) | Value::Mapping(_), _) => false,
@@ -195,12 +209,19 @@ const fn later(section: Section, name: &'static str, meaning: &'static str) -> K
     }
 }
 
-pub(crate) const CONCURRENCY: &[&str] = &["allow", "forbid"];
-/// Values of `concurrency` that a later version will take.
-pub(crate) const CONCURRENCY_LATER: &[&str] = &["queue", "replace"];
-/// Keys that a later version will take as mappings too.
-pub(crate) const MAPPING_LATER: &[&str] = &["concurrency"];
 pub(crate) const DELIVERIES: &[&str] = &["env", "file"];
+pub(crate) const CONCURRENCY: &[&str] = &["allow", "forbid", "queue", "replace"];
+pub(crate) const ON_LOST: &[&str] = &["fail", "rerun"];
+pub(crate) const BACKOFF: &[&str] = &["fixed", "exponential"];
+/// Outcomes that can be tried again.
+pub(crate) const RETRIED: &[&str] = &[
+    "failed",
+    "signalled",
+    "timed_out",
+    "out_of_memory",
+    "not_startable",
+    "lost",
+];
 pub(crate) const CHILDREN: &[&str] = &["end", "keep"];
 pub(crate) const GAP: &[&str] = &["shift", "skip", "before"];
 pub(crate) const REPEAT: &[&str] = &["first", "last", "both"];
@@ -456,25 +477,114 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         Section::Job,
         "concurrency",
-        Shape::Choice(CONCURRENCY),
+        Shape::ChoiceOrSection(CONCURRENCY, Section::Concurrency),
         "allow",
         "forbid",
-        "Whether a run may begin while an earlier one is active: `allow` or `forbid`.",
+        "What becomes of a run while earlier ones are active: `allow` starts it beside them, `forbid` skips it, `queue` lets it wait for its turn, `replace` stops the oldest for it.",
     ),
-    later(
+    key(
+        Section::Concurrency,
+        "policy",
+        Shape::Choice(CONCURRENCY),
+        REQUIRED,
+        "queue",
+        "`allow`, `forbid`, `queue` or `replace`.",
+    ),
+    key(
+        Section::Concurrency,
+        "max",
+        Shape::Count,
+        "1; any number for `allow`",
+        "3",
+        "How many runs may be active at once. With `allow`, more wait as with `queue`.",
+    ),
+    key(
+        Section::Concurrency,
+        "waiting",
+        Shape::Count,
+        "100",
+        "10",
+        "How many may wait for their turn, at most 10000; beyond that a due time is skipped, and a manual run refused.",
+    ),
+    key(
         Section::Job,
         "retries",
-        "How often and when a failed run is tried again.",
+        Shape::CountOrSection(Section::Retries),
+        "0",
+        "3",
+        "How often a run that went wrong is tried again, or a mapping that says more.",
     ),
-    later(
+    key(
+        Section::Retries,
+        "max",
+        Shape::Count,
+        REQUIRED,
+        "3",
+        "How many attempts may follow the first, at most 1000.",
+    ),
+    key(
+        Section::Retries,
+        "backoff",
+        Shape::Choice(BACKOFF),
+        "`exponential`",
+        "fixed",
+        "How the delay grows: `fixed` stays, `exponential` doubles with each retry; each of its delays is drawn from between half of that and all of it.",
+    ),
+    key(
+        Section::Retries,
+        "delay",
+        Shape::Duration,
+        "10s",
+        "30s",
+        "How long the first retry waits after the end of the attempt before it.",
+    ),
+    key(
+        Section::Retries,
+        "max_delay",
+        Shape::Duration,
+        "5m",
+        "1h",
+        "The longest that a retry waits.",
+    ),
+    key(
+        Section::Retries,
+        "on",
+        Shape::ChoiceList(RETRIED),
+        "all of these but `lost`",
+        "[failed, timed_out]",
+        "Which outcomes are tried again: `failed`, `signalled`, `timed_out`, `out_of_memory`, `not_startable`, `lost`. What was cancelled never is.",
+    ),
+    key(
+        Section::Retries,
+        "exit_codes",
+        Shape::TextList,
+        "all",
+        "[75, 10-20]",
+        "Which exit statuses of a failed attempt are tried again: numbers and ranges.",
+    ),
+    key(
         Section::Job,
         "on_lost",
-        "What becomes of a run whose node is gone.",
+        Shape::Choice(ON_LOST),
+        "fail",
+        "rerun",
+        "What becomes of a run whose node is gone: `fail` ends it as `lost`, `rerun` starts it again at once on another node. It may then run twice; at most 3 times more, or as often as `retries` says.",
     ),
-    later(
+    key(
         Section::Job,
         "lost_after",
-        "How long a silent node's runs are waited for.",
+        Shape::Duration,
+        "5m",
+        "10m",
+        "How long a node may be silent before its runs are lost, at least 10s.",
+    ),
+    key(
+        Section::Job,
+        "priority",
+        Shape::Integer,
+        "0",
+        "50",
+        "Which of several runs that wait is first: the higher one, -100 to 100.",
     ),
     key(
         Section::Job,

@@ -34,6 +34,7 @@ mod fields;
 mod keys;
 pub mod language;
 pub mod mistake;
+mod policies;
 mod program;
 mod read;
 mod reference;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use odin_model::job::JobNameError;
 use odin_model::output::OUTPUT_BYTES_MAX_DEFAULT;
 use odin_model::{
-    Children, Concurrency, JobId, JobName, JobSpec, Limits, Missed, OnCancel, Program, SecretName,
-    SecretUse, Timeouts,
+    Children, Concurrency, JobId, JobName, JobSpec, Limits, Loss, Missed, OnCancel, Priority,
+    Program, Retries, SecretName, SecretUse, Timeouts,
 };
 use odin_schedule::{DstPolicy, Wording};
 
@@ -19,7 +19,7 @@ use crate::fault::{FILE_BYTES_MAX, Fault, quoted};
 use crate::fields::Fields;
 use crate::keys::Section;
 use crate::mistake::{Mistake, Mistakes, Notes};
-use crate::{choice, environment, execution, program, schedule, secrets, text};
+use crate::{choice, environment, execution, policies, program, schedule, secrets, text};
 
 /// The most that a job's texts may come to, in bytes: a job travels in one replicated command, which has a bound of
 /// 256 KiB.
@@ -106,6 +106,12 @@ pub struct JobFile {
     pub dst: DstPolicy,
     /// The secrets that its processes get, in the order of names.
     pub secrets: Vec<SecretUse>,
+    /// When a run that went wrong is tried again.
+    pub retries: Retries,
+    /// What becomes of a run whose node is gone.
+    pub loss: Loss,
+    /// Which of several runs that wait is first.
+    pub priority: Priority,
     /// What the deployer should know.
     pub warnings: Vec<Mistake>,
     /// Where the text names the code file and each of `files`.
@@ -164,6 +170,9 @@ impl JobFile {
             on_cancel: self.on_cancel.clone(),
             dst: self.dst,
             secrets: self.secrets.clone(),
+            retries: self.retries.clone(),
+            loss: self.loss,
+            priority: self.priority,
         }
     }
 }
@@ -289,7 +298,10 @@ fn read_fields(
     let execution = execution::read(job, notes);
     let grace = read_duration(job, "grace", notes).unwrap_or(defaults.grace);
     let missed = choice::read_missed(job, notes);
-    let concurrency = choice::read_concurrency(job, notes);
+    let concurrency = policies::read_concurrency(job, notes);
+    let retries = policies::read_retries(job, notes);
+    let loss = policies::read_loss(job, notes);
+    let priority = policies::read_priority(job, notes);
     let (schedule_text, schedule) = schedule?;
     let program = program?;
     if let Program::Interpreted { file, .. } | Program::Compiled { file, .. } = &program
@@ -321,6 +333,9 @@ fn read_fields(
         on_cancel: execution.on_cancel,
         dst: execution.dst,
         secrets,
+        retries,
+        loss,
+        priority,
         warnings: Vec::new(),
         places,
         secret_places,

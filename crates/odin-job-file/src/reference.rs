@@ -33,6 +33,8 @@ job:
         (Section::Top, "Top"),
         (Section::Job, "`job`"),
         (Section::Missed, "`missed` as a mapping"),
+        (Section::Concurrency, "`concurrency` as a mapping"),
+        (Section::Retries, "`retries` as a mapping"),
         (Section::Timeout, "`timeout` as a mapping"),
         (Section::Limits, "`limits`"),
         (Section::OnCancel, "`on_cancel` as a mapping"),
@@ -73,15 +75,6 @@ job:
             "job."
         };
         let _ = writeln!(page, "| `{place}{}` | {} |", key.name, key.meaning);
-    }
-    for name in keys::MAPPING_LATER {
-        let _ = writeln!(page, "| `job.{name}` as a mapping | More than one value. |");
-    }
-    for word in keys::CONCURRENCY_LATER {
-        let _ = writeln!(
-            page,
-            "| `job.concurrency: {word}` | Another way to treat overlapping runs. |"
-        );
     }
     page.push_str("| `job.language: rust` | A program that is compiled at deploy, as `go` is. |\n");
     page

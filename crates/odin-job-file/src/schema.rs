@@ -87,7 +87,9 @@ fn shape(key: &Key) -> Map<String, Value> {
         Shape::Cores => json!({"type": "number", "exclusiveMinimum": 0}),
         Shape::Truth => json!({"type": "boolean"}),
         Shape::Count => json!({"type": "integer", "minimum": 1}),
+        Shape::Integer => json!({"type": "integer"}),
         Shape::Choice(words) => json!({"enum": words}),
+        Shape::ChoiceList(words) => json!({"type": "array", "items": {"enum": words}}),
         Shape::TextList => list(),
         Shape::PathList => {
             json!({"type": "array", "items": {"type": "string", "pattern": "^[^/]"}})
@@ -97,6 +99,9 @@ fn shape(key: &Key) -> Map<String, Value> {
         Shape::Section(inner) => return section(inner),
         Shape::ChoiceOrSection(words, inner) => {
             json!({"anyOf": [{"enum": words}, Value::Object(section(inner))]})
+        }
+        Shape::CountOrSection(inner) => {
+            json!({"anyOf": [{"type": "integer", "minimum": 0}, Value::Object(section(inner))]})
         }
         Shape::DurationOrSection(inner) => {
             json!({"anyOf": [duration(), Value::Object(section(inner))]})

@@ -62,6 +62,7 @@ job:
   # files: [lib]
   # timeout: 10m
   # concurrency: forbid
+  # retries: 3
   # missed: once
   # grace: 1m
 "

@@ -5,7 +5,11 @@
 use std::time::Duration;
 
 use odin_job_file::{Defaults, JobFile, Purpose, read};
-use odin_model::{Children, Concurrency, HookCommand, Limits, Missed, OnCancel, Program, Timeouts};
+use odin_model::concurrency::Bounds;
+use odin_model::{
+    Backoff, Children, Concurrency, ExitCodes, HookCommand, Limits, Missed, OnCancel, OnLost,
+    Outcome, Overlap, Program, Retries, Timeouts,
+};
 use odin_schedule::{GapPolicy, RepeatPolicy};
 
 #[track_caller]
@@ -55,7 +59,7 @@ fn a_full_file_is_read_as_it_is_written() {
     );
     assert_eq!(spec.timeouts.run, Some(Duration::from_secs(600)));
     assert_eq!(spec.grace, Duration::from_secs(5400));
-    assert_eq!(spec.concurrency, Concurrency::Forbid);
+    assert_eq!(spec.concurrency, Overlap::Forbid.into());
     assert_eq!(spec.missed, Missed::All { limit: 5 });
     assert_eq!(file.warnings, []);
 }
@@ -69,8 +73,61 @@ fn a_small_file_has_the_defaults() {
     assert_eq!(spec.grace, Duration::from_secs(60));
     assert_eq!(
         (spec.missed, spec.concurrency, spec.timeouts.run),
-        (Missed::Once, Concurrency::Allow, None)
+        (Missed::Once, Concurrency::ALLOW, None)
     );
+}
+
+#[test]
+fn what_becomes_of_a_run_among_others_is_read() {
+    let spec = |more: &str| good(&minimal(more)).spec("UTC");
+    for (text, overlap, max, waiting) in [
+        ("queue", Overlap::Queue, None, None),
+        ("replace", Overlap::Replace, None, None),
+        ("{policy: allow, max: 3}", Overlap::Allow, Some(3), None),
+        (
+            "{policy: queue, max: 2, waiting: 0}",
+            Overlap::Queue,
+            Some(2),
+            Some(0),
+        ),
+    ] {
+        let bounds = Bounds { max, waiting };
+        let read = spec(&format!("  concurrency: {text}\n")).concurrency;
+        assert_eq!(read, Concurrency { overlap, bounds }, "{text}");
+    }
+    assert_eq!(spec("").priority.number(), 0);
+    assert_eq!(spec("  priority: -100\n").priority.number(), -100);
+}
+
+#[test]
+fn what_follows_a_run_that_went_wrong_is_read() {
+    let spec = |more: &str| good(&minimal(more)).spec("UTC");
+    let three = Retries {
+        max: 3,
+        ..Retries::default()
+    };
+    assert_eq!(spec("  retries: 3\n").retries, three);
+    assert_eq!(spec("  retries: 0\n").retries, Retries::default());
+    let read = spec(
+        "  retries: {max: 2, backoff: fixed, delay: 30s, max_delay: 1m, on: [lost, failed], \
+         exit_codes: [75, 10-20]}\n  on_lost: rerun\n  lost_after: 10s\n",
+    );
+    let expected = Retries {
+        max: 2,
+        backoff: Backoff::Fixed,
+        delay: Duration::from_secs(30),
+        max_delay: Duration::from_secs(60),
+        on: vec![Outcome::Failed, Outcome::Lost],
+        exit_codes: vec![
+            ExitCodes { from: 10, to: 20 },
+            ExitCodes { from: 75, to: 75 },
+        ],
+    };
+    assert_eq!(read.retries, expected);
+    assert_eq!(read.loss.on_lost, OnLost::Rerun);
+    assert_eq!(read.loss.lost_after, Duration::from_secs(10));
+    let patient = spec("  retries: {max: 1, delay: 1h}\n").retries;
+    assert_eq!(patient.max_delay, Duration::from_secs(3600));
 }
 
 #[test]

@@ -213,13 +213,58 @@ fn a_key_with_a_wrong_value_is_underlined_at_the_value() {
         ("missed: {policy: al}", "file/unknown-value", "al"),
         ("missed: {policy: all, max: 3}", "file/unknown-key", "max"),
         ("concurrency: forbidden", "file/unknown-value", "forbidden"),
-        ("concurrency: queue", "file/not-supported-yet", "queue"),
-        ("concurrency: replace", "file/not-supported-yet", "replace"),
+        ("concurrency: {max: 3}", "file/missing", "concurrency"),
         (
-            "concurrency: {policy: queue, max: 3}",
-            "file/not-supported-yet",
-            "{policy: queue, max: 3}",
+            "concurrency: {policy: queue, max: 0}",
+            "file/out-of-range",
+            "0",
         ),
+        (
+            "concurrency: {policy: queue, waiting: 10001}",
+            "file/out-of-range",
+            "10001",
+        ),
+        (
+            "concurrency: {policy: forbid, waiting: 3}",
+            "file/conflict",
+            "waiting",
+        ),
+        ("retries: many", "file/out-of-range", "many"),
+        ("retries: -1", "file/out-of-range", "-1"),
+        ("retries: 1001", "file/out-of-range", "1001"),
+        ("retries: [3]", "file/wrong-type", "[3]"),
+        ("retries: {}", "file/missing", "retries"),
+        ("retries: {delay: 3s}", "file/missing", "retries"),
+        (
+            "retries: {max: 3, backoff: linear}",
+            "file/unknown-value",
+            "linear",
+        ),
+        ("retries: {max: 3, delay: 10}", "file/bad-duration", "10"),
+        (
+            "retries: {max: 3, on: [failed, cancelled]}",
+            "file/unknown-value",
+            "cancelled",
+        ),
+        (
+            "retries: {max: 3, exit_codes: [75, 20-10]}",
+            "file/out-of-range",
+            "20-10",
+        ),
+        (
+            "retries: {max: 3, exit_codes: [0]}",
+            "file/out-of-range",
+            "0",
+        ),
+        (
+            "retries: {max: 3, exit_codes: [256]}",
+            "file/out-of-range",
+            "256",
+        ),
+        ("on_lost: retry", "file/unknown-value", "retry"),
+        ("lost_after: 9s", "file/out-of-range", "9s"),
+        ("priority: 101", "file/out-of-range", "101"),
+        ("priority: high", "file/out-of-range", "high"),
     ] {
         check(&changed(lines), &[(code, underlined)]);
     }
@@ -282,14 +327,6 @@ fn a_key_that_does_nothing_is_refused_and_underlined() {
         ("secrets: [A, B, A]", "file/secret-clash", "A"),
         ("env: {KEY: x}\nsecrets: [KEY]", "file/secret-clash", "KEY"),
         ("secret: [A]", "file/unknown-key", "secret"),
-        ("retries: 0", "file/not-supported-yet", "retries"),
-        (
-            "retries: {max: 3, backoff: exponential}",
-            "file/not-supported-yet",
-            "retries",
-        ),
-        ("on_lost: fail", "file/not-supported-yet", "on_lost"),
-        ("lost_after: 5m", "file/not-supported-yet", "lost_after"),
         (
             "nodes: {labels: {zone: eu-1}}",
             "file/not-supported-yet",
@@ -414,7 +451,7 @@ fn what_could_expand_or_refer_back_is_refused() {
 fn all_mistakes_of_a_file_are_told_at_once_in_their_order() {
     check(
         "provider: {name: odin, flavour: x}\njob:\n  id: 12\n  nam: a\n  language: cobol\n  file: /x\n  timeout: 90\n  \
-         retries: {}\n  env: {ODIN_A: 1, B: [x]}\n",
+         notify: []\n  env: {ODIN_A: 1, B: [x]}\n",
         &[
             ("file/unknown-key", "flavour"),
             ("file/missing", "job"),
@@ -424,7 +461,7 @@ fn all_mistakes_of_a_file_are_told_at_once_in_their_order() {
             ("file/unknown-language", "cobol"),
             ("file/bad-path", "/x"),
             ("file/bad-duration", "90"),
-            ("file/not-supported-yet", "retries"),
+            ("file/not-supported-yet", "notify"),
             ("file/wrong-type", "[x]"),
         ],
     );

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AttemptNumber, RunId};
+use crate::id::{AttemptNumber, NodeId, RunId};
 use crate::output::OutputSummary;
 use crate::run::Outcome;
 use crate::timeouts::TimeoutKind;
@@ -146,6 +146,33 @@ pub struct AttemptResult {
     pub usage: Usage,
     /// What it printed.
     pub output: OutputSummary,
+}
+
+/// An attempt that is over, as it is kept when another followed it, or when more of it became known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastAttempt {
+    /// Which process of its run.
+    pub number: AttemptNumber,
+    /// Who had it.
+    pub node: NodeId,
+    /// When its process was made: the node's wall clock. `None`: nobody knows of one.
+    pub started_at: Option<Timestamp>,
+    /// When it was over: the node's wall clock, or the leader's where it was given up.
+    pub finished_at: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The exit status, when the process called exit.
+    pub exit_code: Option<u8>,
+    /// The signal that ended the process, when Odin did not send it.
+    pub signal: Option<u8>,
+    /// Why it ended as it did, in words.
+    pub reason: Option<String>,
+    /// What it used.
+    pub usage: Usage,
+    /// What it printed.
+    pub output: OutputSummary,
+    /// What its node reported after it had been given up. It changed nothing.
+    pub late: Option<AttemptResult>,
 }
 
 /// What an executor reports of one attempt. Idempotent by (run, attempt, kind).

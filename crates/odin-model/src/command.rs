@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attempt::AttemptEvent;
 use crate::calendar::{Recompute, SetCalendar};
-use crate::id::{BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber};
+use crate::id::{AttemptNumber, BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber};
 use crate::job::{JobName, JobSpec, JobState, Visibility};
 use crate::link::{CHAIN_JOBS_MAX, CONNECTED_JOBS_MAX, LINKS_PER_JOB_MAX, Link, LinkOn};
 use crate::node::NodeFacts;
@@ -79,8 +79,9 @@ pub enum Command {
     },
     /// Runs that no node has get one.
     Assign {
-        /// Which runs; one that somebody has already stays there.
-        runs: Vec<RunId>,
+        /// Which runs, each with the number that the attempt would have; one that somebody has already, or that is
+        /// at another attempt, stays as it is.
+        runs: Vec<(RunId, AttemptNumber)>,
         /// Who gets them, if it is still up in this epoch.
         node: NodeId,
         /// Which life of it.
@@ -123,6 +124,18 @@ pub enum Command {
         by: Principal,
         /// Which setting.
         setting: Setting,
+    },
+    /// A node has been silent for longer than these runs' jobs wait for it.
+    Lose {
+        /// Which node.
+        node: NodeId,
+        /// In which life of it they were assigned.
+        epoch: Epoch,
+        /// Which attempts; one that is no longer unreachable there is left alone.
+        runs: Vec<(RunId, AttemptNumber)>,
+        /// The leader's wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
     },
     /// A calendar is made or replaced.
     SetCalendar(SetCalendar),
@@ -434,7 +447,7 @@ pub enum Refusal {
         /// Which job.
         job: JobId,
     },
-    /// `concurrency: forbid` and an active run.
+    /// `concurrency: forbid` and as many active runs as it lets be.
     #[error("job {job} forbids overlapping runs, and {run} is still active")]
     StillActive {
         /// Which job.
@@ -471,6 +484,14 @@ pub enum Refusal {
     DueUndecided {
         /// Which job.
         job: JobId,
+    },
+    /// As many runs of the job wait for their turn as its `concurrency` lets wait.
+    #[error("{waiting} runs of job {job} wait for their turn already, and no more may")]
+    QueueFull {
+        /// Which job.
+        job: JobId,
+        /// How many may wait.
+        waiting: u32,
     },
     /// No such calendar.
     #[error("there is no calendar `{0}`")]
@@ -567,6 +588,7 @@ impl Refusal {
             Self::NodeNameTaken(_) => "node/name-taken",
             Self::RoleNeeded { .. } => "request/role-needed",
             Self::DueUndecided { .. } => "job/due-undecided",
+            Self::QueueFull { .. } => "job/queue-full",
             Self::NoSuchCalendar(_) => "calendar/not-found",
             Self::CalendarNotPermitted { .. } => "calendar/not-permitted",
             Self::TooManyCalendars { .. } => "calendar/too-many",

@@ -12,10 +12,13 @@ use crate::children::Children;
 use crate::concurrency::Concurrency;
 use crate::id::{BundleHash, JobId, Revision, RunId, VersionNumber};
 use crate::limits::Limits;
+use crate::loss::Loss;
 use crate::missed::Missed;
 use crate::on_cancel::OnCancel;
 use crate::output::OUTPUT_BYTES_MAX_DEFAULT;
 use crate::owner::Owner;
+use crate::priority::Priority;
+use crate::retries::Retries;
 use crate::run::Outcome;
 use crate::secret::SecretUse;
 use crate::stored_spec::StoredSpec;
@@ -207,6 +210,12 @@ pub struct JobSpec {
     pub dst: DstPolicy,
     /// The secrets that its processes get, in the order of names.
     pub secrets: Vec<SecretUse>,
+    /// When a run that went wrong is tried again.
+    pub retries: Retries,
+    /// What becomes of a run whose node is gone.
+    pub loss: Loss,
+    /// Which of several runs that wait is first.
+    pub priority: Priority,
 }
 
 impl JobSpec {
@@ -238,6 +247,9 @@ impl JobSpec {
             on_cancel: None,
             dst: DstPolicy::default(),
             secrets: Vec::new(),
+            retries: Retries::default(),
+            loss: Loss::default(),
+            priority: Priority::default(),
         }
     }
 }

@@ -52,7 +52,7 @@ pub enum LedgerReason {
     OnTime,
     /// Decided later than the job's grace, and `missed` chose it to be started.
     CatchUp,
-    /// `concurrency: forbid`, and this run was still active.
+    /// `concurrency: forbid`, and this run, the oldest, was still active.
     StillActive {
         /// The run.
         run: RunId,
@@ -66,6 +66,10 @@ pub enum LedgerReason {
     MissedSkipped,
     /// Later than the grace, and `missed: all` has started as many later ones as it may.
     BeyondLimit,
+    /// As many runs of the job waited for their turn as its `concurrency` lets wait.
+    QueueFull,
+    /// The job could not be planned, and was paused or removed before that was mended.
+    Quarantined,
 }
 
 /// Neighbouring occurrences of one job with one outcome and reason.

@@ -98,6 +98,8 @@ pub enum SuccessorFate {
     },
     /// The job was paused.
     Paused,
+    /// As many runs of the job waited for their turn as its `concurrency` lets wait.
+    QueueFull,
 }
 
 #[cfg(test)]

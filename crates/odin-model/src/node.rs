@@ -42,6 +42,8 @@ pub struct NodeFacts {
     pub version: String,
     /// Its IANA time zone.
     pub timezone: String,
+    /// How many runs it has at once. `None`: any number.
+    pub slots: Option<u32>,
 }
 
 /// A node as the replicated state holds it.

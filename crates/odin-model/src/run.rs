@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AttemptNumber, Epoch, JobId, NodeId, RunId, VersionNumber};
 use crate::link::Successor;
 use crate::output::OutputSummary;
+use crate::priority::{Lane, Priority};
 use crate::usage::Usage;
 
 /// How a run ended.
@@ -145,6 +146,16 @@ pub enum RunState {
     },
     /// Over.
     Finished(Outcome),
+    /// Decided, and its job's concurrency lets it begin when an earlier run is over.
+    Waiting,
+    /// An attempt went wrong, and another follows.
+    Retrying {
+        /// The attempt that went wrong.
+        attempt: AttemptNumber,
+        /// When the next one may start.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+    },
 }
 
 /// What can happen to a run.
@@ -171,6 +182,17 @@ pub enum RunEvent {
         /// What it ended with.
         outcome: Outcome,
     },
+    /// The attempt is over as [`Finished`](Self::Finished) says, and the job's policies want another.
+    WillRetry {
+        /// Which process of the run.
+        attempt: AttemptNumber,
+        /// When the next one may start.
+        at: Timestamp,
+    },
+    /// Its job's concurrency lets it begin.
+    Released,
+    /// The node that has it fell silent before it could have started it.
+    Withdrawn,
     /// Somebody stopped it while no node had it.
     CancelledBeforeAssignment,
     /// The node that has it fell silent.
@@ -194,11 +216,12 @@ pub struct IllegalTransition {
 }
 
 impl RunState {
-    /// The word in the API, the CLI and the store.
+    /// The word in the API and the CLI. What waits for its turn is queued too; [`Run`] tells which.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Self::Queued => "queued",
+            Self::Queued | Self::Waiting => "queued",
+            Self::Retrying { .. } => "retrying",
             Self::Assigned { .. } => "assigned",
             Self::Running { .. } => "running",
             Self::Unreachable { .. } => "unreachable",
@@ -231,7 +254,7 @@ impl RunState {
                 node,
                 epoch,
             } => Some((attempt, node, epoch)),
-            Self::Queued | Self::Finished(_) => None,
+            Self::Queued | Self::Waiting | Self::Retrying { .. } | Self::Finished(_) => None,
         }
     }
 
@@ -243,7 +266,7 @@ impl RunState {
         use {RunEvent as E, RunState as S};
         match (self, event) {
             (
-                S::Queued,
+                S::Queued | S::Retrying { .. },
                 E::Assigned {
                     attempt,
                     node,
@@ -254,7 +277,20 @@ impl RunState {
                 node,
                 epoch,
             }),
-            (S::Queued, E::CancelledBeforeAssignment) => Ok(S::Finished(Outcome::Cancelled)),
+            (S::Queued | S::Waiting | S::Retrying { .. }, E::CancelledBeforeAssignment) => {
+                Ok(S::Finished(Outcome::Cancelled))
+            }
+            (S::Waiting, E::Released) => Ok(S::Queued),
+            (S::Assigned { .. }, E::Withdrawn) => Ok(S::Queued),
+            (
+                S::Assigned { attempt, .. }
+                | S::Running { attempt, .. }
+                | S::Unreachable { attempt, .. },
+                E::WillRetry {
+                    attempt: reported,
+                    at,
+                },
+            ) if attempt == reported => Ok(S::Retrying { attempt, at }),
             (
                 S::Assigned {
                     attempt,
@@ -328,13 +364,41 @@ impl RunState {
             // Refusals are spelled out, so that a new state or event does not compile until it is placed.
             (
                 S::Queued,
-                E::Started { .. } | E::Finished { .. } | E::NodeSilent | E::NodeReturned { .. },
+                E::Started { .. }
+                | E::Finished { .. }
+                | E::WillRetry { .. }
+                | E::Released
+                | E::Withdrawn
+                | E::NodeSilent
+                | E::NodeReturned { .. },
+            )
+            | (
+                S::Waiting,
+                E::Assigned { .. }
+                | E::Started { .. }
+                | E::Finished { .. }
+                | E::WillRetry { .. }
+                | E::Withdrawn
+                | E::NodeSilent
+                | E::NodeReturned { .. },
+            )
+            | (
+                S::Retrying { .. },
+                E::Started { .. }
+                | E::Finished { .. }
+                | E::WillRetry { .. }
+                | E::Released
+                | E::Withdrawn
+                | E::NodeSilent
+                | E::NodeReturned { .. },
             )
             | (
                 S::Assigned { .. },
                 E::Assigned { .. }
                 | E::Started { .. }
                 | E::Finished { .. }
+                | E::WillRetry { .. }
+                | E::Released
                 | E::CancelledBeforeAssignment
                 | E::NodeReturned { .. },
             )
@@ -343,6 +407,9 @@ impl RunState {
                 E::Assigned { .. }
                 | E::Started { .. }
                 | E::Finished { .. }
+                | E::WillRetry { .. }
+                | E::Released
+                | E::Withdrawn
                 | E::CancelledBeforeAssignment
                 | E::NodeReturned { .. },
             )
@@ -351,6 +418,9 @@ impl RunState {
                 E::Assigned { .. }
                 | E::Started { .. }
                 | E::Finished { .. }
+                | E::WillRetry { .. }
+                | E::Released
+                | E::Withdrawn
                 | E::CancelledBeforeAssignment
                 | E::NodeSilent,
             )
@@ -359,6 +429,9 @@ impl RunState {
                 E::Assigned { .. }
                 | E::Started { .. }
                 | E::Finished { .. }
+                | E::WillRetry { .. }
+                | E::Released
+                | E::Withdrawn
                 | E::CancelledBeforeAssignment
                 | E::NodeSilent
                 | E::NodeReturned { .. },
@@ -392,8 +465,16 @@ pub struct Run {
     pub node: Option<NodeId>,
     /// When it was decided: the leader's wall clock; of a linked run, when the run before it ended.
     pub queued_at: Timestamp,
+    /// When its next or latest attempt may start: its due time, else when it was decided, or the instant of a retry.
+    pub ready_at: Timestamp,
+    /// Its job's priority.
+    pub priority: Priority,
+    /// Whether it makes up for the past.
+    pub lane: Lane,
     /// When its first process was made: the node's wall clock. `None` until then.
     pub started_at: Option<Timestamp>,
+    /// When the process of its latest attempt was made. `None` until then.
+    pub attempt_started_at: Option<Timestamp>,
     /// When it was over: the node's wall clock, or the leader's where no node had it.
     pub finished_at: Option<Timestamp>,
     /// The exit status, when the process called exit.
@@ -467,7 +548,16 @@ mod tests {
                 epoch: E,
             },
             RunState::Finished(Outcome::Succeeded),
+            RunState::Waiting,
+            RunState::Retrying {
+                attempt: A,
+                at: Timestamp::UNIX_EPOCH,
+            },
         ];
+        let title = |state: RunState| match state {
+            RunState::Waiting => "queued for its turn",
+            other => other.word(),
+        };
         let events = [
             (
                 "assigned",
@@ -486,6 +576,15 @@ mod tests {
                 },
             ),
             (
+                "finished, and is tried again",
+                RunEvent::WillRetry {
+                    attempt: A,
+                    at: Timestamp::UNIX_EPOCH,
+                },
+            ),
+            ("its turn came", RunEvent::Released),
+            ("withdrawn before it could start", RunEvent::Withdrawn),
+            (
                 "cancelled before assignment",
                 RunEvent::CancelledBeforeAssignment,
             ),
@@ -499,8 +598,8 @@ mod tests {
         let mut table = String::from("| state | event | becomes |\n| --- | --- | --- |\n");
         for state in states {
             for (name, event) in events {
-                let next = state.on(event).map_or("stays", RunState::word);
-                table += &format!("| {} | {name} | {next} |\n", state.word());
+                let next = state.on(event).map_or("stays", title);
+                table += &format!("| {} | {name} | {next} |\n", title(state));
             }
         }
         expect_file!["../../../docs/concepts/run-transitions.md"].assert_eq(&table);

@@ -9,11 +9,14 @@ use odin_schedule::DstPolicy;
 use serde::{Deserialize, Serialize};
 
 use crate::children::Children;
-use crate::concurrency::Concurrency;
+use crate::concurrency::{Bounds, Concurrency, Overlap};
 use crate::job::{JobName, JobSpec, Program};
 use crate::limits::Limits;
+use crate::loss::Loss;
 use crate::missed::Missed;
 use crate::on_cancel::OnCancel;
+use crate::priority::Priority;
+use crate::retries::Retries;
 use crate::secret::SecretUse;
 use crate::timeouts::Timeouts;
 
@@ -30,7 +33,7 @@ pub(crate) struct StoredSpec {
     timezone: String,
     grace: Duration,
     missed: Missed,
-    concurrency: Concurrency,
+    overlap: Overlap,
     kill_grace: Duration,
     output_bytes_max: u64,
     settings: Vec<Setting>,
@@ -45,6 +48,10 @@ enum Setting {
     OnCancel(OnCancel),
     Dst(#[serde(with = "crate::daylight")] DstPolicy),
     Secrets(Vec<SecretUse>),
+    Retries(Retries),
+    Concurrency(Bounds),
+    Loss(Loss),
+    Priority(Priority),
 }
 
 impl From<JobSpec> for StoredSpec {
@@ -69,6 +76,9 @@ impl From<JobSpec> for StoredSpec {
             on_cancel,
             dst,
             secrets,
+            retries,
+            loss,
+            priority,
         } = spec;
         let settings = [
             differs(timeouts).map(Setting::Timeouts),
@@ -77,6 +87,10 @@ impl From<JobSpec> for StoredSpec {
             on_cancel.map(Setting::OnCancel),
             differs(dst).map(Setting::Dst),
             differs(secrets).map(Setting::Secrets),
+            differs(retries).map(Setting::Retries),
+            differs(concurrency.bounds).map(Setting::Concurrency),
+            differs(loss).map(Setting::Loss),
+            differs(priority).map(Setting::Priority),
         ];
         Self {
             name,
@@ -89,7 +103,7 @@ impl From<JobSpec> for StoredSpec {
             timezone,
             grace,
             missed,
-            concurrency,
+            overlap: concurrency.overlap,
             kill_grace,
             output_bytes_max,
             settings: settings.into_iter().flatten().collect(),
@@ -111,7 +125,7 @@ impl From<StoredSpec> for JobSpec {
         spec.env = stored.env;
         spec.grace = stored.grace;
         spec.missed = stored.missed;
-        spec.concurrency = stored.concurrency;
+        spec.concurrency = Concurrency::of(stored.overlap);
         spec.kill_grace = stored.kill_grace;
         spec.output_bytes_max = stored.output_bytes_max;
         for setting in stored.settings {
@@ -122,6 +136,10 @@ impl From<StoredSpec> for JobSpec {
                 Setting::OnCancel(it) => spec.on_cancel = Some(it),
                 Setting::Dst(it) => spec.dst = it,
                 Setting::Secrets(it) => spec.secrets = it,
+                Setting::Retries(it) => spec.retries = it,
+                Setting::Concurrency(it) => spec.concurrency.bounds = it,
+                Setting::Loss(it) => spec.loss = it,
+                Setting::Priority(it) => spec.priority = it,
             }
         }
         spec

@@ -12,15 +12,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use odin_cluster::Denied;
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, ListedAttempt, NumberedEvent, PrepareFailure, RefusalReason, Report,
-    Request, Welcome,
+    AttemptKey, CancelScope, ListedAttempt, ListedState, NumberedEvent, PrepareFailure,
+    RefusalReason, Report, Request, Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
-use odin_model::{Clock, Epoch, JobId, RunState, Usage, VersionNumber};
+use odin_model::{Boottime, Clock, Epoch, JobId, RunState, TimeoutKind, Usage, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
 use odin_scheduling::placement;
-use odin_store::{CancelRequest, CancelWhen, Effect, Reader, StoreError, View};
+use odin_store::{CancelRequest, CancelWhen, Effect, OpenRun, Reader, StoreError, View};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -36,6 +36,7 @@ use crate::preparations::Preparations;
 use crate::proposer::Proposer;
 use crate::reporter::{Handed, report};
 use crate::sealing::Keyring;
+use crate::turns::Turns;
 use crate::wall_offset::SKEW_MAX;
 
 /// How many batches of events may wait for the log.
@@ -60,6 +61,8 @@ pub(crate) struct Agent {
     pub(crate) launches: Launches,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) peeks: mpsc::Receiver<Peek>,
+    /// How many runs this node has at once. `None`: any number.
+    pub(crate) slots: Option<u32>,
 }
 
 /// Somebody wants to see what a running attempt has printed so far.
@@ -92,12 +95,15 @@ struct Work {
     lists: u64,
     /// How many of them it has not answered.
     lists_open: usize,
+    /// The latest lease that was granted while the executor may have attempts that the state has taken away from
+    /// this node: handed on once those are disarmed.
+    lease: Option<Boottime>,
     /// None until the first lease; what it says of the leader's wall clock.
     skew: Option<SignedDuration>,
     /// Which versions are unpacked, and who waits for that.
     preparations: Preparations,
-    /// What the executor was asked to start and has not reported as over.
-    held: HashSet<AttemptKey>,
+    /// What the executor was asked to start and has not reported as over, and who waits for that.
+    turns: Turns,
     /// Whether the state has runs for this node that did not fit.
     behind: bool,
     /// Who waits for what a running attempt has printed.
@@ -115,6 +121,7 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
         requests.clone(),
     ));
     let effects = agent.announcements.effects();
+    let turns = Turns::new(agent.slots);
     let work = Work {
         agent,
         requests,
@@ -123,9 +130,10 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
         stage: Stage::Unconnected,
         lists: 0,
         lists_open: 0,
+        lease: None,
         skew: None,
         preparations: Preparations::default(),
-        held: HashSet::new(),
+        turns,
         behind: false,
         peeks: HashMap::new(),
     };
@@ -146,6 +154,8 @@ enum Event {
     Peek(Peek),
     CaughtUp(CaughtUp),
     Look,
+    /// The time of a run that waits has come.
+    Ready,
 }
 
 /// Everything that the executor had recorded when it was asked is applied.
@@ -167,6 +177,7 @@ impl Work {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let ready = self.turns.until_ready(self.leader_wall());
             let event = tokio::select! {
                 report = reports.recv() => report.map_or(Event::ExecutorGone, Event::Report),
                 effect = self.effects.recv() => match effect {
@@ -178,6 +189,9 @@ impl Work {
                 Some(peek) = self.agent.peeks.recv() => Event::Peek(peek),
                 Some(caught_up) = catching_up.recv() => Event::CaughtUp(caught_up),
                 _ = looks.tick() => Event::Look,
+                () = tokio::time::sleep(ready.unwrap_or_default()), if ready.is_some() => {
+                    Event::Ready
+                }
             };
             let done = match event {
                 Event::Report(report) => self.on_report(report, &caught_up).await,
@@ -188,11 +202,21 @@ impl Work {
                 Event::Peek(peek) => self.on_peek(peek).await,
                 Event::CaughtUp(caught_up) if caught_up.list == self.lists => {
                     self.stage = Stage::Ready;
-                    self.read_state(Some(&caught_up.listed)).await
+                    match self.read_state(Some(&caught_up.listed)).await {
+                        Ok(()) => {
+                            self.pass_lease_on().await;
+                            Ok(())
+                        }
+                        failed => failed,
+                    }
                 }
                 // A newer list is on its way.
                 Event::CaughtUp(_) => Ok(()),
-                Event::Look => self.look_ahead().await,
+                Event::Look => match self.look_ahead().await {
+                    Ok(()) => self.admit().await,
+                    failed => failed,
+                },
+                Event::Ready => self.admit().await,
             };
             if let Err(error) = done {
                 // The next effect or connection reads the state again; a broken disk stops the log as well.
@@ -223,17 +247,18 @@ impl Work {
             Report::Events(events) => {
                 for NumberedEvent { event, .. } in &events {
                     if let AttemptEventKind::Finished(_) = event.kind {
-                        self.held.remove(&AttemptKey {
+                        self.turns.over(&AttemptKey {
                             run: event.run,
                             attempt: event.attempt,
                         });
                     }
                 }
                 self.hand(Handed::Events(events)).await;
-                if self.behind && self.held.len() <= HELD_MAX / 2 {
+                if self.behind && self.turns.known() <= HELD_MAX / 2 {
                     self.behind = false;
                     self.read_state(None).await?;
                 }
+                self.admit().await?;
             }
             Report::Attempts(listed) => self.on_attempts(listed, caught_up).await,
             Report::Prepared {
@@ -265,7 +290,7 @@ impl Work {
     /// after the question would be missed in the answer, and be taken for lost.
     async fn list(&mut self) {
         self.stage = Stage::Reading;
-        self.held.clear();
+        self.turns.clear();
         self.behind = false;
         self.preparations.forget_waiting();
         self.lists += 1;
@@ -305,12 +330,12 @@ impl Work {
             }
             // Its events were applied.
             RefusalReason::AlreadyOver => {
-                self.held.remove(&key);
+                self.turns.over(&key);
             }
             // The run stays in the state, and is armed again once others are over.
             RefusalReason::Full | RefusalReason::Draining => {
                 tracing::warn!(%key, ?reason, "the executor takes no more now");
-                self.held.remove(&key);
+                self.turns.over(&key);
                 self.behind = true;
             }
         }
@@ -326,8 +351,9 @@ impl Work {
                 job,
                 version,
                 due_at,
+                ready_at,
+                lane,
                 state: RunState::Assigned { attempt, node, .. },
-                ..
             } if *node == self.agent.life.node => {
                 let key = AttemptKey {
                     run: *run,
@@ -338,6 +364,8 @@ impl Work {
                     job: *job,
                     version: *version,
                     due_at: *due_at,
+                    ready_at: *ready_at,
+                    lane: *lane,
                 })
                 .await
             }
@@ -383,7 +411,9 @@ impl Work {
         self.effects = self.effects.resubscribe();
         let known: Option<HashSet<_>> =
             listed.map(|listed| listed.iter().map(|attempt| attempt.key).collect());
-        for run in self.agent.reader.open_runs_of_node(self.agent.life.node)? {
+        let runs = self.agent.reader.open_runs_of_node(self.agent.life.node)?;
+        self.disarm(listed.unwrap_or_default(), &runs).await?;
+        for run in runs {
             let Some((attempt, _, _)) = run.state.attempt() else {
                 continue;
             };
@@ -391,6 +421,7 @@ impl Work {
                 run: run.id,
                 attempt,
             };
+            let has_it = known.as_ref().is_some_and(|known| known.contains(&key));
             match run.state {
                 RunState::Running { .. }
                     if known.as_ref().is_some_and(|known| !known.contains(&key)) =>
@@ -401,17 +432,24 @@ impl Work {
                     self.give_up(key, Ending::Lost { reason }).await;
                 }
                 RunState::Assigned { .. } | RunState::Unreachable { .. } => {
-                    // A run without a due time became ready when it was decided.
-                    let due_at = Some(run.due_at.unwrap_or(run.queued_at));
+                    if has_it {
+                        self.turns.has(key, run.job, run.lane);
+                    }
                     self.launch(&Pinned {
                         key,
                         job: run.job,
                         version: run.version,
-                        due_at,
+                        due_at: run.due_at,
+                        ready_at: run.ready_at,
+                        lane: run.lane,
                     })
                     .await?;
                 }
-                RunState::Running { .. } | RunState::Queued | RunState::Finished(_) => {}
+                RunState::Running { .. } => self.turns.has(key, run.job, run.lane),
+                RunState::Queued
+                | RunState::Waiting
+                | RunState::Retrying { .. }
+                | RunState::Finished(_) => {}
             }
             if let Some(CancelRequest { when, reason }) = run.cancel {
                 self.cancel(key, reason, when).await;
@@ -420,29 +458,110 @@ impl Work {
         Ok(())
     }
 
+    /// Ends what the executor has and the state took away from this node while it was silent. Nothing of it starts
+    /// before: the executor has no lease until this is asked.
+    async fn disarm(
+        &mut self,
+        listed: &[ListedAttempt],
+        runs: &[OpenRun],
+    ) -> Result<(), StoreError> {
+        let has: HashSet<_> = runs
+            .iter()
+            .filter_map(|run| {
+                let (attempt, _, _) = run.state.attempt()?;
+                let run = run.id;
+                Some(AttemptKey { run, attempt })
+            })
+            .collect();
+        let gone = listed.iter().filter(|attempt| {
+            attempt.state != ListedState::Finished && !has.contains(&attempt.key)
+        });
+        for attempt in gone {
+            let key = attempt.key;
+            // A process whose run was given up for good is left to end: its report is kept. One whose run goes on
+            // elsewhere is in the way.
+            let goes_on = self.agent.reader.open_run(key.run)?.is_some();
+            let (when, reason) = match goes_on {
+                true => (
+                    CancelWhen::AnyTime,
+                    "another attempt follows: its node had been silent for too long",
+                ),
+                false => (
+                    CancelWhen::BeforeStart,
+                    "its node had been silent for too long",
+                ),
+            };
+            self.cancel(key, reason.to_owned(), when).await;
+        }
+        Ok(())
+    }
+
+    /// Hands the latest lease to the executor.
+    async fn pass_lease_on(&mut self) {
+        if let Some(until) = self.lease.take() {
+            self.request(Request::Lease { until }).await;
+        }
+    }
+
     /// Takes a run on: its version is unpacked if it is not yet, then it is armed.
     async fn launch(&mut self, pinned: &Pinned) -> Result<(), StoreError> {
-        if self.held.contains(&pinned.key) {
+        let (key, has_it) = (pinned.key, self.turns.is_under_way(&pinned.key));
+        if self.turns.waits(&key) || self.turns.was_taken_on(&key) {
             return Ok(());
         }
-        if self.held.len() >= HELD_MAX {
+        if self.turns.known() >= HELD_MAX {
             self.behind = true;
             return Ok(());
         }
         let Some(job) = self.agent.launches.job(&self.agent.reader, pinned)? else {
-            tracing::error!(key = %pinned.key, "a run's job version is not in the state");
+            tracing::error!(%key, "a run's job version is not in the state");
             return Ok(());
         };
-        self.held.insert(pinned.key);
+        if has_it || !self.turns.must_wait(pinned.lane) {
+            return self.take_on(pinned, &job).await;
+        }
+        self.turns.wait(pinned, &job.spec, self.leader_wall());
+        self.admit().await
+    }
+
+    /// Takes on the runs whose turn it is among those that wait, and ends those that have waited for too long.
+    async fn admit(&mut self) -> Result<(), StoreError> {
+        let now = self.leader_wall();
+        for (pinned, after) in self.turns.expired(now) {
+            let ending = Ending::TimedOut {
+                timeout: TimeoutKind::Queue,
+                after,
+                after_kill: None,
+            };
+            self.give_up(pinned.key, ending).await;
+        }
+        while let Some(pinned) = self.turns.next(now) {
+            if let Some(job) = self.agent.launches.job(&self.agent.reader, &pinned)? {
+                self.take_on(&pinned, &job).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The leader's wall clock, as far as this node knows it.
+    fn leader_wall(&self) -> Timestamp {
+        let wall = self.agent.clock.wall();
+        wall.saturating_add(self.skew.unwrap_or_default())
+            .unwrap_or(wall)
+    }
+
+    async fn take_on(&mut self, pinned: &Pinned, job: &PinnedJob) -> Result<(), StoreError> {
+        self.turns.has(pinned.key, pinned.job, pinned.lane);
+        self.turns.take_on(&pinned.key);
         if !self.preparations.is_unpacked((pinned.job, pinned.version)) {
             let launches = &self.agent.launches;
             self.preparations.need(*pinned, || {
-                launches.prepare(pinned.job, pinned.version, &job)
+                launches.prepare(pinned.job, pinned.version, job)
             });
             self.prepare_next().await;
             return Ok(());
         }
-        self.arm(pinned, &job).await
+        self.arm(pinned, job).await
     }
 
     /// Arms a launch. Its secrets are opened here and not before: the executor holds them from now on.
@@ -454,7 +573,7 @@ impl Work {
             Ok(secrets) => secrets,
             Err(reason) => {
                 tracing::warn!(key = %pinned.key, reason, "a run's secrets are not there");
-                self.held.remove(&pinned.key);
+                self.turns.over(&pinned.key);
                 let ending = Ending::NotStartable { reason };
                 self.give_up(pinned.key, ending).await;
                 return Ok(());
@@ -494,7 +613,7 @@ impl Work {
             for pinned in waiting {
                 let reason =
                     format!("the files of version {version} cannot be unpacked: {message}");
-                self.held.remove(&pinned.key);
+                self.turns.over(&pinned.key);
                 self.give_up(pinned.key, Ending::NotStartable { reason })
                     .await;
             }
@@ -565,12 +684,12 @@ impl Work {
                     return Ok(());
                 }
                 self.skew = Some(skew);
-                self.request(Request::Lease {
-                    until: grant.expires,
-                })
-                .await;
+                self.lease = Some(grant.expires);
                 if first && self.stage != Stage::Unconnected {
                     self.list().await;
+                }
+                if self.stage == Stage::Ready {
+                    self.pass_lease_on().await;
                 }
             }
             Err(error) => tracing::debug!(%error, "no lease"),

@@ -167,6 +167,7 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Cancel { .. }
         | Command::Report { .. }
         | Command::Set { .. }
+        | Command::Lose { .. }
         | Command::RemoveCalendar { .. }
         | Command::Recompute(_)
         | Command::Unlink { .. } => false,
@@ -246,7 +247,11 @@ impl Backend for NodeBackend {
             run: run.id,
             attempt,
         };
-        let under_way = !matches!(run.state, RunState::Finished(_));
+        let under_way = match run.state {
+            RunState::Finished(_) => false,
+            // An earlier attempt is over whatever the run does.
+            _ => run.state.attempt().is_none_or(|(now, _, _)| now <= attempt),
+        };
         Box::pin(async move {
             if under_way && let Some(chunks) = self.peek(key).await {
                 let bytes: u64 = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();

@@ -84,6 +84,7 @@ impl Engine {
     /// When the log cannot be opened or does not fit the state.
     pub async fn start(parts: EngineParts) -> Result<Self, StartError> {
         let node = parts.log.node;
+        let slots = parts.facts.slots;
         let lease_terms = parts.log.timings.leases;
         let announcements = Announcements::default();
         let leases = Arc::new(LeaseBook::default());
@@ -151,6 +152,7 @@ impl Engine {
                     launches,
                     keyring,
                     peeks: asked,
+                    slots,
                 };
                 agent::run(agent, parts.executor, stop).await;
             }

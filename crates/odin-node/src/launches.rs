@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram, LaunchSecret, Prepare};
 use odin_model::job::Job;
-use odin_model::{BundleHash, JobId, JobSpec, Owner, Program, VersionNumber};
+use odin_model::{BundleHash, JobId, JobSpec, Lane, Owner, Program, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
 use odin_store::{Reader, StoreError};
 
@@ -24,6 +24,10 @@ pub(crate) struct Pinned {
     pub(crate) version: VersionNumber,
     /// The occurrence; `None` for runs that are ready at once.
     pub(crate) due_at: Option<Timestamp>,
+    /// When this attempt may start.
+    pub(crate) ready_at: Timestamp,
+    /// Whether it makes up for the past.
+    pub(crate) lane: Lane,
 }
 
 /// What a launch needs of a job's version.
@@ -110,7 +114,7 @@ impl Launches {
         now: Reading,
         skew: SignedDuration,
     ) -> Launch {
-        let due_at = pinned.due_at.unwrap_or(now.wall);
+        let due_at = pinned.due_at.unwrap_or(pinned.ready_at);
         Launch {
             key: pinned.key,
             job: pinned.job,
@@ -118,8 +122,8 @@ impl Launches {
             version: pinned.version,
             owner: job.owner.clone(),
             due_at,
-            ready_at: since_boottime(due_at, now, skew),
-            not_before: to_boottime(due_at, now, skew),
+            ready_at: since_boottime(pinned.ready_at, now, skew),
+            not_before: to_boottime(pinned.ready_at, now, skew),
             program: program(&job.spec),
             env: job.spec.env.clone(),
             secrets,
@@ -185,6 +189,8 @@ pub(crate) fn arm_of(key: AttemptKey) -> odin_executor::protocol::Request {
         job: JobId::from_bits(1),
         version: VersionNumber::FIRST,
         due_at: None,
+        ready_at: Timestamp::UNIX_EPOCH,
+        lane: odin_model::Lane::Live,
     };
     let now = Reading {
         wall: Timestamp::UNIX_EPOCH,

@@ -12,7 +12,7 @@ use odin_cluster::{Leadership, LeaseTerms, ProposeError, Term};
 use odin_model::calendar::DueRules;
 use odin_model::command::{Fire, FireAnswer, FireItem};
 use odin_model::node::Node;
-use odin_model::{Boottime, Clock, Command, JobId, Reply, Revision, RunState};
+use odin_model::{AttemptNumber, Boottime, Clock, Command, JobId, Reply, Revision, RunState};
 use odin_scheduling::clock_jump::{Reading, Trust};
 use odin_scheduling::judge::Policy;
 use odin_scheduling::placement;
@@ -27,6 +27,7 @@ use crate::machine::Announcements;
 use crate::proposer::Proposer;
 use crate::recompute::{self, Rules, Step, Sweep};
 use crate::schedules::{NoSchedule, Schedules};
+use crate::silences::Silences;
 
 /// How many due jobs one pass looks at.
 const JOBS_MAX: usize = 1_000;
@@ -38,6 +39,8 @@ const ITEMS_A_JOB_MAX: usize = 16;
 const ASSIGN_MAX: usize = 1_000;
 /// The longest sleep: what no notification tells of is noticed within it.
 const TICK: Duration = Duration::from_millis(500);
+/// The shortest sleep: what is due by now is in the next pass, and a loop that spins starves others.
+const MOMENT: Duration = Duration::from_millis(1);
 /// How long a new leader may take to apply what its log holds before it tries again.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
@@ -110,6 +113,7 @@ impl Leader {
             broken: HashMap::new(),
             computed_with: None,
             sweep: None,
+            silences: Silences::default(),
         };
         let mut effects = self.announcements.effects();
         loop {
@@ -150,7 +154,9 @@ impl Leader {
 async fn stirred(effects: &mut broadcast::Receiver<Effect>) {
     let stirs = |effect: &Effect| match effect {
         Effect::JobChanged { .. } | Effect::NodeChanged { .. } | Effect::SettingsChanged => true,
-        Effect::RunChanged { state, .. } => *state == RunState::Queued,
+        Effect::RunChanged { state, .. } => {
+            matches!(state, RunState::Queued | RunState::Retrying { .. })
+        }
         Effect::CancelRequested { .. } => false,
     };
     loop {
@@ -189,13 +195,16 @@ struct Pass<'a> {
     computed_with: Option<DueRules>,
     /// Due times are being computed anew.
     sweep: Option<Sweep>,
+    /// Nodes that are down, and when what they have is lost.
+    silences: Silences,
 }
 
 impl Pass<'_> {
     async fn once(&mut self) -> Result<Next, Interrupted> {
         let now = self.leader.reading();
         self.declare_silent(now).await?;
-        self.assign_queued().await?;
+        self.give_up_lost(now).await?;
+        self.assign_queued(now.wall).await?;
         self.recompute(now.wall).await?;
         let before = self.trust;
         self.trust = before.next(now);
@@ -267,7 +276,7 @@ impl Pass<'_> {
         let complete = complete && due.len() < limit;
         if items.is_empty() {
             return Ok(if complete {
-                Next::Sleep(self.until_held(now))
+                Next::Sleep(self.until_next(now))
             } else {
                 Next::Again
             });
@@ -290,7 +299,7 @@ impl Pass<'_> {
             }
         }
         Ok(if complete {
-            Next::Sleep(self.until_held(now))
+            Next::Sleep(self.until_next(now))
         } else {
             Next::Again
         })
@@ -363,25 +372,36 @@ impl Pass<'_> {
         Ok(plan(&due_job, now, horizon, ITEMS_A_JOB_MAX))
     }
 
-    /// How long to sleep so that no held occurrence is proposed late.
-    fn until_held(&self, now: Timestamp) -> Duration {
-        let earliest = self.held.values().min().map(|due| due.duration_since(now));
-        earliest
-            .and_then(|wait| Duration::try_from(wait).ok())
-            .map_or(TICK, |wait| wait.min(TICK))
+    /// How long to sleep so that no held occurrence is proposed late, and no retry.
+    fn until_next(&self, now: Timestamp) -> Duration {
+        let held = self.held.values().min().copied();
+        let retry = self.leader.view.next_retry_instant();
+        let earliest = held.into_iter().chain(retry).min();
+        earliest.map_or(TICK, |due| {
+            Duration::try_from(due.duration_since(now)).map_or(MOMENT, |wait| wait.min(TICK))
+        })
     }
 
-    /// Gives nodes to runs that have none.
-    async fn assign_queued(&mut self) -> Result<(), Interrupted> {
-        let queued = self.leader.reader.queued_runs(ASSIGN_MAX)?;
-        if queued.is_empty() {
+    /// Gives nodes to runs that may begin and have none: new ones, and those whose retry is due.
+    async fn assign_queued(&mut self, now: Timestamp) -> Result<(), Interrupted> {
+        let Leader { reader, view, .. } = self.leader;
+        let mut waiting = reader.queued_runs(ASSIGN_MAX)?;
+        for id in view.retries_due(now, ASSIGN_MAX) {
+            // The index may be ahead of the row by a moment.
+            let run = reader.open_run(id)?;
+            waiting.extend(run.filter(|run| matches!(run.state, RunState::Retrying { .. })));
+        }
+        if waiting.is_empty() {
             return Ok(());
         }
-        let nodes = self.leader.reader.nodes()?;
+        let nodes = reader.nodes()?;
         let mut chosen: HashMap<_, Vec<_>> = HashMap::new();
-        for run in queued {
+        for run in waiting {
             if let Some(node) = placement::choose(run.job, &nodes) {
-                chosen.entry(node).or_default().push(run.id);
+                let next = run
+                    .attempt
+                    .map_or(AttemptNumber::FIRST, AttemptNumber::next);
+                chosen.entry(node).or_default().push((run.id, next));
             }
         }
         for node in nodes {
@@ -396,6 +416,27 @@ impl Pass<'_> {
                     .propose_fenced(self.term, &command)
                     .await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Gives up runs whose nodes have been silent for longer than their jobs wait.
+    async fn give_up_lost(&mut self, now: Reading) -> Result<(), Interrupted> {
+        let reader = &self.leader.reader;
+        let nodes = reader.nodes()?;
+        for lost in self.silences.look(&nodes, now.boottime, reader)? {
+            tracing::warn!(node = %lost.node, runs = lost.runs.len(), "a node did not come back: its runs are lost");
+            let command = Command::Lose {
+                node: lost.node,
+                epoch: lost.epoch,
+                runs: lost.runs.clone(),
+                at: now.wall,
+            };
+            self.leader
+                .proposer
+                .propose_fenced(self.term, &command)
+                .await?;
+            self.silences.forget(&lost);
         }
         Ok(())
     }

@@ -122,6 +122,7 @@ mod tests {
             raft: String::new(),
             version: String::new(),
             timezone: "UTC".into(),
+            slots: None,
         };
         let node = Node {
             id: NodeId(1),

@@ -37,6 +37,8 @@ mod room;
 mod schedules;
 mod sealing;
 mod server;
+mod silences;
+mod turns;
 mod users;
 mod wall_offset;
 

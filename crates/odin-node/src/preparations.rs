@@ -145,6 +145,8 @@ mod tests {
             job: JobId::from_bits(job),
             version: VERSION,
             due_at: None,
+            ready_at: jiff::Timestamp::UNIX_EPOCH,
+            lane: odin_model::Lane::Live,
         }
     }
 

@@ -51,6 +51,8 @@ pub struct ServerOptions {
     pub http: SocketAddr,
     /// The `odin` program, which is the executor too.
     pub program: PathBuf,
+    /// How many runs this node has at once. `None`: any number.
+    pub slots: Option<u32>,
 }
 
 /// Where a running server is reached.
@@ -156,6 +158,7 @@ impl Server {
                 raft: String::new(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 timezone: system_zone(),
+                slots: options.slots,
             },
             store,
             log: odin_cluster::Options::on_disk(

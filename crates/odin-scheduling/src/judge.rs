@@ -7,6 +7,8 @@ use odin_model::command::FireItem;
 use odin_model::ledger::LedgerReason;
 use odin_model::{Concurrency, Missed, RunId};
 
+use crate::concurrency::{Admission, Standing, admit};
+
 /// The policies of a job's current version that decide its occurrences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -49,11 +51,23 @@ pub enum Decision {
         /// [`LedgerReason::OnTime`] or [`LedgerReason::CatchUp`].
         reason: LedgerReason,
     },
+    /// A run is made that waits for its turn. Always a single occurrence.
+    Wait {
+        /// As for [`Start`](Self::Start).
+        reason: LedgerReason,
+    },
+    /// A run is made, and older ones are stopped for it. Always a single occurrence.
+    Replace {
+        /// As for [`Start`](Self::Start).
+        reason: LedgerReason,
+    },
     /// Skipped, because a run is active.
     SkipActive {
         /// Which.
         by: Blocker,
     },
+    /// Skipped, because as many wait as may.
+    SkipFull,
     /// Coalesced into the latest missed occurrence, which is the next verdict.
     Coalesce,
     /// Misfired.
@@ -61,6 +75,30 @@ pub enum Decision {
         /// [`LedgerReason::MissedSkipped`] or [`LedgerReason::BeyondLimit`].
         reason: LedgerReason,
     },
+}
+
+impl Decision {
+    /// Why a run is made. `None`: none is.
+    #[must_use]
+    pub fn run_reason(self) -> Option<LedgerReason> {
+        match self {
+            Self::Start { reason } | Self::Wait { reason } | Self::Replace { reason } => {
+                Some(reason)
+            }
+            Self::SkipActive { .. } | Self::SkipFull | Self::Coalesce | Self::Misfire { .. } => {
+                None
+            }
+        }
+    }
+}
+
+/// How the job of an item stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Before {
+    /// How many of its runs are not over.
+    pub standing: Standing,
+    /// The oldest of them.
+    pub oldest: Option<RunId>,
 }
 
 /// The run that an occurrence would overlap.
@@ -74,14 +112,13 @@ pub enum Blocker {
 
 /// Decides every occurrence of `item`, which the leader proposed when its clock showed `proposed_at`.
 ///
-/// `active` is a run of the job that is not over, if there is one. An occurrence exactly as late as the grace is on
-/// time. What is missed is judged before what overlaps, since a misfire never starts.
+/// An occurrence exactly as late as the grace is on time. What is missed is judged before what overlaps, since a misfire never starts.
 #[must_use]
 pub fn judge(
     policy: &Policy,
     item: &FireItem,
     proposed_at: Timestamp,
-    active: Option<RunId>,
+    before: Before,
 ) -> Judgement {
     debug_assert!(item.listed.is_sorted() && !item.listed.is_empty());
     debug_assert!(
@@ -91,7 +128,8 @@ pub fn judge(
 
     let mut overlap = Overlap {
         concurrency: policy.concurrency,
-        blocker: active.map(Blocker::Active),
+        standing: before.standing,
+        blocker: before.oldest.map(Blocker::Active),
     };
     let ahead = item
         .listed
@@ -161,21 +199,35 @@ fn range_of(item: &FireItem, passed_over: &[Timestamp]) -> Option<Verdict> {
 /// What later occurrences of one item would overlap.
 struct Overlap {
     concurrency: Concurrency,
+    standing: Standing,
     blocker: Option<Blocker>,
 }
 
 impl Overlap {
+    /// Whether what begins now would not begin beside the others. Before its due instant nobody waits for a turn or
+    /// is stopped for it: the run that is in the way may be over by then.
     fn is_blocked(&self) -> bool {
-        self.concurrency == Concurrency::Forbid && self.blocker.is_some()
+        admit(self.concurrency, self.standing) != Admission::Start
     }
 
     fn decide(&mut self, due: Timestamp, reason: LedgerReason) -> Decision {
-        match (self.concurrency, self.blocker) {
-            (Concurrency::Forbid, Some(by)) => Decision::SkipActive { by },
-            (Concurrency::Forbid, None) | (Concurrency::Allow, _) => {
+        match (admit(self.concurrency, self.standing), self.blocker) {
+            (Admission::Forbidden, Some(by)) => Decision::SkipActive { by },
+            (Admission::Start, _) | (Admission::Forbidden, None) => {
+                self.standing.active = self.standing.active.saturating_add(1);
                 self.blocker.get_or_insert(Blocker::StartedFor(due));
                 Decision::Start { reason }
             }
+            (Admission::Wait, _) => {
+                self.standing.waiting += 1;
+                Decision::Wait { reason }
+            }
+            (Admission::Replace, _) => {
+                // What it replaces is gone or ends: how many wait after it makes no difference to the next.
+                self.standing.waiting = self.standing.waiting.max(1);
+                Decision::Replace { reason }
+            }
+            (Admission::Full, _) => Decision::SkipFull,
         }
     }
 }
@@ -189,7 +241,7 @@ mod tests {
     use odin_model::{JobId, Revision};
     use proptest::prelude::*;
 
-    use Concurrency::{Allow, Forbid};
+    use odin_model::Overlap::{self as Policies, Allow, Forbid, Queue, Replace};
 
     fn now() -> Timestamp {
         "2026-01-01T01:00:00Z".parse().unwrap()
@@ -229,7 +281,7 @@ mod tests {
     )]
     fn check(
         missed: Missed,
-        concurrency: Concurrency,
+        overlap: Policies,
         earlier: u64,
         listed: &[i64],
         active: bool,
@@ -238,16 +290,26 @@ mod tests {
         let policy = Policy {
             grace: Duration::from_secs(300),
             missed,
-            concurrency,
+            concurrency: overlap.into(),
         };
-        let active = active.then(|| RunId::from_bits(7));
-        let seen = match judge(&policy, &item(earlier, listed), now(), active) {
+        let seen = match judge(&policy, &item(earlier, listed), now(), before(active)) {
             Judgement::Blocked => "blocked".to_owned(),
             Judgement::Decided(verdicts) => {
                 verdicts.iter().map(line).collect::<Vec<_>>().join("\n")
             }
         };
         expected.assert_eq(&seen);
+    }
+
+    /// One active run, or none.
+    fn before(active: bool) -> Before {
+        Before {
+            standing: Standing {
+                active: u32::from(active),
+                waiting: 0,
+            },
+            oldest: active.then(|| RunId::from_bits(7)),
+        }
     }
 
     fn line(verdict: &Verdict) -> String {
@@ -356,13 +418,41 @@ mod tests {
         );
     }
 
+    #[test]
+    fn queue_and_replace_make_a_run_for_each_and_neither_ahead_of_its_time() {
+        check(
+            Missed::Once,
+            Queue,
+            0,
+            &[1, 0],
+            false,
+            expect![[r#"
+                2026-01-01T00:59:00Z Start { reason: OnTime }
+                2026-01-01T01:00:00Z Wait { reason: OnTime }"#]],
+        );
+        check(
+            Missed::Once,
+            Replace,
+            0,
+            &[1, 0],
+            false,
+            expect![[r#"
+                2026-01-01T00:59:00Z Start { reason: OnTime }
+                2026-01-01T01:00:00Z Replace { reason: OnTime }"#]],
+        );
+        for overlap in [Queue, Replace] {
+            check(Missed::Once, overlap, 0, &[-1], true, expect!["blocked"]);
+        }
+    }
+
     proptest! {
         #[test]
         fn every_occurrence_has_exactly_one_verdict(
             mut ages in proptest::collection::btree_set(0i64..5000, 1..40),
             earlier in 0u64..2000,
             missed in prop_oneof![Just(Missed::Skip), Just(Missed::Once), (1u16..50).prop_map(|limit| Missed::All { limit })],
-            forbid: bool,
+            overlap in 0usize..4,
+            max in proptest::option::of(1u32..4),
             active: bool,
         ) {
             ages.insert(5001);
@@ -370,10 +460,13 @@ mod tests {
             let policy = Policy {
                 grace: Duration::from_secs(300),
                 missed,
-                concurrency: if forbid { Forbid } else { Allow },
+                concurrency: Concurrency {
+                    overlap: Policies::ALL[overlap],
+                    bounds: odin_model::concurrency::Bounds { max, waiting: Some(2) },
+                },
             };
             let item = item(earlier, &listed);
-            let Judgement::Decided(verdicts) = judge(&policy, &item, now(), active.then(|| RunId::from_bits(7))) else {
+            let Judgement::Decided(verdicts) = judge(&policy, &item, now(), before(active)) else {
                 return Err(TestCaseError::fail("nothing is ahead"));
             };
             let total: u64 = verdicts.iter().map(|verdict| verdict.count).sum();
@@ -381,10 +474,13 @@ mod tests {
             prop_assert_eq!(verdicts[0].from, item.due);
             prop_assert!(verdicts.windows(2).all(|pair| pair[0].to < pair[1].from));
             let starts = verdicts.iter().filter(|verdict| matches!(verdict.decision, Decision::Start { .. })).count();
-            if forbid { prop_assert!(starts <= usize::from(!active)); }
+            let room = policy.concurrency.max().map_or(usize::MAX, |max| max as usize - usize::from(active));
+            prop_assert!(starts <= room);
+            let waits = verdicts.iter().filter(|verdict| matches!(verdict.decision, Decision::Wait { .. })).count();
+            prop_assert!(waits <= 2);
             for verdict in &verdicts {
                 let late = is_later_than(now(), verdict.to, policy.grace);
-                if let Decision::Start { reason } = verdict.decision {
+                if let Some(reason) = verdict.decision.run_reason() {
                     prop_assert_eq!(verdict.count, 1);
                     prop_assert_eq!(late, reason == LedgerReason::CatchUp);
                 }

@@ -43,6 +43,7 @@ mod tests {
             raft: String::new(),
             version: String::new(),
             timezone: "UTC".into(),
+            slots: None,
         };
         Node {
             id: NodeId(id),

@@ -149,7 +149,7 @@ mod tests {
             policy: Policy {
                 grace: Duration::from_secs(60),
                 missed,
-                concurrency: Concurrency::Allow,
+                concurrency: Concurrency::ALLOW,
             },
             node: None,
         };

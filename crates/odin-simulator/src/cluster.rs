@@ -24,7 +24,7 @@ use crate::clock::SimulatedClock;
 use crate::executor::{Evidence, SimulatedExecutor};
 
 /// How long every simulated process takes.
-const PROCESS_TAKES: Duration = Duration::from_millis(300);
+pub(crate) const PROCESS_TAKES: Duration = Duration::from_millis(300);
 
 /// A cluster in one thread.
 pub struct Cluster {
@@ -34,6 +34,7 @@ pub struct Cluster {
     network: MemoryNetwork,
     evidence: Evidence,
     seed: u64,
+    slots: Option<u32>,
     nodes: BTreeMap<NodeId, Machine>,
 }
 
@@ -65,6 +66,7 @@ impl Cluster {
             network: MemoryNetwork::new(),
             evidence: evidence.clone(),
             seed,
+            slots: None,
             nodes: BTreeMap::new(),
         };
         for &node in &voters {
@@ -98,6 +100,11 @@ impl Cluster {
     #[must_use]
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// Servers that start from now on have at most so many runs at once.
+    pub fn set_slots(&mut self, slots: u32) {
+        self.slots = Some(slots);
     }
 
     /// The network, to cut and heal.
@@ -146,6 +153,7 @@ impl Cluster {
                 raft: String::new(),
                 version: "simulated".to_owned(),
                 timezone: "UTC".to_owned(),
+                slots: self.slots,
             },
             store,
             log: Options {

@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, JournalHealth, Launch, ListedAttempt, ListedState, NumberedEvent,
-    PeekedOutput, RefusalReason, Report, Request, Welcome,
+    AttemptKey, CancelScope, JournalHealth, Launch, LaunchProgram, ListedAttempt, ListedState,
+    NumberedEvent, PeekedOutput, RefusalReason, Report, Request, Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
-use odin_model::{Boottime, Clock, JobId, NodeId, Usage};
+use odin_model::{AttemptNumber, Boottime, Clock, JobId, NodeId, Usage};
 use odin_node::executor_link::ExecutorEnd;
 use tokio::time::sleep;
 
 use crate::clock::SimulatedClock;
+
+/// A program whose first attempt fails.
+pub(crate) const FAILS_AT_FIRST: &str = "fails at first";
 
 /// A process that would have been made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +117,12 @@ impl Held {
     }
 }
 
+fn exit_code(launch: &Launch) -> u8 {
+    let fails =
+        matches!(&launch.program, LaunchProgram::Shell { line, .. } if line == FAILS_AT_FIRST);
+    u8::from(fails && launch.key.attempt == AttemptNumber::FIRST)
+}
+
 impl SimulatedExecutor {
     /// An executor on `node` whose processes all take `takes`.
     #[must_use]
@@ -159,7 +168,9 @@ impl SimulatedExecutor {
             let running = Running {
                 started_at,
                 ends: now.plus(self.takes),
-                ending: Ending::Exited { code: 0 },
+                ending: Ending::Exited {
+                    code: exit_code(&launch),
+                },
             };
             held.running.insert(launch.key, running);
             held.record(

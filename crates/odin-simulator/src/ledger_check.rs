@@ -1,10 +1,11 @@
 //! Is the ledger complete, without doubles, and true to the evidence?
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use odin_model::ledger::LedgerRow;
-use odin_model::{JobId, LedgerOutcome, RunId};
+use odin_model::{AttemptNumber, JobId, LedgerOutcome, RunId};
 use odin_schedule::ZonedSchedule;
 
 use crate::executor::Start;
@@ -18,8 +19,10 @@ pub enum Finding {
     Doubled(JobId, Timestamp),
     /// A row for an instant at which nothing was due.
     Invented(JobId, Timestamp),
-    /// Two processes for one occurrence.
+    /// Two processes for one attempt of an occurrence, or of two runs for it.
     StartedTwice(JobId, Timestamp),
+    /// Two processes at once of a job that does not let its runs overlap.
+    Overlapped(JobId, Timestamp),
     /// A process for an occurrence whose outcome is not `started`, or by another run.
     StartedWithoutRow(JobId, Timestamp, RunId),
 }
@@ -50,10 +53,12 @@ pub fn check_ledger(
             _ => findings.push(Finding::Doubled(job, at)),
         }
     }
-    let mut started: BTreeMap<Timestamp, RunId> = BTreeMap::new();
+    let mut started: BTreeMap<Timestamp, BTreeMap<AttemptNumber, RunId>> = BTreeMap::new();
     for start in starts.iter().filter(|start| start.job == job) {
         let run = start.key.run;
-        if started.insert(start.due_at, run).is_some() {
+        let attempts = started.entry(start.due_at).or_default();
+        let is_other = attempts.values().any(|other| *other != run);
+        if attempts.insert(start.key.attempt, run).is_some() || is_other {
             findings.push(Finding::StartedTwice(job, start.due_at));
         }
         let recorded = outcomes.get(&start.due_at).and_then(|rows| rows.first());
@@ -64,4 +69,20 @@ pub fn check_ledger(
         }
     }
     findings
+}
+
+/// Whether two processes of a job, each of which takes `takes`, went on at once.
+#[must_use]
+pub fn check_overlaps(job: JobId, takes: Duration, starts: &[Start]) -> Vec<Finding> {
+    let takes = SignedDuration::try_from(takes).expect("processes are short");
+    let mut at: Vec<_> = starts
+        .iter()
+        .filter(|start| start.job == job)
+        .map(|start| start.at)
+        .collect();
+    at.sort_unstable();
+    at.windows(2)
+        .filter(|pair| pair[1].duration_since(pair[0]) < takes)
+        .map(|pair| Finding::Overlapped(job, pair[1]))
+        .collect()
 }

@@ -6,28 +6,59 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use odin_model::{Clock, Concurrency, JobId, JobName, JobSpec, NodeId, Program};
+use odin_model::{
+    Backoff, Clock, Concurrency, JobId, JobName, JobSpec, NodeId, OnLost, Overlap, Program,
+};
 use odin_schedule::ZonedSchedule;
 use odin_store::Reader;
 use tokio::time::sleep;
 
-use crate::cluster::Cluster;
-use crate::ledger_check::{Finding, check_ledger};
+use crate::cluster::{Cluster, PROCESS_TAKES};
+use crate::executor::FAILS_AT_FIRST;
+use crate::ledger_check::{Finding, check_ledger, check_overlaps};
 
-/// The jobs of every search and test: what is due how often, and whether runs may overlap.
-pub const JOBS: [(&str, Concurrency); 5] = [
-    ("every second", Concurrency::Allow),
-    ("every second", Concurrency::Forbid),
-    ("every 5 seconds", Concurrency::Allow),
-    ("every 7 seconds", Concurrency::Forbid),
-    ("every minute", Concurrency::Allow),
+/// The jobs of every search and test: what is due how often, what becomes of overlapping runs, and whether every
+/// first attempt fails.
+pub const JOBS: [(&str, Concurrency, Attempts); 8] = [
+    ("every second", Concurrency::ALLOW, Attempts::Succeed),
+    ("every second", Concurrency::FORBID, Attempts::Succeed),
+    ("every 5 seconds", Concurrency::ALLOW, Attempts::Succeed),
+    ("every 7 seconds", Concurrency::FORBID, Attempts::Succeed),
+    ("every minute", Concurrency::ALLOW, Attempts::Succeed),
+    (
+        "every second",
+        Concurrency::of(Overlap::Queue),
+        Attempts::Succeed,
+    ),
+    (
+        "every 3 seconds",
+        Concurrency::of(Overlap::Replace),
+        Attempts::Succeed,
+    ),
+    (
+        "every 2 seconds",
+        Concurrency::of(Overlap::Queue),
+        Attempts::FailAtFirst,
+    ),
 ];
+
+/// How the attempts of a job's runs end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempts {
+    /// All well.
+    Succeed,
+    /// The first of each run fails, and is tried again after half a second.
+    FailAtFirst,
+}
 
 /// How many faults a search has.
 const FAULTS: usize = 10;
 /// The longest time between two faults, and how long one lasts at most: longer than a lease and its margin.
 const BETWEEN: Duration = Duration::from_secs(6);
 const LASTS: Duration = Duration::from_secs(12);
+/// How long jobs wait for a silent node: longer than a fault lasts, so that only the machine that goes for good loses
+/// runs.
+const LOST_AFTER: Duration = Duration::from_secs(15);
 /// After the last fault, until everything due is decided and reported.
 const SETTLES: Duration = Duration::from_secs(20);
 
@@ -53,13 +84,22 @@ pub fn schedule(place: usize) -> ZonedSchedule {
 /// Deploys all of [`JOBS`] through a node; their ids, in order.
 pub async fn deploy_all(cluster: &Cluster, through: NodeId) -> Vec<JobId> {
     let mut ids = Vec::new();
-    for (number, (schedule, concurrency)) in (1..).zip(JOBS) {
+    for (number, (schedule, concurrency, attempts)) in (1..).zip(JOBS) {
         let name = JobName::parse(&format!("job {number}")).expect("a name");
-        let program = Program::Shell("true".to_owned());
-        let spec = JobSpec {
+        let line = match attempts {
+            Attempts::Succeed => "true",
+            Attempts::FailAtFirst => FAILS_AT_FIRST,
+        };
+        let program = Program::Shell(line.to_owned());
+        let mut spec = JobSpec {
             concurrency,
             ..JobSpec::new(name, program, schedule, "UTC")
         };
+        spec.retries.max = 2;
+        spec.retries.backoff = Backoff::Fixed;
+        spec.retries.delay = Duration::from_millis(500);
+        spec.loss.on_lost = OnLost::Rerun;
+        spec.loss.lost_after = LOST_AFTER;
         ids.push(cluster.deploy(through, number, spec).await);
     }
     ids
@@ -85,6 +125,9 @@ pub fn findings(
         let first = schedule.next_after(from).expect("these never end");
         let rows = rows.expect("the state can be read");
         findings.extend(check_ledger(job, &schedule, (first, now), &rows, &starts));
+        if matches!(JOBS[place].1.overlap, Overlap::Forbid | Overlap::Queue) {
+            findings.extend(check_overlaps(job, PROCESS_TAKES, &starts));
+        }
     }
     findings
 }
@@ -117,8 +160,10 @@ pub async fn search(directory: &Path, seed: u64) -> Result<Searched, Vec<(NodeId
             cluster.network().heal();
         }
     }
+    let gone = NodeId(1 + draw.next() % 3);
+    cluster.kill_machine(gone).await;
     cluster.leader().await;
-    sleep(SETTLES).await;
+    sleep(LOST_AFTER + SETTLES).await;
     let mut found = Vec::new();
     for node in cluster.running() {
         let reader = &cluster.engine(node).reader;
@@ -129,7 +174,7 @@ pub async fn search(directory: &Path, seed: u64) -> Result<Searched, Vec<(NodeId
     if found.is_empty() {
         Ok(Searched {
             starts,
-            faults: FAULTS,
+            faults: FAULTS + 1,
         })
     } else {
         Err(found)

@@ -151,6 +151,7 @@ fn facts() -> NodeFacts {
         raft: String::new(),
         version: String::new(),
         timezone: "UTC".to_owned(),
+        slots: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! A command checks first and writes then, so a refusal has nothing to roll back; `debug_assert`s hold it to that.
 
 mod assign;
+mod attempt;
 mod calendar;
 mod cancel;
 mod catch_up;
@@ -22,6 +23,7 @@ mod run_now;
 mod secret;
 mod setting;
 mod successors;
+mod turn;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +31,7 @@ use odin_model::codec::DecodeError;
 use odin_model::job::JobSpec;
 use odin_model::owner::{Owner, Principal, Role};
 use odin_model::{Command, Epoch, JobId, NodeId, Refusal, Reply, RunId, codec};
+use odin_scheduling::placement;
 use rusqlite::Connection;
 
 use crate::view::Changes;
@@ -76,6 +79,8 @@ pub(crate) struct Batch<'a> {
     position: u32,
     /// Nodes asked for in this batch: the life of those that are up.
     nodes: BTreeMap<NodeId, Option<Epoch>>,
+    /// All nodes that are up, once something had to be placed; forgotten when one comes or goes.
+    up: Option<Vec<(NodeId, Epoch)>>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) changes: Changes,
 }
@@ -89,6 +94,7 @@ impl<'a> Batch<'a> {
             index: 0,
             position: 0,
             nodes: BTreeMap::new(),
+            up: None,
             effects: Vec::new(),
             changes: Changes::default(),
         }
@@ -123,7 +129,7 @@ impl<'a> Batch<'a> {
     fn dispatch(&mut self, command: &Command) -> Result<Reply, Stop> {
         match command {
             Command::NodeUp { node, facts, at } => node::up(self, *node, facts, *at),
-            Command::NodeDown { node, epoch, at: _ } => node::down(self, *node, *epoch),
+            Command::NodeDown { node, epoch, at } => node::down(self, *node, *epoch, *at),
             Command::Deploy(deploy) => deploy::apply(self, deploy),
             Command::Modify(modify) => modify::apply(self, modify),
             Command::SetJobState(change) => job_state::set(self, change),
@@ -145,6 +151,12 @@ impl<'a> Batch<'a> {
                 at,
                 command,
             } => keyed::apply(self, &keyed::Key { principal, key }, digest, *at, command),
+            Command::Lose {
+                node,
+                epoch,
+                runs,
+                at,
+            } => attempt::lose(self, *node, *epoch, runs, *at),
             Command::Set { by, setting } => setting::apply(self, by, setting),
             Command::Secret(change) => secret::apply(self, change),
             Command::SetCalendar(set) => calendar::set(self, set),
@@ -167,6 +179,16 @@ impl<'a> Batch<'a> {
         let position = u16::try_from(self.position)
             .map_err(|_| StoreError::TooManyRuns { index: self.index })?;
         Ok(RunId::new(self.generation, self.index, position))
+    }
+
+    /// Where a run of `job` goes that begins by another's end. `None`: no node is up.
+    fn place(&mut self, job: JobId) -> Result<Option<(NodeId, Epoch)>, StoreError> {
+        if self.up.is_none() {
+            self.up = Some(node::all_up(self.conn)?);
+        }
+        let up = self.up.as_deref().unwrap_or_default();
+        let chosen = placement::choose_of(job, up.iter().map(|(node, _)| *node));
+        Ok(chosen.and_then(|chosen| up.iter().copied().find(|(node, _)| *node == chosen)))
     }
 
     /// The life of `node`, if it is up.

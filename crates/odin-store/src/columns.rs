@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use odin_model::concurrency::Bounds;
 use odin_model::instant::{from_micros, to_micros};
 use odin_model::job::Visibility;
 use odin_model::ledger::LedgerReason;
@@ -10,8 +11,8 @@ use odin_model::link::SuccessorFate;
 use odin_model::node::NodeState;
 use odin_model::run::{Cause, Outcome, RunState};
 use odin_model::{
-    AttemptNumber, Concurrency, Epoch, JobId, JobState, LedgerOutcome, Link, LinkOn, Missed,
-    NodeId, Revision, RunId, VersionNumber,
+    AttemptNumber, Concurrency, Epoch, JobId, JobState, Lane, LedgerOutcome, Link, LinkOn, Missed,
+    NodeId, Overlap, Priority, Revision, RunId, VersionNumber,
 };
 use rusqlite::Row;
 
@@ -151,18 +152,46 @@ pub(crate) fn to_missed(number: i64) -> Result<Missed, StoreError> {
     }
 }
 
-pub(crate) fn concurrency(concurrency: Concurrency) -> i64 {
-    match concurrency {
-        Concurrency::Allow => 0,
-        Concurrency::Forbid => 1,
+pub(crate) fn overlap(overlap: Overlap) -> i64 {
+    match overlap {
+        Overlap::Allow => 0,
+        Overlap::Forbid => 1,
+        Overlap::Queue => 2,
+        Overlap::Replace => 3,
     }
 }
 
-pub(crate) fn to_concurrency(number: i64) -> Result<Concurrency, StoreError> {
+pub(crate) fn to_concurrency(
+    number: i64,
+    max: Option<u32>,
+    waiting: Option<u32>,
+) -> Result<Concurrency, StoreError> {
+    let overlap = Overlap::ALL
+        .into_iter()
+        .find(|&candidate| overlap(candidate) == number)
+        .ok_or_else(|| StoreError::damaged("a job's concurrency policy"))?;
+    Ok(Concurrency {
+        overlap,
+        bounds: Bounds { max, waiting },
+    })
+}
+
+pub(crate) fn to_priority(number: i64) -> Result<Priority, StoreError> {
+    Priority::new(number).ok_or_else(|| StoreError::damaged("a priority"))
+}
+
+pub(crate) fn lane(lane: Lane) -> i64 {
+    match lane {
+        Lane::Live => 0,
+        Lane::CatchUp => 1,
+    }
+}
+
+pub(crate) fn to_lane(number: i64) -> Result<Lane, StoreError> {
     match number {
-        0 => Ok(Concurrency::Allow),
-        1 => Ok(Concurrency::Forbid),
-        _ => Err(StoreError::damaged("a job's concurrency policy")),
+        0 => Ok(Lane::Live),
+        1 => Ok(Lane::CatchUp),
+        _ => Err(StoreError::damaged("a run's lane")),
     }
 }
 
@@ -194,6 +223,8 @@ pub(crate) fn run_state(state: RunState) -> i64 {
         RunState::Running { .. } => 2,
         RunState::Unreachable { .. } => 3,
         RunState::Finished(_) => 4,
+        RunState::Waiting => 5,
+        RunState::Retrying { .. } => 6,
     }
 }
 
@@ -204,12 +235,21 @@ pub(crate) fn to_run_state(
     attempt: Option<u32>,
     node: Option<i64>,
     life: Option<i64>,
+    ready_at: i64,
 ) -> Result<RunState, StoreError> {
     if let Some(number) = result {
         return Ok(RunState::Finished(to_outcome(number)?));
     }
-    if state == 0 {
-        return Ok(RunState::Queued);
+    match (state, attempt) {
+        (0, _) => return Ok(RunState::Queued),
+        (5, _) => return Ok(RunState::Waiting),
+        (6, Some(attempt)) => {
+            return Ok(RunState::Retrying {
+                attempt: AttemptNumber(attempt),
+                at: to_at(ready_at),
+            });
+        }
+        _ => {}
     }
     let (Some(attempt), Some(node), Some(life)) = (attempt, node, life) else {
         return Err(StoreError::damaged("a run's attempt"));
@@ -311,6 +351,7 @@ pub(crate) fn fate(fate: SuccessorFate) -> (i64, Option<i64>) {
         SuccessorFate::Started { run } => (0, Some(run_id(run))),
         SuccessorFate::StillActive { run } => (1, Some(run_id(run))),
         SuccessorFate::Paused => (2, None),
+        SuccessorFate::QueueFull => (3, None),
     }
 }
 
@@ -319,6 +360,7 @@ pub(crate) fn to_fate(number: i64, run: Option<i64>) -> Result<SuccessorFate, St
         (0, Some(run)) => Ok(SuccessorFate::Started { run }),
         (1, Some(run)) => Ok(SuccessorFate::StillActive { run }),
         (2, None) => Ok(SuccessorFate::Paused),
+        (3, None) => Ok(SuccessorFate::QueueFull),
         _ => Err(StoreError::damaged("what became of a successor")),
     }
 }
@@ -363,6 +405,8 @@ pub(crate) fn ledger_reason(reason: LedgerReason) -> (i64, Option<i64>) {
         LedgerReason::CoalescedInto { run } => (3, run.map(run_id)),
         LedgerReason::MissedSkipped => (4, None),
         LedgerReason::BeyondLimit => (5, None),
+        LedgerReason::QueueFull => (6, None),
+        LedgerReason::Quarantined => (7, None),
     }
 }
 
@@ -374,6 +418,8 @@ pub(crate) fn to_ledger_reason(number: i64, run: Option<i64>) -> Result<LedgerRe
         (3, run) => Ok(LedgerReason::CoalescedInto { run }),
         (4, None) => Ok(LedgerReason::MissedSkipped),
         (5, None) => Ok(LedgerReason::BeyondLimit),
+        (6, None) => Ok(LedgerReason::QueueFull),
+        (7, None) => Ok(LedgerReason::Quarantined),
         _ => Err(StoreError::damaged("a ledger row's reason")),
     }
 }
@@ -436,6 +482,8 @@ mod tests {
             LedgerReason::CoalescedInto { run: None },
             LedgerReason::MissedSkipped,
             LedgerReason::BeyondLimit,
+            LedgerReason::QueueFull,
+            LedgerReason::Quarantined,
         ] {
             let (number, run) = ledger_reason(reason);
             assert_eq!(to_ledger_reason(number, run).unwrap(), reason);
@@ -443,8 +491,16 @@ mod tests {
         for policy in [Missed::Skip, Missed::Once, Missed::All { limit: 1000 }] {
             assert_eq!(to_missed(missed(policy)).unwrap(), policy);
         }
-        for policy in [Concurrency::Allow, Concurrency::Forbid] {
-            assert_eq!(to_concurrency(concurrency(policy)).unwrap(), policy);
+        for word in Overlap::ALL {
+            let bounds = Bounds {
+                max: Some(3),
+                waiting: None,
+            };
+            let read = to_concurrency(overlap(word), Some(3), None).unwrap();
+            assert_eq!((read.overlap, read.bounds), (word, bounds));
+        }
+        for word in [Lane::Live, Lane::CatchUp] {
+            assert_eq!(to_lane(lane(word)).unwrap(), word);
         }
         for when in [CancelWhen::BeforeStart, CancelWhen::AnyTime] {
             assert_eq!(to_cancel_when(cancel_when(when)).unwrap(), when);
@@ -474,6 +530,7 @@ mod tests {
             SuccessorFate::Started { run },
             SuccessorFate::StillActive { run },
             SuccessorFate::Paused,
+            SuccessorFate::QueueFull,
         ] {
             let (number, run) = fate(word);
             assert_eq!(to_fate(number, run).unwrap(), word);
@@ -497,13 +554,18 @@ mod tests {
                 epoch: life,
             },
             RunState::Finished(Outcome::Lost),
+            RunState::Waiting,
+            RunState::Retrying {
+                attempt,
+                at: to_at(9),
+            },
         ] {
             let number = run_state(state);
             let result = match state {
                 RunState::Finished(word) => Some(outcome(word)),
                 _ => None,
             };
-            let read = to_run_state(number, result, Some(2), Some(node_id(node)), Some(7));
+            let read = to_run_state(number, result, Some(2), Some(node_id(node)), Some(7), 9);
             assert_eq!(read.unwrap(), state);
         }
     }
@@ -516,14 +578,16 @@ mod tests {
             to_job_state(3).map(drop),
             to_missed(-2).map(drop),
             to_missed(70_000).map(drop),
-            to_concurrency(2).map(drop),
+            to_concurrency(4, None, None).map(drop),
+            to_priority(101).map(drop),
+            to_lane(2).map(drop),
             to_visibility(2).map(drop),
             to_node_state(2).map(drop),
             to_cancel_when(2).map(drop),
             to_cause(1, None, None, None).map(drop),
             to_ledger_reason(2, None).map(drop),
-            to_run_state(1, None, None, None, None).map(drop),
-            to_run_state(7, None, Some(1), Some(1), Some(1)).map(drop),
+            to_run_state(1, None, None, None, None, 0).map(drop),
+            to_run_state(7, None, Some(1), Some(1), Some(1), 0).map(drop),
         ] {
             assert_eq!(code.unwrap_err().code(), "store/corrupt");
         }

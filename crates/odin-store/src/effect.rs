@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use odin_model::run::RunState;
-use odin_model::{AttemptNumber, JobId, NodeId, Revision, RunId, VersionNumber};
+use odin_model::{AttemptNumber, JobId, Lane, NodeId, Revision, RunId, VersionNumber};
 
 /// A change, published after the commit. Effects are hints: who missed some reads the state, as after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub enum Effect {
         version: VersionNumber,
         /// The occurrence it answers; `None` for runs without one.
         due_at: Option<Timestamp>,
+        /// When its next or latest attempt may start.
+        ready_at: Timestamp,
+        /// Whether it makes up for the past.
+        lane: Lane,
         /// Where it stands now.
         state: RunState,
     },

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use odin_model::attempt::Ending;
+use odin_model::attempt::{AttemptEvent, Ending};
 use odin_model::command::{Command, Fire, FireAnswer, SetJobState};
+use odin_model::concurrency::Bounds;
 use odin_model::run::RunState;
 use odin_model::{
-    Concurrency, Epoch, JobId, JobState, LedgerOutcome, Missed, NodeId, Reply, RunId, codec,
+    AttemptNumber, Concurrency, Epoch, JobId, JobState, LedgerOutcome, Missed, NodeId, OnLost,
+    Overlap, Reply, RunId, codec,
 };
 use proptest::prelude::*;
 
@@ -21,8 +23,10 @@ use crate::{Effect, Entry, RunsOf, Store};
 enum Step {
     Deploy {
         job: usize,
-        forbid: bool,
+        concurrency: Concurrency,
         missed: Missed,
+        retries: u16,
+        rerun: bool,
         stale: bool,
     },
     Rename {
@@ -58,6 +62,10 @@ enum Step {
     },
     Finished {
         run: usize,
+        code: u8,
+    },
+    Lose {
+        run: usize,
     },
     NodeUp,
     NodeDown,
@@ -72,9 +80,19 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Missed::Once),
         (1u16..3).prop_map(|limit| Missed::All { limit })
     ];
+    let concurrency =
+        (0usize..4, prop::option::of(1u32..3), 0u32..3).prop_map(|(overlap, max, waiting)| {
+            Concurrency {
+                overlap: Overlap::ALL[overlap],
+                bounds: Bounds {
+                    max,
+                    waiting: Some(waiting),
+                },
+            }
+        });
     prop_oneof![
-        2 => (job.clone(), any::<bool>(), missed, prop::bool::weighted(0.2))
-            .prop_map(|(job, forbid, missed, stale)| Step::Deploy { job, forbid, missed, stale }),
+        2 => (job.clone(), concurrency, missed, 0u16..3, any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(job, concurrency, missed, retries, rerun, stale)| Step::Deploy { job, concurrency, missed, retries, rerun, stale }),
         1 => (job.clone(), job.clone()).prop_map(|(job, to)| Step::Rename { job, to }),
         1 => job.clone().prop_map(|job| Step::Pause { job }),
         2 => job.clone().prop_map(|job| Step::Resume { job }),
@@ -85,7 +103,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Assign),
         1 => (0usize..9).prop_map(|run| Step::Cancel { run }),
         4 => (0usize..9).prop_map(|run| Step::Started { run }),
-        4 => (0usize..9).prop_map(|run| Step::Finished { run }),
+        4 => (0usize..9, 0u8..2).prop_map(|(run, code)| Step::Finished { run, code }),
+        1 => (0usize..9).prop_map(|run| Step::Lose { run }),
         1 => Just(Step::NodeUp),
         1 => Just(Step::NodeDown),
     ]
@@ -100,6 +119,7 @@ struct Known {
     drawn: u64,
     decided: BTreeMap<JobId, u64>,
     runs: BTreeMap<RunId, RunState>,
+    attempts: BTreeMap<RunId, AttemptNumber>,
     log: Vec<Vec<u8>>,
     now: i64,
     life: u64,
@@ -112,6 +132,28 @@ impl Known {
             0 => RunId::from_bits(1),
             len => ids[len - 1 - place % len],
         }
+    }
+
+    /// The latest attempt of a run that is known of; the first where none is.
+    fn attempt(&self, run: RunId) -> AttemptNumber {
+        self.attempts
+            .get(&run)
+            .copied()
+            .unwrap_or(AttemptNumber::FIRST)
+    }
+
+    fn at_its_attempt(&self, event: AttemptEvent) -> AttemptEvent {
+        let attempt = self.attempt(event.run);
+        AttemptEvent { attempt, ..event }
+    }
+
+    /// Every run, with the attempt that it would begin.
+    fn to_assign(&self) -> Vec<(RunId, AttemptNumber)> {
+        let next = |run| {
+            let latest = self.attempts.get(run).copied();
+            latest.map_or(AttemptNumber::FIRST, AttemptNumber::next)
+        };
+        self.runs.keys().map(|run| (*run, next(run))).collect()
     }
 
     fn job(&self, job: usize) -> JobId {
@@ -148,7 +190,7 @@ impl Known {
                 at,
             },
             Step::Assign => Command::Assign {
-                runs: self.runs.keys().copied().collect(),
+                runs: self.to_assign(),
                 node: NODE,
                 epoch: Epoch(self.life),
             },
@@ -157,8 +199,17 @@ impl Known {
                 run: self.run(run),
                 at,
             },
-            Step::Started { run } => report(started(self.run(run))),
-            Step::Finished { run } => report(finished(self.run(run), Ending::Exited { code: 0 })),
+            Step::Started { run } => report(self.at_its_attempt(started(self.run(run)))),
+            Step::Finished { run, code } => {
+                let event = finished(self.run(run), Ending::Exited { code });
+                report(self.at_its_attempt(event))
+            }
+            Step::Lose { run } => Command::Lose {
+                node: NODE,
+                epoch: Epoch(self.life),
+                runs: vec![(self.run(run), self.attempt(self.run(run)))],
+                at,
+            },
             Step::NodeUp => {
                 self.life = scenario.index + 1;
                 Command::NodeUp {
@@ -178,8 +229,10 @@ impl Known {
     fn deployment(&mut self, step: &Step) -> Command {
         let &Step::Deploy {
             job,
-            forbid,
+            concurrency,
             missed,
+            retries,
+            rerun,
             stale,
         } = step
         else {
@@ -189,10 +242,12 @@ impl Known {
         self.drawn += 1;
         deploy.fresh_id = JobId::from_bits(self.drawn);
         deploy.spec.missed = missed;
-        deploy.spec.concurrency = match forbid {
-            true => Concurrency::Forbid,
-            false => Concurrency::Allow,
+        deploy.spec.retries.max = retries;
+        deploy.spec.loss.on_lost = match rerun {
+            true => OnLost::Rerun,
+            false => OnLost::Fail,
         };
+        deploy.spec.concurrency = concurrency;
         deploy.due = due_after(self.now - if stale { 5 } else { 0 });
         Command::Deploy(Box::new(deploy))
     }
@@ -253,6 +308,10 @@ impl Known {
             if let Effect::RunChanged { run, state, .. } = effect {
                 let before = self.runs.insert(*run, *state);
                 assert!(is_legal(before, *state), "{before:?} to {state:?}");
+                if let Some((attempt, _, _)) = state.attempt() {
+                    let before = self.attempts.insert(*run, attempt);
+                    assert!(before <= Some(attempt), "{before:?} to {attempt}");
+                }
             }
         }
     }
@@ -262,19 +321,40 @@ impl Known {
 fn is_legal(before: Option<RunState>, after: RunState) -> bool {
     use RunState as S;
     match (before, after) {
-        (None, S::Queued | S::Assigned { .. }) => true,
+        (None, S::Queued | S::Waiting | S::Assigned { .. }) => true,
         (None, _) => false,
-        (Some(S::Queued), S::Assigned { .. } | S::Finished(_)) => true,
-        (Some(S::Assigned { .. }), S::Queued) => false,
+        (Some(S::Queued | S::Retrying { .. }), S::Assigned { .. } | S::Finished(_)) => true,
+        (Some(S::Waiting), S::Queued | S::Assigned { .. } | S::Finished(_)) => true,
+        (Some(S::Assigned { .. }), S::Waiting) => false,
         (Some(S::Assigned { .. }), _) => true,
-        (Some(S::Running { .. }), S::Running { .. } | S::Unreachable { .. } | S::Finished(_)) => {
-            true
-        }
-        (Some(S::Unreachable { .. }), S::Assigned { .. } | S::Running { .. } | S::Finished(_)) => {
-            true
-        }
+        (
+            Some(S::Running { .. }),
+            S::Running { .. }
+            | S::Unreachable { .. }
+            | S::Retrying { .. }
+            | S::Assigned { .. }
+            | S::Finished(_),
+        ) => true,
+        (
+            Some(S::Unreachable { .. }),
+            S::Assigned { .. } | S::Running { .. } | S::Retrying { .. } | S::Finished(_),
+        ) => true,
         _ => false,
     }
+}
+
+/// No job has more active runs than its policy of now or of before lets be, and nobody waits while there is room.
+fn check_concurrency(scenario: &Scenario, job: JobId) {
+    let reader = scenario.store.reader();
+    let policy = reader.job(job).unwrap().unwrap().spec.concurrency;
+    let open = reader.open_runs_of_job(job).unwrap();
+    let waiting = open
+        .iter()
+        .filter(|run| run.state == RunState::Waiting)
+        .count();
+    let active = open.len() - waiting;
+    let has_room = policy.max().is_none_or(|max| active < max as usize);
+    assert!(waiting == 0 || !has_room, "{waiting} wait beside {active}");
 }
 
 /// Checks all rows against each other, against memory and against what is known.
@@ -302,6 +382,7 @@ fn check_state(scenario: &Scenario, known: &Known) {
         );
         due.extend(job.next_due.map(|at| (at, id)));
 
+        check_concurrency(scenario, id);
         let ledger = scenario.ledger(id);
         assert!(ledger.windows(2).all(|pair| pair[0].to < pair[1].from));
         assert_eq!(ledger.last().map(|row| row.to), job.last_decided);
@@ -322,6 +403,13 @@ fn check_state(scenario: &Scenario, known: &Known) {
         .map(|run| run.id)
         .collect();
     assert_eq!(scheduled, answered);
+    let retrying: BTreeSet<_> = all
+        .iter()
+        .filter(|run| matches!(run.state, RunState::Retrying { .. }))
+        .map(|run| run.id)
+        .collect();
+    let indexed = scenario.store.view().retries_due(minute(1_000_000), 10_000);
+    assert_eq!(BTreeSet::from_iter(indexed), retrying);
     let view: BTreeSet<_> = scenario
         .store
         .view()

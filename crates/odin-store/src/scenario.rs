@@ -102,6 +102,7 @@ pub(crate) fn facts(node_name: &str) -> NodeFacts {
         raft: String::new(),
         version: "0.1.0".to_owned(),
         timezone: "UTC".to_owned(),
+        slots: None,
     }
 }
 
@@ -233,11 +234,11 @@ impl Scenario {
     pub(crate) fn job_with(
         &mut self,
         job_name: &str,
-        concurrency: Concurrency,
+        concurrency: impl Into<Concurrency>,
         missed: Missed,
     ) -> JobId {
         let mut deploy = deploy(job_name);
-        deploy.spec.concurrency = concurrency;
+        deploy.spec.concurrency = concurrency.into();
         deploy.spec.missed = missed;
         self.deploy(deploy)
     }

@@ -33,6 +33,11 @@ CREATE TABLE jobs (
     grace INTEGER NOT NULL,
     missed INTEGER NOT NULL,
     concurrency INTEGER NOT NULL,
+    concurrency_max INTEGER,
+    concurrency_waiting INTEGER,
+    priority INTEGER NOT NULL,
+    quarantine TEXT,
+    quarantined_at INTEGER,
     created_at INTEGER NOT NULL,
     last_run INTEGER,
     last_outcome INTEGER
@@ -64,7 +69,11 @@ CREATE TABLE runs (
     node INTEGER,
     epoch INTEGER,
     queued_at INTEGER NOT NULL,
+    ready_at INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
     started_at INTEGER,
+    attempt_started_at INTEGER,
     finished_at INTEGER,
     exit_code INTEGER,
     signal INTEGER,
@@ -82,6 +91,29 @@ CREATE INDEX runs_open_by_job ON runs (job) WHERE outcome IS NULL;
 CREATE INDEX runs_open_by_node ON runs (node) WHERE outcome IS NULL;
 CREATE INDEX runs_by_root ON runs (root_run) WHERE root_run IS NOT NULL;
 CREATE INDEX runs_caught_up ON runs (job, due_at) WHERE cause = 3;
+-- Few rows are in these at any time, and most never are.
+CREATE INDEX runs_queued ON runs (id) WHERE state = 0;
+CREATE INDEX runs_waiting ON runs (job) WHERE state = 5;
+CREATE INDEX runs_retrying ON runs (ready_at, id) WHERE state = 6;
+
+-- Attempts that another followed, and those of which a report came after they had been given up.
+CREATE TABLE attempts (
+    run INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    exit_code INTEGER,
+    signal INTEGER,
+    reason TEXT,
+    cpu_user INTEGER NOT NULL,
+    cpu_system INTEGER NOT NULL,
+    memory_max INTEGER NOT NULL,
+    output BLOB,
+    late BLOB,
+    PRIMARY KEY (run, attempt)
+) STRICT, WITHOUT ROWID;
 
 -- Apart from the runs, so that lists read narrow rows.
 CREATE TABLE run_outputs (run INTEGER PRIMARY KEY, output BLOB NOT NULL) STRICT;
@@ -203,11 +235,12 @@ INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 16] = [
+pub(crate) const REPLICATED: [(&str, &str); 17] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
     ("runs", "id"),
+    ("attempts", "run, attempt"),
     ("run_outputs", "run"),
     ("ledger", "job, from_at"),
     ("nodes", "id"),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::{PoisonError, RwLock};
 
 use jiff::Timestamp;
-use odin_model::JobId;
 use odin_model::instant::{from_micros, to_micros};
+use odin_model::{JobId, RunId};
 use rusqlite::Connection;
 
 use crate::{StoreError, columns, local, settings};
@@ -44,6 +44,22 @@ impl View {
         })
     }
 
+    /// Up to `limit` runs whose next attempt may start at `until`, earliest first.
+    #[must_use]
+    pub fn retries_due(&self, until: Timestamp, limit: usize) -> Vec<RunId> {
+        let end = (to_micros(until), RunId::from_bits(u64::MAX));
+        self.read(|state| {
+            let due = state.retries.range(..=end).take(limit);
+            due.map(|&(_, run)| run).collect()
+        })
+    }
+
+    /// The earliest instant of all runs that are to be tried again. `None`: there are none.
+    #[must_use]
+    pub fn next_retry_instant(&self) -> Option<Timestamp> {
+        self.read(|state| state.retries.first().map(|&(at, _)| from_micros(at)))
+    }
+
     /// How much the state holds.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -73,6 +89,14 @@ impl View {
             state.due.remove(from, job);
             state.due.insert(to, job);
         }
+        for &(run, from, to) in &changes.retries {
+            if let Some(from) = from {
+                state.retries.remove(&(from, run));
+            }
+            if let Some(to) = to {
+                state.retries.insert((to, run));
+            }
+        }
         let counts = &mut state.counts;
         counts.jobs = counts.jobs.saturating_add_signed(changes.jobs);
         counts.open_runs = counts.open_runs.saturating_add_signed(changes.open_runs);
@@ -92,6 +116,8 @@ impl View {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     due: Vec<DueChange>,
+    /// Runs with the instants of their retries, before and after.
+    retries: Vec<(RunId, Option<i64>, Option<i64>)>,
     /// Listed jobs made less removed.
     pub(crate) jobs: i64,
     /// Runs made less finished.
@@ -115,11 +141,21 @@ impl Changes {
             self.due.push(DueChange { job, from, to });
         }
     }
+
+    /// A run was to be tried again at `from` and is at `to`.
+    pub(crate) fn retry(&mut self, run: RunId, from: Option<Timestamp>, to: Option<Timestamp>) {
+        if from != to {
+            let (from, to) = (from.map(to_micros), to.map(to_micros));
+            self.retries.push((run, from, to));
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     due: DueIndex,
+    /// Runs that are to be tried again, by the instant.
+    retries: BTreeSet<(i64, RunId)>,
     counts: Counts,
     calendars: u64,
     applied: u64,
@@ -136,6 +172,10 @@ impl State {
             due.insert(row.get(1)?, columns::to_job_id(row.get(0)?));
             listed += u64::from(row.get::<_, bool>(2)?);
         }
+        let retries = conn
+            .prepare("SELECT ready_at, id FROM runs INDEXED BY runs_retrying WHERE state = 6")?
+            .query_map([], |row| Ok((row.get(0)?, columns::to_run_id(row.get(1)?))))?
+            .collect::<Result<_, _>>()?;
         let open: i64 = conn.query_row(
             "SELECT count(*) FROM runs INDEXED BY runs_open_by_job WHERE outcome IS NULL",
             [],
@@ -143,6 +183,7 @@ impl State {
         )?;
         Ok(Self {
             due,
+            retries,
             counts: Counts {
                 jobs: listed,
                 open_runs: columns::to_count(open),

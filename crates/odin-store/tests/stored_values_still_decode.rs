@@ -12,6 +12,7 @@ use odin_model::command::{
     CatchUp, CatchUpAnswer, CaughtUpDue, Command, Deploy, DueAfter, Earlier, Fire, FireAnswer,
     FireItem, Modify, Refusal, Reply, SetJobState, Setting,
 };
+use odin_model::concurrency::Bounds;
 use odin_model::job::Visibility;
 use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
@@ -20,9 +21,9 @@ use odin_model::secret::{
     SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
 };
 use odin_model::{
-    AttemptNumber, BundleHash, Children, Concurrency, Epoch, HookCommand, JobId, JobName, JobSpec,
-    JobState, Link, LinkOn, Missed, NodeId, OnCancel, Program, Revision, RunId, TimeoutKind, Usage,
-    VersionNumber, codec,
+    AttemptNumber, BundleHash, Children, Concurrency, Epoch, ExitCodes, HookCommand, JobId,
+    JobName, JobSpec, JobState, Link, LinkOn, Missed, NodeId, OnCancel, OnLost, Overlap, Priority,
+    Program, Retries, Revision, RunId, TimeoutKind, Usage, VersionNumber, codec,
 };
 use odin_schedule::GapPolicy;
 use serde::Serialize;
@@ -95,7 +96,20 @@ fn spec(program: Program) -> JobSpec {
     spec.files = vec!["lib".to_owned()];
     spec.env = vec![("A".to_owned(), "1".to_owned())];
     spec.missed = Missed::All { limit: 7 };
-    spec.concurrency = Concurrency::Forbid;
+    spec.concurrency = Concurrency {
+        overlap: Overlap::Forbid,
+        bounds: Bounds {
+            max: Some(2),
+            waiting: None,
+        },
+    };
+    spec.retries = Retries {
+        max: 3,
+        exit_codes: vec![ExitCodes { from: 10, to: 20 }],
+        ..Retries::default()
+    };
+    spec.loss.on_lost = OnLost::Rerun;
+    spec.priority = Priority::new(-5).unwrap();
     spec.timeouts.run = Some(Duration::from_secs(90));
     spec.limits.memory_bytes = Some(512 << 20);
     spec.children = Children::Keep;
@@ -132,6 +146,7 @@ fn facts() -> NodeFacts {
         raft: "127.0.0.1:8081".to_owned(),
         version: "0.1.0".to_owned(),
         timezone: "UTC".to_owned(),
+        slots: None,
     }
 }
 
@@ -334,9 +349,18 @@ fn other_commands() -> Vec<(&'static str, Command)> {
         (
             "assign",
             Command::Assign {
-                runs: vec![run()],
+                runs: vec![(run(), AttemptNumber(2))],
                 node,
                 epoch,
+            },
+        ),
+        (
+            "lose",
+            Command::Lose {
+                node,
+                epoch,
+                runs: vec![(run(), AttemptNumber(1))],
+                at: at(10),
             },
         ),
         (

@@ -262,6 +262,12 @@ pub const TABLE: &[ErrorCode] = &[
         "Ask its owner.",
     ),
     row(
+        "job/queue-full",
+        409,
+        "As many runs of the job wait as may",
+        "Wait for some of them, or raise `waiting` in the job's `concurrency`.",
+    ),
+    row(
         "job/still-active",
         409,
         "The job forbids overlapping runs, and one is active",
@@ -551,6 +557,7 @@ mod tests {
             },
             R::DueOutOfDate { job },
             R::StillActive { job, run },
+            R::QueueFull { job, waiting: 100 },
             R::RunOver(run),
             R::AlreadyInState {
                 job,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use odin_model::job as model;
-use odin_model::{HookCommand, JobId, Missed, Program, RunId};
+use odin_model::{HookCommand, JobId, Missed, Overlap, Program, RunId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -99,8 +99,20 @@ pub struct JobSettings {
     pub missed: String,
     /// How many of them `all` starts. `null` for the others.
     pub missed_limit: Option<u16>,
-    /// Whether runs may overlap: `allow` or `forbid`.
+    /// What becomes of a run that finds as many active ones as may be: `allow`, `forbid`, `queue` or `replace`.
     pub concurrency: String,
+    /// How many runs may be active at once. `null`: any number.
+    pub concurrency_max: Option<u32>,
+    /// How many may wait for their turn. `null` where none ever does.
+    pub concurrency_waiting: Option<u32>,
+    /// When a run that went wrong is tried again.
+    pub retries: JobRetries,
+    /// What becomes of a run whose node is gone: `fail` or `rerun`.
+    pub on_lost: String,
+    /// How long its node may be silent before it is lost, in milliseconds.
+    pub lost_after_ms: u64,
+    /// Which of several runs that wait is first: the higher one, -100 to 100.
+    pub priority: i8,
     /// How long a run may take, in milliseconds. `null`: as long as it likes.
     pub timeout_ms: Option<u64>,
     /// How long it may wait for its process, in milliseconds. `null`: as long as it takes.
@@ -129,6 +141,23 @@ pub struct JobSettings {
     pub dst_repeat: String,
     /// The hash of the version's bundle.
     pub bundle: String,
+}
+
+/// When a run that went wrong is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobRetries {
+    /// How many attempts may follow the first.
+    pub max: u16,
+    /// How the delay grows: `fixed` or `exponential`.
+    pub backoff: String,
+    /// How long the first retry waits, in milliseconds.
+    pub delay_ms: u64,
+    /// The longest that a retry waits, in milliseconds.
+    pub max_delay_ms: u64,
+    /// Which outcomes are tried again.
+    pub on: Vec<Outcome>,
+    /// Which exit statuses of failed attempts are, as `75` or `10-20`. Empty: all of them.
+    pub exit_codes: Vec<String>,
 }
 
 /// How much of a machine a run may use. `null` is no limit.
@@ -299,7 +328,34 @@ impl JobSettings {
             grace_ms: milliseconds(spec.grace),
             missed: missed.to_owned(),
             missed_limit,
-            concurrency: spec.concurrency.word().to_owned(),
+            concurrency: spec.concurrency.overlap.word().to_owned(),
+            concurrency_max: spec.concurrency.max(),
+            concurrency_waiting: match (spec.concurrency.overlap, spec.concurrency.max()) {
+                (Overlap::Allow | Overlap::Queue, Some(_)) => Some(spec.concurrency.waiting_max()),
+                (Overlap::Allow | Overlap::Queue, None)
+                | (Overlap::Forbid | Overlap::Replace, _) => None,
+            },
+            retries: JobRetries {
+                max: spec.retries.max,
+                backoff: spec.retries.backoff.word().to_owned(),
+                delay_ms: milliseconds(spec.retries.delay),
+                max_delay_ms: milliseconds(spec.retries.max_delay),
+                on: spec
+                    .retries
+                    .on
+                    .iter()
+                    .map(|&outcome| outcome.into())
+                    .collect(),
+                exit_codes: spec
+                    .retries
+                    .exit_codes
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            },
+            on_lost: spec.loss.on_lost.word().to_owned(),
+            lost_after_ms: milliseconds(spec.loss.lost_after),
+            priority: spec.priority.number(),
             timeout_ms: spec.timeouts.run.map(milliseconds),
             queue_timeout_ms: spec.timeouts.queue.map(milliseconds),
             start_timeout_ms: spec.timeouts.start.map(milliseconds),
@@ -538,6 +594,25 @@ mod tests {
                 "missed": "once",
                 "missed_limit": null,
                 "concurrency": "allow",
+                "concurrency_max": null,
+                "concurrency_waiting": null,
+                "retries": {
+                  "max": 0,
+                  "backoff": "exponential",
+                  "delay_ms": 10000,
+                  "max_delay_ms": 300000,
+                  "on": [
+                    "failed",
+                    "signalled",
+                    "timed_out",
+                    "out_of_memory",
+                    "not_startable"
+                  ],
+                  "exit_codes": []
+                },
+                "on_lost": "fail",
+                "lost_after_ms": 300000,
+                "priority": 0,
                 "timeout_ms": null,
                 "queue_timeout_ms": null,
                 "start_timeout_ms": null,

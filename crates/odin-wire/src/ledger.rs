@@ -115,6 +115,13 @@ pub fn reason_in_words(reason: LedgerReason) -> String {
         LedgerReason::CoalescedInto { run: None } => {
             "missed, and the latest missed one stands for it: `missed: once`".to_owned()
         }
+        LedgerReason::QueueFull => {
+            "as many runs waited for their turn as `concurrency` lets wait".to_owned()
+        }
+        LedgerReason::Quarantined => {
+            "the job could not be planned, and was paused or removed before that was mended"
+                .to_owned()
+        }
         LedgerReason::MissedSkipped => "later than its grace, and `missed: skip`".to_owned(),
         LedgerReason::BeyondLimit => {
             "later than its grace, and beyond the limit of `missed: all`".to_owned()

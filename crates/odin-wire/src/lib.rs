@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod as_text;
+pub mod attempt;
 pub mod calendar;
 pub mod catch_up;
 pub mod error_code;
@@ -24,6 +25,7 @@ pub mod run;
 pub mod schedule;
 pub mod secret;
 
+pub use attempt::{Attempt, LateReport};
 pub use calendar::{
     Calendar, CalendarList, CalendarUser, MovedDue, MovedDueList, MovedDuesQuery,
     RemoveCalendarQuery, SetCalendar,
@@ -41,7 +43,7 @@ pub use link::{JobLink, Link, LinkList, LinkOn, LinkQuery, LinksQuery, MakeLink,
 pub use node::{Node, NodeList, NodeRole, NodeState};
 pub use output::{OutputChunk, OutputList, OutputQuery, Stream};
 pub use problem::{Mistake, Problem};
-pub use run::{Cause, Chain, Outcome, Run, RunList, RunQuery, RunState, RunsQuery};
+pub use run::{Cause, Chain, Outcome, Run, RunList, RunQuery, RunState, RunsQuery, WaitsFor};
 pub use schedule::{ExplainQuery, Explanation, NextQuery, Occurrences};
 pub use secret::{
     SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretUser, SecretsQuery,

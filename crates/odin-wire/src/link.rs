@@ -187,6 +187,10 @@ impl From<&model::Successor> for Successor {
                 (None, Some(format!("{run} was still active")))
             }
             model::SuccessorFate::Paused => (None, Some("the job was paused".to_owned())),
+            model::SuccessorFate::QueueFull => (
+                None,
+                Some("as many runs waited for their turn as may".to_owned()),
+            ),
         };
         Self {
             job: successor.job,

@@ -104,6 +104,9 @@ pub struct OutputQuery {
     /// A `Last-Event-ID` resumes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow: Option<u8>,
+    /// Only what this attempt printed, from 1. Default: the latest one; with `follow`, all of them in turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
 }
 
 #[cfg(test)]

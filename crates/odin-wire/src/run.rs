@@ -7,6 +7,7 @@ use odin_model::{JobId, RunId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::attempt::Attempt;
 use crate::link::Successor;
 
 /// A run.
@@ -87,6 +88,22 @@ pub struct Run {
     /// What its end did by links. Absent in lists, and where no link counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub successors: Vec<Successor>,
+    /// When its next or latest attempt may start: its due time, or when it was asked for, or the instant of its retry. One
+    /// that is `assigned` for much longer waits for a slot of its node.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    pub ready_at: Timestamp,
+    /// Whether it makes up for the past: it then goes after live work.
+    pub catch_up: bool,
+    /// When its next attempt may start, while it is `retrying`.
+    #[serde(with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub retry_at: Option<Timestamp>,
+    /// What it waits for while it is `queued`: `turn` (an earlier run of its job) or `node` (none is up).
+    pub waits_for: Option<WaitsFor>,
+    /// Its attempts, oldest first, the latest included. Absent in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
 }
 
 impl Run {
@@ -127,7 +144,9 @@ impl Run {
                 model::RunState::Queued
                 | model::RunState::Assigned { .. }
                 | model::RunState::Running { .. }
-                | model::RunState::Unreachable { .. } => None,
+                | model::RunState::Unreachable { .. }
+                | model::RunState::Waiting
+                | model::RunState::Retrying { .. } => None,
             },
             exit_code: run.exit_code,
             signal: run.signal,
@@ -146,6 +165,39 @@ impl Run {
             stderr_bytes,
             dropped_bytes,
             successors: run.successors.iter().map(Successor::from).collect(),
+            ready_at: run.ready_at,
+            catch_up: run.lane == odin_model::Lane::CatchUp,
+            retry_at: match run.state {
+                model::RunState::Retrying { at, .. } => Some(at),
+                _ => None,
+            },
+            waits_for: match run.state {
+                model::RunState::Waiting => Some(WaitsFor::Turn),
+                model::RunState::Queued => Some(WaitsFor::Node),
+                _ => None,
+            },
+            attempts: Vec::new(),
+        }
+    }
+}
+
+/// What a run waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitsFor {
+    /// An earlier run of its job: its `concurrency` lets no more be active.
+    Turn,
+    /// A node: none is up.
+    Node,
+}
+
+impl WaitsFor {
+    /// In words, to follow "waits for".
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Turn => "its turn: an earlier run of the job is active",
+            Self::Node => "a node: none is up",
         }
     }
 }
@@ -192,7 +244,7 @@ impl From<&model::Cause> for Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Decided, and no node has it yet.
+    /// Decided, and no node has it yet: none is up, or it waits for its turn.
     Queued,
     /// A node has it and will start it at its due instant.
     Assigned,
@@ -200,6 +252,8 @@ pub enum RunState {
     Running,
     /// Its node is silent and may have started it.
     Unreachable,
+    /// An attempt went wrong, and another follows.
+    Retrying,
     /// Over.
     Finished,
 }
@@ -213,6 +267,7 @@ impl RunState {
             Self::Assigned => "assigned",
             Self::Running => "running",
             Self::Unreachable => "unreachable",
+            Self::Retrying => "retrying",
             Self::Finished => "finished",
         }
     }
@@ -221,10 +276,11 @@ impl RunState {
 impl From<model::RunState> for RunState {
     fn from(state: model::RunState) -> Self {
         match state {
-            model::RunState::Queued => Self::Queued,
+            model::RunState::Queued | model::RunState::Waiting => Self::Queued,
             model::RunState::Assigned { .. } => Self::Assigned,
             model::RunState::Running { .. } => Self::Running,
             model::RunState::Unreachable { .. } => Self::Unreachable,
+            model::RunState::Retrying { .. } => Self::Retrying,
             model::RunState::Finished(_) => Self::Finished,
         }
     }
@@ -360,6 +416,7 @@ mod tests {
             RunState::Assigned,
             RunState::Running,
             RunState::Unreachable,
+            RunState::Retrying,
             RunState::Finished,
         ] {
             assert_eq!(serde_json::to_value(state).unwrap(), state.word());
@@ -387,6 +444,10 @@ mod tests {
                 signal: None,
                 reason: None,
                 cancel_requested: None,
+                ready_at: Timestamp::UNIX_EPOCH,
+                priority: odin_model::Priority::default(),
+                lane: odin_model::Lane::Live,
+                attempt_started_at: None,
                 usage: odin_model::Usage {
                     memory_max_bytes: bytes,
                     ..odin_model::Usage::default()

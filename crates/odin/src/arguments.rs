@@ -166,6 +166,9 @@ pub(crate) struct ServerArgs {
     /// Where HTTP is served; :PORT is 127.0.0.1:PORT, :0 picks one
     #[arg(long, value_name = "ADDR", default_value = ":3939")]
     pub(crate) http: String,
+    /// How many runs this node has at once [default: any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) slots: Option<u32>,
     /// Where other nodes reach this one
     #[arg(long, value_name = "ADDR", default_value = RAFT_DEFAULT)]
     pub(crate) raft: String,

@@ -179,6 +179,11 @@ mod tests {
             stderr_bytes: 0,
             dropped_bytes: 0,
             successors: Vec::new(),
+            ready_at: "2026-11-21T15:00:00Z".parse().unwrap(),
+            catch_up: false,
+            retry_at: None,
+            waits_for: None,
+            attempts: Vec::new(),
         }
     }
 

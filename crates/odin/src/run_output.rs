@@ -70,17 +70,18 @@ impl Printer {
     }
 }
 
-/// Everything that a run has printed so far, part by part.
+/// Everything that an attempt of a run, the latest unless one is named, has printed so far, part by part.
 ///
 /// Output that this node does not have is a warning: the lines of the other runs are still worth reading.
 pub(crate) async fn each_chunk(
     client: &Client,
     run: RunId,
+    attempt: Option<u32>,
     mut take: impl FnMut(OutputChunk) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let mut after = None;
     loop {
-        let part = match client.output(run, after.clone()).await {
+        let part = match client.output(run, attempt, after.clone()).await {
             Ok(part) => part,
             Err(ClientError::Refused(problem)) if problem.code == "run/output-not-here" => {
                 report::note(&format!("{run}: {}", problem.detail));

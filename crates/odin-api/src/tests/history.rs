@@ -39,8 +39,27 @@ async fn a_finished_run_is_shown_in_full() {
     expect![[r#"
         {
           "attempt": 1,
+          "attempts": [
+            {
+              "attempt": 1,
+              "cpu_system_ms": 0,
+              "cpu_user_ms": 0,
+              "exit_code": 3,
+              "finished_at": "2026-11-21T08:00:01Z",
+              "late_report": null,
+              "memory_max_bytes": null,
+              "node": "master-node",
+              "outcome": "failed",
+              "reason": "exit code 3",
+              "signal": null,
+              "started_at": "2026-11-21T08:00:00Z",
+              "stderr_bytes": 1,
+              "stdout_bytes": 6
+            }
+          ],
           "by": "ann",
           "cancel_requested": null,
+          "catch_up": false,
           "cause": "manual",
           "cause_run": null,
           "cpu_system_ms": 0,
@@ -56,7 +75,9 @@ async fn a_finished_run_is_shown_in_full() {
           "node": "master-node",
           "outcome": "failed",
           "queued_at": "2026-11-21T08:00:00Z",
+          "ready_at": "2026-11-21T08:00:00Z",
           "reason": "exit code 3",
+          "retry_at": null,
           "root_cause": null,
           "root_run": null,
           "signal": null,
@@ -64,7 +85,8 @@ async fn a_finished_run_is_shown_in_full() {
           "state": "finished",
           "stderr_bytes": 1,
           "stdout_bytes": 6,
-          "version": 1
+          "version": 1,
+          "waits_for": null
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&answer.json()).unwrap());
     let answer = bed.get(&ann(), &format!("/api/v1/runs/{run}/output")).await;

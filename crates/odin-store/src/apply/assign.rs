@@ -1,26 +1,30 @@
 //! Runs that no node has get one.
 
 use odin_model::run::RunEvent;
-use odin_model::{Epoch, NodeId, Reply, RunId};
+use odin_model::{AttemptNumber, Epoch, NodeId, Reply, RunId};
 
 use super::{Batch, Stop, run};
 
-/// Assigns the runs that are still queued, if the node is up in that life; the others stay as they are.
+/// Assigns the runs that are queued or to be tried again, if the node is up in that life; the others, and those that
+/// are at another attempt by now, stay as they are.
 pub(super) fn apply(
     batch: &mut Batch<'_>,
-    runs: &[RunId],
+    runs: &[(RunId, AttemptNumber)],
     node: NodeId,
     epoch: Epoch,
 ) -> Result<Reply, Stop> {
     if batch.life_of(node)? != Some(epoch) {
         return Ok(Reply::Done);
     }
-    for &id in runs {
+    for &(id, attempt) in runs {
         let Some(mut run) = run::find(batch.conn, id)? else {
             continue;
         };
+        if run.next_attempt() != attempt {
+            continue;
+        }
         let assigned = RunEvent::Assigned {
-            attempt: run.next_attempt(),
+            attempt,
             node,
             epoch,
         };
@@ -34,7 +38,7 @@ pub(super) fn apply(
 #[cfg(test)]
 mod tests {
     use odin_model::command::Command;
-    use odin_model::{Epoch, NodeId, RunId};
+    use odin_model::{AttemptNumber, Epoch, NodeId, RunId};
 
     use crate::scenario::{NODE, Scenario, deploy, minute};
 
@@ -49,7 +53,10 @@ mod tests {
         scenario.fire_item(item, 1);
         let run = scenario.ledger(id)[0].run.unwrap();
         scenario.apply(&Command::Assign {
-            runs: vec![RunId::from_bits(3), run],
+            runs: vec![
+                (RunId::from_bits(3), AttemptNumber::FIRST),
+                (run, AttemptNumber::FIRST),
+            ],
             node,
             epoch: Epoch(epoch.0 + epoch_offset),
         });
@@ -75,7 +82,7 @@ mod tests {
         let id = scenario.deploy(deploy("nightly"));
         let run = scenario.run_of(id, 1);
         scenario.apply(&Command::Assign {
-            runs: vec![run],
+            runs: vec![(run, AttemptNumber::FIRST)],
             node: second,
             epoch,
         });

@@ -2,13 +2,12 @@
 
 use jiff::Timestamp;
 use odin_model::owner::Principal;
-use odin_model::run::RunState;
 use odin_model::{Refusal, Reply, RunId};
 
 use super::{Batch, Stop, job, run};
 use crate::{CancelWhen, StoreError};
 
-/// Ends a queued run at once; of one that a node has, the end is that node's to report.
+/// Ends a run that no node has at once; of one that a node has, the end is that node's to report.
 pub(super) fn apply(
     batch: &mut Batch<'_>,
     by: &Principal,
@@ -24,13 +23,10 @@ pub(super) fn apply(
     }
     super::need_change(by, found.job, &owner)?;
     let reason = format!("cancelled by {}", by.user.user);
-    match found.state {
-        RunState::Finished(_) => return Err(Refusal::RunOver(id).into()),
-        RunState::Queued => run::cancel_queued(batch, &mut found, reason, at)?,
-        RunState::Assigned { .. } | RunState::Running { .. } | RunState::Unreachable { .. } => {
-            run::request_cancel(batch, &mut found, CancelWhen::AnyTime, reason)?;
-        }
+    if !found.state.is_active() {
+        return Err(Refusal::RunOver(id).into());
     }
+    run::stop(batch, &mut found, CancelWhen::AnyTime, reason, at)?;
     Ok(Reply::Done)
 }
 

@@ -6,12 +6,13 @@
 use jiff::Timestamp;
 use odin_model::command::{CATCH_UP_MAX, CatchUp, CatchUpAnswer, CaughtUpDue};
 use odin_model::run::Cause;
-use odin_model::{Concurrency, JobId, Refusal, Reply, RunId};
+use odin_model::{JobId, Lane, Refusal, Reply, RunId};
+use odin_scheduling::concurrency::{self, Admission, admit};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::job::JobRow;
-use super::run::NewRun;
-use super::{Batch, Stop, job, run, successors};
+use super::run::{Begins, NewRun};
+use super::{Batch, Stop, job, run, successors, turn};
 use crate::{StoreError, columns};
 
 /// How many runs of one job that catch up are active at once, where the job lets runs overlap.
@@ -98,10 +99,7 @@ fn release(
     known: &JobRow,
     at: Timestamp,
 ) -> Result<Vec<(Timestamp, RunId)>, StoreError> {
-    let room = match known.policy.concurrency {
-        Concurrency::Allow => ACTIVE_MAX.saturating_sub(active(batch.conn, known.id)?),
-        Concurrency::Forbid => usize::from(run::active(batch.conn, known.id)?.is_none()),
-    };
+    let room = room(batch.conn, known)?;
     let mut started = Vec::new();
     for (due, by) in waiting(batch.conn, known.id, room)? {
         batch
@@ -115,10 +113,24 @@ fn release(
             due_at: Some(due),
             node: successors::node_for(batch, known.id)?,
             queued_at: at,
+            priority: known.priority,
+            lane: Lane::CatchUp,
         };
-        started.push((due, run::insert(batch, &new)?));
+        started.push((due, run::insert(batch, &new, Begins::Now)?));
     }
     Ok(started)
+}
+
+/// How many more may begin now: none waits for a turn or replaces another, since they have a list of their own.
+fn room(conn: &Connection, known: &JobRow) -> Result<usize, StoreError> {
+    let policy = known.policy.concurrency;
+    let standing = turn::before(conn, known.id, policy)?.standing;
+    if admit(policy, standing) != Admission::Start {
+        return Ok(0);
+    }
+    let beside = ACTIVE_MAX.saturating_sub(active(conn, known.id)?);
+    let room = concurrency::room(policy, standing.active);
+    Ok(usize::try_from(room).unwrap_or(usize::MAX).min(beside))
 }
 
 /// How many runs of a job catch up now.
@@ -150,7 +162,7 @@ mod tests {
     use odin_model::attempt::Ending;
     use odin_model::command::Command;
     use odin_model::owner::Principal;
-    use odin_model::{JobState, Missed};
+    use odin_model::{Concurrency, JobState, Missed};
 
     use super::*;
     use crate::scenario::{NODE, Scenario, ann, bob, finished, minute};
@@ -225,7 +237,7 @@ mod tests {
     #[test]
     fn a_few_at_once_where_runs_may_overlap() {
         check(
-            Concurrency::Allow,
+            Concurrency::ALLOW,
             &[5, 6, 7, 8, 9, 60],
             expect!["5 started, 6 started, 7 started, 8 started, 9 waiting, 60 has run"],
             expect!["5/4 6/4 7/3 8/2 9/1"],
@@ -235,7 +247,7 @@ mod tests {
     #[test]
     fn one_after_another_where_they_may_not() {
         check(
-            Concurrency::Forbid,
+            Concurrency::FORBID,
             &[5, 6, 7],
             expect!["5 started, 6 waiting, 7 waiting"],
             expect!["5/1 6/1 7/1"],
@@ -244,7 +256,7 @@ mod tests {
 
     #[test]
     fn asking_twice_doubles_nothing() {
-        let (mut scenario, id) = scenario(Concurrency::Forbid);
+        let (mut scenario, id) = scenario(Concurrency::FORBID);
         asked(&mut scenario, id, &[5, 6]);
         expect!["5 has run, 6 asked before, 7 waiting"].assert_eq(&asked(
             &mut scenario,
@@ -257,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_pause_gives_up_what_waits() {
-        let (mut scenario, id) = scenario(Concurrency::Forbid);
+        let (mut scenario, id) = scenario(Concurrency::FORBID);
         asked(&mut scenario, id, &[5, 6]);
         scenario.set_state(id, JobState::Paused, 60);
         assert_eq!(scenario.store.count("catch_ups"), 0);
@@ -267,7 +279,7 @@ mod tests {
 
     #[test]
     fn every_refusal() {
-        let (mut scenario, id) = scenario(Concurrency::Allow);
+        let (mut scenario, id) = scenario(Concurrency::ALLOW);
         let many: Vec<_> = (0..=1000).collect();
         for (by, minutes, expected) in [
             (bob(), &[1][..], Refusal::NoSuchJob(id)),

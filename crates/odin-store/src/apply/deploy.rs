@@ -93,7 +93,7 @@ mod tests {
     use odin_model::command::{Command, Deploy, FireAnswer};
     use odin_model::job::Visibility;
     use odin_model::owner::Role;
-    use odin_model::{Concurrency, JobId, Missed, Refusal, Reply, Revision, VersionNumber};
+    use odin_model::{JobId, Missed, Overlap, Refusal, Reply, Revision, VersionNumber};
 
     use crate::Effect;
     use crate::scenario::{
@@ -107,7 +107,7 @@ mod tests {
     /// A store with Ann's job `nightly`, whose occurrence of minute 1 is decided, and her removed job.
     fn scenario() -> (Scenario, JobId, JobId) {
         let mut scenario = Scenario::with_node();
-        let nightly = scenario.job_with("nightly", Concurrency::Allow, Missed::Once);
+        let nightly = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
         assert_eq!(scenario.fire(nightly, &[1], 1), FireAnswer::Decided);
         let removed = scenario.deploy(deploy("removed"));
         scenario.apply(&Command::Remove {

@@ -3,13 +3,13 @@
 use odin_model::command::{Fire, FireAnswer, FireItem};
 use odin_model::ledger::LedgerReason;
 use odin_model::run::Cause;
-use odin_model::{Concurrency, LedgerOutcome, Reply, RunId};
+use odin_model::{Lane, LedgerOutcome, Reply, RunId};
 use odin_scheduling::judge::{Blocker, Decision, Judgement, Verdict, judge};
 
 use super::job::Cursor;
 use super::ledger::Entry;
-use super::run::NewRun;
-use super::{Batch, Stop, job, ledger, run};
+use super::run::{Begins, NewRun};
+use super::{Batch, Stop, job, ledger, run, turn};
 use crate::StoreError;
 
 /// Answers each item on its own: one that is stale or blocked changes nothing, and the others count.
@@ -26,11 +26,8 @@ fn decide(batch: &mut Batch<'_>, fire: &Fire, item: &FireItem) -> Result<FireAns
     let Some(cursor) = cursor.filter(|cursor| cursor.next_due == Some(item.due)) else {
         return Ok(FireAnswer::Stale);
     };
-    let active = match cursor.policy.concurrency {
-        Concurrency::Allow => None,
-        Concurrency::Forbid => run::active(batch.conn, item.job)?,
-    };
-    let verdicts = match judge(&cursor.policy, item, fire.proposed_at, active) {
+    let before = turn::before(batch.conn, item.job, cursor.policy.concurrency)?;
+    let verdicts = match judge(&cursor.policy, item, fire.proposed_at, before) {
         Judgement::Blocked => return Ok(FireAnswer::Blocked),
         Judgement::Decided(verdicts) => verdicts,
     };
@@ -71,7 +68,7 @@ fn record(
     started: &mut Vec<(jiff::Timestamp, RunId)>,
 ) -> Result<(), StoreError> {
     let (outcome, reason, run) = match verdict.decision {
-        Decision::Start { reason } => {
+        Decision::Start { reason } | Decision::Wait { reason } | Decision::Replace { reason } => {
             let new = NewRun {
                 job: item.job,
                 version: cursor.version,
@@ -79,11 +76,21 @@ fn record(
                 due_at: Some(verdict.from),
                 node: item.node,
                 queued_at: fire.proposed_at,
+                priority: cursor.priority,
+                lane: match reason {
+                    LedgerReason::CatchUp => Lane::CatchUp,
+                    _ => Lane::Live,
+                },
             };
-            let id = run::insert(batch, &new)?;
+            let id = match verdict.decision {
+                Decision::Wait { .. } => run::insert(batch, &new, Begins::InTurn)?,
+                Decision::Replace { .. } => turn::replace(batch, cursor.policy.concurrency, &new)?,
+                _ => run::insert(batch, &new, Begins::Now)?,
+            };
             started.push((verdict.from, id));
             (LedgerOutcome::Started, reason, Some(id))
         }
+        Decision::SkipFull => (LedgerOutcome::Skipped, LedgerReason::QueueFull, None),
         Decision::SkipActive { by } => {
             let run = match by {
                 Blocker::Active(run) => run,
@@ -96,8 +103,7 @@ fn record(
             (LedgerOutcome::Skipped, reason, None)
         }
         Decision::Coalesce => {
-            let starts_next =
-                next.is_some_and(|next| matches!(next.decision, Decision::Start { .. }));
+            let starts_next = next.is_some_and(|next| next.decision.run_reason().is_some());
             let run = match starts_next {
                 true => Some(batch.upcoming_run()?),
                 false => None,
@@ -127,15 +133,15 @@ mod tests {
     use expect_test::{Expect, expect};
     use odin_model::command::{Earlier, FireAnswer};
     use odin_model::run::RunState;
-    use odin_model::{Concurrency, JobState, Missed, NodeId};
+    use odin_model::{JobState, Missed, NodeId, Overlap};
 
     use crate::scenario::{NODE, Scenario, minute};
-    use Concurrency::{Allow, Forbid};
+    use Overlap::{Allow, Forbid};
 
     /// Fires a job once for each list of minutes, when it is that minute, and shows its ledger.
     #[track_caller]
     fn check(
-        concurrency: Concurrency,
+        concurrency: Overlap,
         missed: Missed,
         fires: &[(&[i64], i64, FireAnswer)],
         expected: Expect,

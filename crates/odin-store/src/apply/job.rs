@@ -5,13 +5,13 @@ use odin_model::command::DueAfter;
 use odin_model::job::Visibility;
 use odin_model::owner::{Owner, Principal};
 use odin_model::{
-    BundleHash, JobId, JobName, JobSpec, JobState, Outcome, Refusal, Reply, Revision, RunId,
-    VersionNumber, codec,
+    BundleHash, Concurrency, JobId, JobName, JobSpec, JobState, Outcome, Priority, Refusal, Reply,
+    Revision, RunId, VersionNumber, codec,
 };
 use odin_scheduling::judge::Policy;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Batch, Stop, policy_of, run, secret};
+use super::{Batch, Stop, policy_of, run, secret, turn};
 use crate::{Effect, StoreError, columns};
 
 /// What an edit has to know of a job.
@@ -25,6 +25,7 @@ pub(super) struct JobRow {
     pub(super) next_due: Option<Timestamp>,
     pub(super) last_decided: Option<Timestamp>,
     pub(super) policy: Policy,
+    pub(super) priority: Priority,
 }
 
 /// What a decision has to know of a job: no text, so reading it allocates nothing.
@@ -32,13 +33,14 @@ pub(super) struct Cursor {
     pub(super) version: VersionNumber,
     pub(super) next_due: Option<Timestamp>,
     pub(super) policy: Policy,
+    pub(super) priority: Priority,
 }
 
 /// The columns that `read` takes, in its order.
 macro_rules! job_columns {
     () => {
         "id, owner_uid, owner_user, state, visibility, version, revision, next_due, last_decided, \
-                       grace, missed, concurrency"
+                       grace, missed, concurrency, concurrency_max, concurrency_waiting, priority"
     };
 }
 
@@ -87,8 +89,9 @@ fn read(row: &Row<'_>) -> Result<JobRow, StoreError> {
         policy: Policy {
             grace: columns::to_duration(row.get(9)?),
             missed: columns::to_missed(row.get(10)?)?,
-            concurrency: columns::to_concurrency(row.get(11)?)?,
+            concurrency: columns::to_concurrency(row.get(11)?, row.get(12)?, row.get(13)?)?,
         },
+        priority: columns::to_priority(row.get(14)?)?,
     })
 }
 
@@ -116,7 +119,7 @@ pub(super) fn cursor(
     revision: Revision,
 ) -> Result<Option<Cursor>, StoreError> {
     let mut statement = conn.prepare_cached(
-        "SELECT version, next_due, grace, missed, concurrency FROM jobs \
+        "SELECT version, next_due, grace, missed, concurrency, concurrency_max, concurrency_waiting, priority FROM jobs \
          WHERE id = ?1 AND revision = ?2 AND state = 0",
     )?;
     let mut rows = statement.query((columns::job_id(id), columns::revision(revision)))?;
@@ -129,9 +132,22 @@ pub(super) fn cursor(
         policy: Policy {
             grace: columns::to_duration(row.get(2)?),
             missed: columns::to_missed(row.get(3)?)?,
-            concurrency: columns::to_concurrency(row.get(4)?)?,
+            concurrency: columns::to_concurrency(row.get(4)?, row.get(5)?, row.get(6)?)?,
         },
+        priority: columns::to_priority(row.get(7)?)?,
     }))
+}
+
+/// How many runs of a job may overlap, by its current version.
+pub(super) fn concurrency(conn: &Connection, id: JobId) -> Result<Option<Concurrency>, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT concurrency, concurrency_max, concurrency_waiting FROM jobs WHERE id = ?1",
+    )?;
+    let mut rows = statement.query([columns::job_id(id)])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    columns::to_concurrency(row.get(0)?, row.get(1)?, row.get(2)?).map(Some)
 }
 
 /// Moves a job past the occurrences that were decided.
@@ -241,7 +257,8 @@ pub(super) fn insert(
     let policy = policy_of(version.spec);
     let mut statement = batch.conn.prepare_cached(
         "INSERT INTO jobs (id, owner_uid, owner_user, name, state, visibility, version, revision, next_due, grace, \
-         missed, concurrency, created_at) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         missed, concurrency, created_at, concurrency_max, concurrency_waiting, priority) \
+         VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
     statement.execute(params![
         columns::job_id(id),
@@ -254,8 +271,11 @@ pub(super) fn insert(
         columns::at_option(next_due),
         columns::duration(policy.grace),
         columns::missed(policy.missed),
-        columns::concurrency(policy.concurrency),
+        columns::overlap(policy.concurrency.overlap),
         columns::at(version.at),
+        policy.concurrency.bounds.max,
+        policy.concurrency.bounds.waiting,
+        version.spec.priority.number(),
     ])?;
     insert_version(batch.conn, id, VersionNumber::FIRST, version)?;
     secret::note_uses(batch.conn, id, version.spec, visibility)?;
@@ -276,7 +296,7 @@ pub(super) fn add_version(
     let number = job.version.next();
     let mut statement = batch.conn.prepare_cached(
         "UPDATE jobs SET name = ?2, visibility = ?3, version = ?4, revision = ?5, next_due = ?6, grace = ?7, \
-         missed = ?8, concurrency = ?9 WHERE id = ?1",
+         missed = ?8, concurrency = ?9, concurrency_max = ?10, concurrency_waiting = ?11, priority = ?12 WHERE id = ?1",
     )?;
     statement.execute(params![
         columns::job_id(job.id),
@@ -287,10 +307,15 @@ pub(super) fn add_version(
         columns::at_option(next_due),
         columns::duration(policy.grace),
         columns::missed(policy.missed),
-        columns::concurrency(policy.concurrency),
+        columns::overlap(policy.concurrency.overlap),
+        policy.concurrency.bounds.max,
+        policy.concurrency.bounds.waiting,
+        version.spec.priority.number(),
     ])?;
     insert_version(batch.conn, job.id, number, version)?;
     secret::note_uses(batch.conn, job.id, version.spec, visibility)?;
+    // A new policy may have room for those who wait.
+    turn::release(batch, job.id)?;
     batch.changes.due(job.id, job.next_due, next_due);
     batch.changes.jobs += i64::from(visibility == Visibility::Listed)
         - i64::from(job.visibility == Visibility::Listed);

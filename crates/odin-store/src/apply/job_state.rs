@@ -70,11 +70,15 @@ fn cancel_decided(
 ) -> Result<(), StoreError> {
     for mut run in run::open_of_job(batch.conn, job)? {
         match run.state {
-            RunState::Queued => run::cancel_queued(batch, &mut run, reason.to_owned(), at)?,
-            RunState::Assigned { .. } | RunState::Unreachable { .. } => {
-                run::request_cancel(batch, &mut run, CancelWhen::BeforeStart, reason.to_owned())?;
-            }
             RunState::Running { .. } | RunState::Finished(_) => {}
+            RunState::Queued
+            | RunState::Waiting
+            | RunState::Retrying { .. }
+            | RunState::Assigned { .. }
+            | RunState::Unreachable { .. } => {
+                let reason = reason.to_owned();
+                run::stop(batch, &mut run, CancelWhen::BeforeStart, reason, at)?;
+            }
         }
     }
     Ok(())

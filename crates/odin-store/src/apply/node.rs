@@ -1,6 +1,6 @@
 //! The machines come and go.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use odin_model::node::{NodeFacts, NodeState};
 use odin_model::run::RunEvent;
 use odin_model::{Epoch, NodeId, Refusal, Reply, codec};
@@ -41,12 +41,13 @@ pub(super) fn up(
         columns::at(at),
     ])?;
     batch.nodes.insert(node, Some(epoch));
+    batch.up = None;
     batch.effects.push(Effect::NodeChanged { node });
     take_first_timezone(batch, facts)?;
     for run in run::open_of_node(batch.conn, node)? {
         let mut run = run.in_life(epoch);
         // Only what is unreachable returns; the others go on as they are.
-        let started = run.started_at.is_some();
+        let started = run.attempt_started_at.is_some();
         let _stays = run.take(RunEvent::NodeReturned { started });
         run::save(batch, &run)?;
     }
@@ -64,8 +65,18 @@ fn take_first_timezone(batch: &mut Batch<'_>, facts: &NodeFacts) -> Result<(), S
     Ok(())
 }
 
-/// A node is silent. A newer life of it is left alone.
-pub(super) fn down(batch: &mut Batch<'_>, node: NodeId, epoch: Epoch) -> Result<Reply, Stop> {
+/// By how much a run must be due after its node's lease is known to be over, so that it cannot have started: more than
+/// the node's wall clock may differ from the leader's.
+const SURELY_NOT_STARTED: SignedDuration = SignedDuration::from_secs(1);
+
+/// A node is silent. A newer life of it is left alone. Its leases were over before the leader said so at `at`, so what
+/// is due later cannot have started: that goes to other nodes. Of the rest nobody knows.
+pub(super) fn down(
+    batch: &mut Batch<'_>,
+    node: NodeId,
+    epoch: Epoch,
+    at: Timestamp,
+) -> Result<Reply, Stop> {
     if batch.life_of(node)? != Some(epoch) {
         return Ok(Reply::Done);
     }
@@ -74,13 +85,39 @@ pub(super) fn down(batch: &mut Batch<'_>, node: NodeId, epoch: Epoch) -> Result<
         .prepare_cached("UPDATE nodes SET state = ?2 WHERE id = ?1")?
         .execute((columns::node_id(node), columns::node_state(NodeState::Down)))?;
     batch.nodes.insert(node, None);
+    batch.up = None;
     batch.effects.push(Effect::NodeChanged { node });
     for mut run in run::open_of_node(batch.conn, node)? {
-        if run.take(RunEvent::NodeSilent).is_ok() {
+        let is_ahead = run.ready_at.duration_since(at) > SURELY_NOT_STARTED;
+        let is_stopping = run.cancel.is_some();
+        if is_ahead && !is_stopping && run.take(RunEvent::Withdrawn).is_ok() {
+            run::assign_if_possible(batch, &mut run)?;
+            run::save(batch, &run)?;
+        } else if run.take(RunEvent::NodeSilent).is_ok() {
             run::save(batch, &run)?;
         }
     }
     Ok(Reply::Done)
+}
+
+/// All nodes that are up, in order.
+pub(super) fn all_up(conn: &Connection) -> Result<Vec<(NodeId, Epoch)>, StoreError> {
+    let mut statement =
+        conn.prepare_cached("SELECT id, epoch FROM nodes WHERE state = ?1 ORDER BY id")?;
+    let rows = statement.query_map([columns::node_state(NodeState::Up)], |row| {
+        Ok((
+            columns::to_node_id(row.get(0)?),
+            columns::to_epoch(row.get(1)?),
+        ))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a node is called; its number where it is not known.
+pub(super) fn name_of(conn: &Connection, node: NodeId) -> Result<String, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT name FROM nodes WHERE id = ?1")?;
+    let name = statement.query_row([columns::node_id(node)], |row| row.get(0));
+    Ok(name.optional()?.unwrap_or_else(|| node.to_string()))
 }
 
 /// The life of a node that is up.

@@ -1,11 +1,11 @@
 //! What a node's executors saw.
 
-use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult};
+use odin_model::attempt::{AttemptEvent, AttemptEventKind};
 use odin_model::run::RunEvent;
 use odin_model::{NodeId, Reply};
 
-use super::run::{RunResult, RunRow};
-use super::{Batch, Stop, run};
+use super::run::RunRow;
+use super::{Batch, Stop, attempt, run};
 use crate::{CancelWhen, StoreError};
 
 /// Takes the events in order. One that does not apply, being late, repeated or of a superseded attempt, changes
@@ -24,12 +24,14 @@ pub(super) fn apply(
         let Some(mut found) = run::find(batch.conn, first.run)? else {
             continue;
         };
-        if found.state.attempt().is_none_or(|(_, at, _)| at != node) {
-            continue;
-        }
         let mut changed = false;
         for event in of_run {
-            changed |= take(batch, &mut found, event)?;
+            let has_it = found.state.attempt().is_some_and(|(_, at, _)| at == node);
+            if has_it && take(batch, &mut found, event)? {
+                changed = true;
+            } else if let AttemptEventKind::Finished(result) = &event.kind {
+                attempt::keep_late(batch.conn, node, event.run, event.attempt, result)?;
+            }
         }
         if changed {
             run::save(batch, &found)?;
@@ -39,47 +41,30 @@ pub(super) fn apply(
 }
 
 /// Whether the event changed the run.
-fn take(batch: &Batch<'_>, run: &mut RunRow, event: &AttemptEvent) -> Result<bool, StoreError> {
-    let attempt = event.attempt;
+fn take(batch: &mut Batch<'_>, run: &mut RunRow, event: &AttemptEvent) -> Result<bool, StoreError> {
+    let number = event.attempt;
     match &event.kind {
         AttemptEventKind::Started { at, pid: _ } => {
-            if run.take(RunEvent::Started { attempt }).is_err() {
+            if run.take(RunEvent::Started { attempt: number }).is_err() {
                 return Ok(false);
             }
             run.started_at.get_or_insert(*at);
+            run.attempt_started_at = Some(*at);
             // The process was faster than the pause or removal.
             run.cancel = run
                 .cancel
                 .take()
                 .filter(|(when, _)| *when != CancelWhen::BeforeStart);
         }
-        AttemptEventKind::Finished(result) => {
-            let outcome = result.ending.outcome();
-            if run.take(RunEvent::Finished { attempt, outcome }).is_err() {
-                return Ok(false);
-            }
-            run.started_at = run.started_at.or(result.started_at);
-            run.result = Some(result_of(result));
-            run::save_output(batch.conn, run.id, &result.output)?;
-        }
+        AttemptEventKind::Finished(result) => return attempt::end(batch, run, number, result),
     }
     Ok(true)
-}
-
-fn result_of(result: &AttemptResult) -> RunResult {
-    RunResult {
-        finished_at: result.finished_at,
-        exit_code: result.ending.exit_code(),
-        signal: result.ending.signal(),
-        reason: result.ending.reason(),
-        usage: result.usage,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use odin_model::attempt::{AttemptEvent, Ending};
-    use odin_model::{AttemptNumber, Command, Concurrency, Missed, NodeId, Outcome, RunId};
+    use odin_model::{AttemptNumber, Command, Missed, NodeId, Outcome, Overlap, RunId};
 
     use crate::Effect;
     use crate::scenario::{NODE, Scenario, deploy, finished, minute, started};
@@ -91,7 +76,7 @@ mod tests {
     #[track_caller]
     fn check(reports: &[Report], expected: &[&str]) -> Scenario {
         let mut scenario = Scenario::with_node();
-        let id = scenario.job_with("nightly", Concurrency::Allow, Missed::Once);
+        let id = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
         let run = scenario.run_of(id, 1);
         let mut seen = Vec::new();
         for &(node, events) in reports {

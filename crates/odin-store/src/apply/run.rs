@@ -4,10 +4,12 @@
 use jiff::Timestamp;
 use odin_model::output::OutputSummary;
 use odin_model::run::{Cause, IllegalTransition, RunEvent, RunState};
-use odin_model::{AttemptNumber, Epoch, JobId, NodeId, RunId, Usage, VersionNumber, codec};
+use odin_model::{
+    AttemptNumber, Epoch, JobId, Lane, NodeId, Priority, RunId, Usage, VersionNumber, codec,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Batch, catch_up, job, successors};
+use super::{Batch, catch_up, job, successors, turn};
 use crate::{CancelWhen, Effect, StoreError, columns};
 
 /// How many runs that keep their version the reply to an edit names.
@@ -24,7 +26,16 @@ pub(super) struct RunRow {
     pub(super) attempt: Option<AttemptNumber>,
     pub(super) node: Option<NodeId>,
     pub(super) epoch: Option<Epoch>,
+    /// When its first process was made.
     pub(super) started_at: Option<Timestamp>,
+    /// When the process of its latest attempt was made.
+    pub(super) attempt_started_at: Option<Timestamp>,
+    /// When its next or latest attempt may start.
+    pub(super) ready_at: Timestamp,
+    pub(super) priority: Priority,
+    pub(super) lane: Lane,
+    /// The instant of its retry as the index has it.
+    retry_indexed: Option<Timestamp>,
     /// A request to cancel it, until it is over.
     pub(super) cancel: Option<(CancelWhen, String)>,
     /// What is known once it is over.
@@ -43,7 +54,8 @@ pub(super) struct RunResult {
 /// The columns that `read` takes, in its order.
 macro_rules! run_columns {
     () => {
-        "id, job, version, due_at, state, outcome, attempt, node, epoch, started_at, cancel, cancel_by"
+        "id, job, version, due_at, state, outcome, attempt, node, epoch, started_at, cancel, cancel_by, \
+         ready_at, priority, lane, attempt_started_at"
     };
 }
 
@@ -100,12 +112,19 @@ fn read(row: &Row<'_>) -> Result<RunRow, StoreError> {
         (Some(when), Some(by)) => Some((columns::to_cancel_when(when)?, by)),
         _ => None,
     };
+    let state =
+        columns::to_run_state(row.get(4)?, row.get(5)?, attempt, node, epoch, row.get(12)?)?;
     Ok(RunRow {
         id: columns::to_run_id(row.get(0)?),
         job: columns::to_job_id(row.get(1)?),
         version: columns::to_version(row.get(2)?),
         due_at: columns::to_at_option(row.get(3)?),
-        state: columns::to_run_state(row.get(4)?, row.get(5)?, attempt, node, epoch)?,
+        state,
+        retry_indexed: retry_of(state),
+        ready_at: columns::to_at(row.get(12)?),
+        priority: columns::to_priority(row.get(13)?)?,
+        lane: columns::to_lane(row.get(14)?)?,
+        attempt_started_at: columns::to_at_option(row.get(15)?),
         attempt: attempt.map(AttemptNumber),
         node: node.map(columns::to_node_id),
         epoch: epoch.map(columns::to_epoch),
@@ -115,20 +134,23 @@ fn read(row: &Row<'_>) -> Result<RunRow, StoreError> {
     })
 }
 
-/// The oldest active run of a job.
-pub(super) fn active(conn: &Connection, job: JobId) -> Result<Option<RunId>, StoreError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT id FROM runs INDEXED BY runs_open_by_job WHERE job = ?1 AND outcome IS NULL ORDER BY id LIMIT 1",
-    )?;
-    let id = statement.query_row([columns::job_id(job)], |row| row.get(0));
-    Ok(id.optional()?.map(columns::to_run_id))
+fn retry_of(state: RunState) -> Option<Timestamp> {
+    match state {
+        RunState::Retrying { at, .. } => Some(at),
+        RunState::Queued
+        | RunState::Waiting
+        | RunState::Assigned { .. }
+        | RunState::Running { .. }
+        | RunState::Unreachable { .. }
+        | RunState::Finished(_) => None,
+    }
 }
 
 /// The decided runs of a job that have not started, oldest first, at most [`NOT_STARTED_MAX`].
 pub(super) fn not_started(conn: &Connection, job: JobId) -> Result<Vec<RunId>, StoreError> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT id FROM runs INDEXED BY runs_open_by_job \
-         WHERE job = ?1 AND outcome IS NULL AND state <= 1 ORDER BY id LIMIT {NOT_STARTED_MAX}"
+         WHERE job = ?1 AND outcome IS NULL AND state IN (0, 1, 5, 6) ORDER BY id LIMIT {NOT_STARTED_MAX}"
     ))?;
     let ids = statement.query_map([columns::job_id(job)], |row| {
         row.get(0).map(columns::to_run_id)
@@ -145,28 +167,46 @@ pub(super) struct NewRun<'r> {
     /// Where it goes, if that node is up.
     pub(super) node: Option<NodeId>,
     pub(super) queued_at: Timestamp,
+    pub(super) priority: Priority,
+    pub(super) lane: Lane,
 }
 
-/// Makes a run: assigned where its node is up, else queued.
-pub(super) fn insert(batch: &mut Batch<'_>, new: &NewRun<'_>) -> Result<RunId, StoreError> {
+/// When a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// At its due instant, or at once.
+    Now,
+    /// When its turn comes.
+    InTurn,
+}
+
+/// Makes a run: assigned where its node is up, else queued; or waiting.
+pub(super) fn insert(
+    batch: &mut Batch<'_>,
+    new: &NewRun<'_>,
+    begins: Begins,
+) -> Result<RunId, StoreError> {
     let id = batch.upcoming_run()?;
     batch.position += 1;
-    let life = match new.node {
-        Some(node) => batch.life_of(node)?.map(|epoch| (node, epoch)),
-        None => None,
+    let life = match (new.node, begins) {
+        (Some(node), Begins::Now) => batch.life_of(node)?.map(|epoch| (node, epoch)),
+        (None, _) | (_, Begins::InTurn) => None,
     };
-    let state = match life {
-        Some((node, epoch)) => RunState::Assigned {
+    let state = match (life, begins) {
+        (Some((node, epoch)), _) => RunState::Assigned {
             attempt: AttemptNumber::FIRST,
             node,
             epoch,
         },
-        None => RunState::Queued,
+        (None, Begins::Now) => RunState::Queued,
+        (None, Begins::InTurn) => RunState::Waiting,
     };
+    let ready_at = new.due_at.unwrap_or(new.queued_at);
     let cause = columns::cause(new.cause);
     let mut statement = batch.conn.prepare_cached(
         "INSERT INTO runs (id, job, version, cause, cause_by, due_at, state, attempt, node, epoch, queued_at, \
-         cause_run, root_run) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         cause_run, root_run, ready_at, priority, lane) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
     statement.execute(params![
         columns::run_id(id),
@@ -182,6 +222,9 @@ pub(super) fn insert(batch: &mut Batch<'_>, new: &NewRun<'_>) -> Result<RunId, S
         columns::at(new.queued_at),
         cause.run,
         cause.root,
+        columns::at(ready_at),
+        new.priority.number(),
+        columns::lane(new.lane),
     ])?;
     batch.changes.open_runs += 1;
     batch.effects.push(Effect::RunChanged {
@@ -189,6 +232,8 @@ pub(super) fn insert(batch: &mut Batch<'_>, new: &NewRun<'_>) -> Result<RunId, S
         job: new.job,
         version: new.version,
         due_at: new.due_at,
+        ready_at,
+        lane: new.lane,
         state,
     });
     Ok(id)
@@ -198,8 +243,22 @@ impl RunRow {
     /// Takes an event, or stays as it is where the event does not apply.
     pub(super) fn take(&mut self, event: RunEvent) -> Result<(), IllegalTransition> {
         self.state = self.state.on(event)?;
-        if let Some((attempt, node, epoch)) = self.state.attempt() {
-            (self.attempt, self.node, self.epoch) = (Some(attempt), Some(node), Some(epoch));
+        match self.state {
+            RunState::Assigned {
+                attempt,
+                node,
+                epoch,
+            } => {
+                (self.attempt, self.node, self.epoch) = (Some(attempt), Some(node), Some(epoch));
+                if matches!(event, RunEvent::Assigned { .. }) {
+                    self.attempt_started_at = None;
+                }
+            }
+            RunState::Retrying { at, .. } => {
+                (self.node, self.epoch, self.ready_at) = (None, None, at);
+            }
+            RunState::Queued | RunState::Waiting => (self.node, self.epoch) = (None, None),
+            RunState::Running { .. } | RunState::Unreachable { .. } | RunState::Finished(_) => {}
         }
         Ok(())
     }
@@ -228,11 +287,32 @@ impl RunRow {
                 node,
                 epoch,
             },
-            other @ (RunState::Queued | RunState::Finished(_)) => other,
+            other @ (RunState::Queued
+            | RunState::Waiting
+            | RunState::Retrying { .. }
+            | RunState::Finished(_)) => other,
         };
         self.epoch = Some(epoch);
         self
     }
+}
+
+/// Gives a run that may begin to a node that is up. It stays as it is while none is: the leader assigns it then.
+pub(super) fn assign_if_possible(
+    batch: &mut Batch<'_>,
+    run: &mut RunRow,
+) -> Result<(), StoreError> {
+    if let Some((node, epoch)) = batch.place(run.job)? {
+        let assigned = RunEvent::Assigned {
+            attempt: run.next_attempt(),
+            node,
+            epoch,
+        };
+        // Only what is queued or retrying is asked for.
+        let taken = run.take(assigned);
+        debug_assert!(taken.is_ok(), "{taken:?}");
+    }
+    Ok(())
 }
 
 /// Writes a run that took an event, and publishes it.
@@ -243,11 +323,17 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
         job: run.job,
         version: run.version,
         due_at: run.due_at,
+        ready_at: run.ready_at,
+        lane: run.lane,
         state: run.state,
     });
+    batch
+        .changes
+        .retry(run.id, run.retry_indexed, retry_of(run.state));
     if let RunState::Finished(outcome) = run.state {
         batch.changes.open_runs -= 1;
         job::set_last_outcome(batch.conn, run.job, run.id, outcome)?;
+        turn::release(batch, run.job)?;
         let ended_at = run.result.as_ref().map(|result| result.finished_at);
         if let Some(at) = ended_at {
             successors::start(batch, (run.id, run.job), outcome, at)?;
@@ -267,7 +353,7 @@ fn write(conn: &Connection, run: &RunRow) -> Result<(), StoreError> {
         let mut statement = conn.prepare_cached(
             "UPDATE runs SET state = ?2, outcome = ?3, started_at = ?4, finished_at = ?5, exit_code = ?6, \
              signal = ?7, reason = ?8, cancel = NULL, cancel_by = NULL, cpu_user = ?9, cpu_system = ?10, \
-             memory_max = ?11 WHERE id = ?1",
+             memory_max = ?11, attempt_started_at = ?12 WHERE id = ?1",
         )?;
         statement.execute(params![
             columns::run_id(run.id),
@@ -281,12 +367,13 @@ fn write(conn: &Connection, run: &RunRow) -> Result<(), StoreError> {
             columns::duration(result.usage.cpu_user),
             columns::duration(result.usage.cpu_system),
             columns::count(result.usage.memory_max_bytes),
+            columns::at_option(run.attempt_started_at),
         ])?;
         return Ok(());
     }
     let mut statement = conn.prepare_cached(
         "UPDATE runs SET state = ?2, attempt = ?3, node = ?4, epoch = ?5, started_at = ?6, cancel = ?7, \
-         cancel_by = ?8 WHERE id = ?1",
+         cancel_by = ?8, ready_at = ?9, attempt_started_at = ?10 WHERE id = ?1",
     )?;
     statement.execute(params![
         columns::run_id(run.id),
@@ -297,12 +384,34 @@ fn write(conn: &Connection, run: &RunRow) -> Result<(), StoreError> {
         columns::at_option(run.started_at),
         cancel.map(|(when, _)| columns::cancel_when(*when)),
         cancel.map(|(_, by)| by),
+        columns::at(run.ready_at),
+        columns::at_option(run.attempt_started_at),
     ])?;
     Ok(())
 }
 
+/// Ends a run as far as it can be ended now: one that no node has at once, and of one that a node has, the end is that
+/// node's to report.
+pub(super) fn stop(
+    batch: &mut Batch<'_>,
+    run: &mut RunRow,
+    when: CancelWhen,
+    reason: String,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    match run.state {
+        RunState::Queued | RunState::Waiting | RunState::Retrying { .. } => {
+            cancel_queued(batch, run, reason, at)
+        }
+        RunState::Assigned { .. } | RunState::Running { .. } | RunState::Unreachable { .. } => {
+            request_cancel(batch, run, when, reason)
+        }
+        RunState::Finished(_) => Ok(()),
+    }
+}
+
 /// Ends a run that no node has.
-pub(super) fn cancel_queued(
+fn cancel_queued(
     batch: &mut Batch<'_>,
     run: &mut RunRow,
     reason: String,
@@ -322,7 +431,7 @@ pub(super) fn cancel_queued(
 }
 
 /// Asks the node that has a run to end it. A request for any time is not weakened by a later one.
-pub(super) fn request_cancel(
+fn request_cancel(
     batch: &mut Batch<'_>,
     run: &mut RunRow,
     when: CancelWhen,

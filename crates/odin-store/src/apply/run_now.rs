@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use odin_model::owner::Principal;
 use odin_model::run::Cause;
-use odin_model::{Concurrency, JobId, NodeId, Refusal, Reply};
+use odin_model::{JobId, Lane, NodeId, Reply};
 
 use super::run::NewRun;
-use super::{Batch, Stop, job, run};
+use super::{Batch, Stop, job, turn};
 
 /// Makes a run without an occurrence. A paused job runs too: a person asked.
 pub(super) fn apply(
@@ -17,11 +17,6 @@ pub(super) fn apply(
     at: Timestamp,
 ) -> Result<Reply, Stop> {
     let known = job::find_to_change(batch.conn, by, id)?;
-    if known.policy.concurrency == Concurrency::Forbid
-        && let Some(run) = run::active(batch.conn, id)?
-    {
-        return Err(Refusal::StillActive { job: id, run }.into());
-    }
     let cause = Cause::Manual {
         by: by.user.user.clone(),
     };
@@ -32,10 +27,13 @@ pub(super) fn apply(
         due_at: None,
         node,
         queued_at: at,
+        priority: known.priority,
+        lane: Lane::Live,
     };
-    Ok(Reply::Run {
-        id: run::insert(batch, &new)?,
-    })
+    let policy = known.policy.concurrency;
+    let made = turn::make(batch, policy, &new)?;
+    let id = made.map_err(|no_room| no_room.refusal(id, policy))?;
+    Ok(Reply::Run { id })
 }
 
 #[cfg(test)]
@@ -43,7 +41,7 @@ mod tests {
     use odin_model::command::Command;
     use odin_model::owner::{Principal, Role};
     use odin_model::run::Cause;
-    use odin_model::{Concurrency, JobId, JobState, Missed, Refusal, Reply};
+    use odin_model::{JobId, JobState, Missed, Overlap, Refusal, Reply};
 
     use crate::scenario::{NODE, Scenario, ann, bob, deploy, minute, root};
 
@@ -74,7 +72,7 @@ mod tests {
     #[test]
     fn every_refusal() {
         let mut scenario = Scenario::with_node();
-        let id = scenario.job_with("nightly", Concurrency::Forbid, Missed::Once);
+        let id = scenario.job_with("nightly", Overlap::Forbid, Missed::Once);
         let mut viewer = ann();
         viewer.role = Role::Viewer;
         let owner = "ann".to_owned();

@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use odin_model::job::Visibility;
 use odin_model::link::SuccessorFate;
 use odin_model::run::Cause;
-use odin_model::{Concurrency, JobId, JobState, LinkOn, NodeId, Outcome, RunId};
+use odin_model::{JobId, JobState, Lane, LinkOn, NodeId, Outcome, RunId};
 use odin_scheduling::placement;
 use rusqlite::params;
 
 use super::job::JobRow;
 use super::run::NewRun;
-use super::{Batch, job, run};
+use super::turn::NoRoom;
+use super::{Batch, job, turn};
 use crate::{StoreError, columns};
 
 /// Makes the runs that the end of `ended` starts, and records what became of each link that counts at this end.
@@ -83,11 +84,6 @@ fn admit(
     if next.state == JobState::Paused {
         return Ok(SuccessorFate::Paused);
     }
-    if next.policy.concurrency == Concurrency::Forbid
-        && let Some(run) = run::active(batch.conn, next.id)?
-    {
-        return Ok(SuccessorFate::StillActive { run });
-    }
     let new = NewRun {
         job: next.id,
         version: next.version,
@@ -95,9 +91,14 @@ fn admit(
         due_at: None,
         node: node_for(batch, next.id)?,
         queued_at: at,
+        priority: next.priority,
+        lane: Lane::Live,
     };
-    let run = run::insert(batch, &new)?;
-    Ok(SuccessorFate::Started { run })
+    Ok(match turn::make(batch, next.policy.concurrency, &new)? {
+        Ok(run) => SuccessorFate::Started { run },
+        Err(NoRoom::StillActive(run)) => SuccessorFate::StillActive { run },
+        Err(NoRoom::QueueFull) => SuccessorFate::QueueFull,
+    })
 }
 
 /// The node for a job's run among those that are up. Chosen here and not by the leader, so that a chain does not
@@ -142,6 +143,7 @@ mod tests {
 
     use super::*;
     use crate::scenario::{NODE, Scenario, ann, deploy, finished, minute, name};
+    use odin_model::Concurrency;
 
     fn link(scenario: &mut Scenario, from: JobId, to: JobId, on: LinkOn) {
         scenario.apply(&Command::Link {
@@ -162,7 +164,7 @@ mod tests {
             let to = scenario.deploy(deploy(on.word()));
             link(&mut scenario, a, to, on);
         }
-        let busy = scenario.job_with("busy", Concurrency::Forbid, Missed::Once);
+        let busy = scenario.job_with("busy", Concurrency::FORBID, Missed::Once);
         scenario.run_of(busy, 1);
         let paused = scenario.deploy(deploy("paused"));
         scenario.set_state(paused, JobState::Paused, 0);
@@ -182,6 +184,7 @@ mod tests {
                     format!("started, {:?}", run.cause)
                 }
                 SuccessorFate::StillActive { run } => format!("still active: {run}"),
+                SuccessorFate::QueueFull => "as many wait as may".to_owned(),
                 SuccessorFate::Paused => "paused".to_owned(),
             };
             format!("{job}: {fate}\n")

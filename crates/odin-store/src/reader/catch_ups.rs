@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn what_has_a_run_and_what_waits_are_told_apart() {
         let mut scenario = Scenario::with_node();
-        let job = scenario.job_with("nightly", Concurrency::Forbid, Missed::Skip);
+        let job = scenario.job_with("nightly", Concurrency::FORBID, Missed::Skip);
         scenario.apply(&Command::CatchUp(CatchUp {
             by: ann(),
             job,

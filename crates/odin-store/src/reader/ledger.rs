@@ -84,14 +84,14 @@ fn read(row: &Row<'_>) -> Result<LedgerRow, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use odin_model::{Concurrency, Missed};
+    use odin_model::{Missed, Overlap};
 
     use crate::scenario::{Scenario, minute};
 
     #[test]
     fn the_row_that_holds_an_instant_is_found() {
         let mut scenario = Scenario::with_node();
-        let id = scenario.job_with("nightly", Concurrency::Allow, Missed::Once);
+        let id = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
         scenario.fire(id, &[1, 2, 3, 4], 60);
         scenario.fire(id, &[5], 60);
         let reader = scenario.store.reader();

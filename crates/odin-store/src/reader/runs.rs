@@ -1,10 +1,11 @@
 //! Runs.
 
 use jiff::Timestamp;
+use odin_model::attempt::PastAttempt;
 use odin_model::output::{OutputKept, OutputSummary};
 use odin_model::owner::Owner;
 use odin_model::run::{Run, RunState};
-use odin_model::{AttemptNumber, JobId, NodeId, RunId, Usage, VersionNumber, codec};
+use odin_model::{AttemptNumber, JobId, Lane, NodeId, RunId, Usage, VersionNumber, codec};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::Reader;
@@ -49,8 +50,14 @@ pub struct OpenRun {
     pub due_at: Option<Timestamp>,
     /// When it was decided: the leader's wall clock.
     pub queued_at: Timestamp,
+    /// When its next or latest attempt may start.
+    pub ready_at: Timestamp,
+    /// Whether it makes up for the past.
+    pub lane: Lane,
     /// Where it stands.
     pub state: RunState,
+    /// The number of its latest attempt; `None` until one was assigned.
+    pub attempt: Option<AttemptNumber>,
     /// The request to end it, if there is one.
     pub cancel: Option<CancelRequest>,
 }
@@ -68,9 +75,9 @@ const COLUMNS: &str = "r.id, r.job, r.version, r.cause, r.cause_by, r.due_at, r.
      r.node, r.epoch, r.queued_at, r.started_at, r.finished_at, r.exit_code, r.signal, r.reason, r.cancel_by, \
      r.cpu_user, r.cpu_system, r.memory_max, r.cause_run, r.root_run, \
      (SELECT x.cause FROM runs x WHERE x.id = r.root_run), \
-     (SELECT x.cause_by FROM runs x WHERE x.id = r.root_run)";
-const OPEN_COLUMNS: &str =
-    "id, job, version, due_at, queued_at, state, outcome, attempt, node, epoch, cancel, cancel_by";
+     (SELECT x.cause_by FROM runs x WHERE x.id = r.root_run), r.ready_at, r.priority, r.lane, \
+     r.attempt_started_at";
+const OPEN_COLUMNS: &str = "id, job, version, due_at, queued_at, state, outcome, attempt, node, epoch, cancel, cancel_by, ready_at, lane";
 
 impl Reader {
     /// The run with its output. `None`: there is none of that id.
@@ -147,15 +154,39 @@ impl Reader {
         )
     }
 
-    /// Up to `limit` runs that no node has, oldest first: what the leader assigns.
+    /// Up to `limit` runs that may begin and that no node has, oldest first: what the leader assigns.
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn queued_runs(&self, limit: usize) -> Result<Vec<OpenRun>, StoreError> {
         self.open_runs(
-            "INDEXED BY runs_open_by_node WHERE node IS NULL AND outcome IS NULL ORDER BY id LIMIT ?1",
+            "INDEXED BY runs_queued WHERE state = 0 ORDER BY id LIMIT ?1",
             [columns::limit(limit)],
         )
+    }
+
+    /// A run that is not over. `None`: it is, or there is none of that id.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn open_run(&self, id: RunId) -> Result<Option<OpenRun>, StoreError> {
+        let found = self.open_runs("WHERE id = ?1 AND outcome IS NULL", [columns::run_id(id)])?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The attempts of a run that are kept beside its latest one, in order.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn past_attempts(&self, id: RunId) -> Result<Vec<PastAttempt>, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT attempt, node, started_at, finished_at, outcome, exit_code, signal, reason, cpu_user, \
+                 cpu_system, memory_max, output, late FROM attempts WHERE run = ?1 ORDER BY attempt",
+            )?;
+            let rows = statement.query_map([columns::run_id(id)], |row| Ok(read_past(row)))?;
+            rows.map(|row| row?).collect()
+        })
     }
 
     /// The open runs of a job, oldest first.
@@ -273,7 +304,18 @@ fn read_run(row: &Row<'_>) -> Result<Run, StoreError> {
         },
         successors: Vec::new(),
         due_at: columns::to_at_option(row.get(5)?),
-        state: columns::to_run_state(row.get(6)?, row.get(7)?, attempt, node, row.get(10)?)?,
+        state: columns::to_run_state(
+            row.get(6)?,
+            row.get(7)?,
+            attempt,
+            node,
+            row.get(10)?,
+            row.get(25)?,
+        )?,
+        ready_at: columns::to_at(row.get(25)?),
+        priority: columns::to_priority(row.get(26)?)?,
+        lane: columns::to_lane(row.get(27)?)?,
+        attempt_started_at: columns::to_at_option(row.get(28)?),
         attempt: attempt.map(AttemptNumber),
         node: node.map(columns::to_node_id),
         queued_at: columns::to_at(row.get(11)?),
@@ -289,6 +331,29 @@ fn read_run(row: &Row<'_>) -> Result<Run, StoreError> {
             memory_max_bytes: columns::to_count(row.get(20)?),
         },
         output: OutputSummary::default(),
+    })
+}
+
+fn read_past(row: &Row<'_>) -> Result<PastAttempt, StoreError> {
+    let decoded = |bytes: Option<Vec<u8>>| bytes.map(|bytes| codec::decode(&bytes)).transpose();
+    let output: Option<OutputSummary> = decoded(row.get(11)?)?;
+    let late: Option<Vec<u8>> = row.get(12)?;
+    Ok(PastAttempt {
+        number: AttemptNumber(row.get(0)?),
+        node: columns::to_node_id(row.get(1)?),
+        started_at: columns::to_at_option(row.get(2)?),
+        finished_at: columns::to_at(row.get(3)?),
+        outcome: columns::to_outcome(row.get(4)?)?,
+        exit_code: row.get(5)?,
+        signal: row.get(6)?,
+        reason: row.get(7)?,
+        usage: Usage {
+            cpu_user: columns::to_duration(row.get(8)?),
+            cpu_system: columns::to_duration(row.get(9)?),
+            memory_max_bytes: columns::to_count(row.get(10)?),
+        },
+        output: output.unwrap_or_default(),
+        late: late.map(|bytes| codec::decode(&bytes)).transpose()?,
     })
 }
 
@@ -312,7 +377,11 @@ fn read_open(row: &Row<'_>) -> Result<OpenRun, StoreError> {
             row.get(7)?,
             row.get(8)?,
             row.get(9)?,
+            row.get(12)?,
         )?,
+        attempt: row.get::<_, Option<u32>>(7)?.map(AttemptNumber),
+        ready_at: columns::to_at(row.get(12)?),
+        lane: columns::to_lane(row.get(13)?)?,
         cancel,
     })
 }

@@ -122,6 +122,7 @@ pub(crate) async fn engine(directory: &DataDir, node: NodeId) -> Outcome<Engine>
             raft: String::new(),
             version: "bench".to_owned(),
             timezone: "UTC".to_owned(),
+            slots: None,
         },
         store,
         log: Options::on_disk(

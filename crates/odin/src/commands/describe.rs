@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use odin_wire::job::{JobCommand, JobLimits};
+use odin_wire::job::{JobCommand, JobLimits, JobRetries};
 use odin_wire::{Job, JobSettings, LinkOn};
 
 use crate::arguments::JobArg;
@@ -109,7 +109,7 @@ fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("grace", times::setting(settings.grace_ms)),
         ("missed", missed),
-        ("concurrency", settings.concurrency.clone()),
+        ("concurrency", concurrency(settings)),
         ("timeout", timeout),
     ];
     for (name, timeout) in [
@@ -120,6 +120,17 @@ fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
         lines.extend(timeout.map(|timeout| (name, times::setting(timeout))));
     }
     lines.push(("kill grace", times::setting(settings.kill_grace_ms)));
+    if settings.retries.max > 0 {
+        lines.push(("retries", retries(&settings.retries)));
+    }
+    let lost_after = times::setting(settings.lost_after_ms);
+    lines.push((
+        "on lost",
+        format!("{}, after {lost_after}", settings.on_lost),
+    ));
+    if settings.priority != 0 {
+        lines.push(("priority", settings.priority.to_string()));
+    }
     lines.extend(limits(&settings.limits).map(|limits| ("limits", limits)));
     if settings.children != "end" {
         lines.push(("children", settings.children.clone()));
@@ -142,6 +153,41 @@ fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
         lines.push(("dst", format!("gap {gap}, repeat {repeat}")));
     }
     lines
+}
+
+/// The policy with the bounds that count.
+fn concurrency(settings: &JobSettings) -> String {
+    let mut text = settings.concurrency.clone();
+    match (text.as_str(), settings.concurrency_max) {
+        ("allow", Some(max)) => text = format!("{text}, at most {max} at once"),
+        (_, Some(max)) if max > 1 => text = format!("{text}, at most {max} at once"),
+        _ => {}
+    }
+    if let Some(waiting) = settings.concurrency_waiting {
+        let _ = write!(text, ", {waiting} may wait");
+    }
+    text
+}
+
+fn retries(retries: &JobRetries) -> String {
+    let times = match retries.max {
+        1 => "1 time".to_owned(),
+        max => format!("{max} times"),
+    };
+    let delay = times::setting(retries.delay_ms);
+    let after = match retries.backoff.as_str() {
+        "fixed" => format!("after {delay}"),
+        _ => format!(
+            "after {delay}, then longer, at most {}",
+            times::setting(retries.max_delay_ms)
+        ),
+    };
+    let outcomes: Vec<_> = retries.on.iter().map(|outcome| outcome.word()).collect();
+    let mut text = format!("{times} {after}, when {}", outcomes.join(", "));
+    if !retries.exit_codes.is_empty() {
+        let _ = write!(text, " (exit status {})", retries.exit_codes.join(", "));
+    }
+    text
 }
 
 /// The limits that there are, in the job file's words.
@@ -221,10 +267,13 @@ mod tests {
               next due:        2026-11-21 17:00:00 GMT
               grace:           1m
               missed:          all, at most 100
-              concurrency:     forbid
+              concurrency:     queue, at most 2 at once, 100 may wait
               timeout:         1m30s
               silence timeout: 30s
               kill grace:      10s
+              retries:         3 times after 10s, then longer, at most 5m, when failed, timed_out (exit status 75)
+              on lost:         rerun, after 5m
+              priority:        5
               limits:          memory 512MiB, cpu 1.5
               secrets:         API_KEY as env
               on cancel:       ./clean-up.sh (at most 30s)

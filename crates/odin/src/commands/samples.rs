@@ -1,6 +1,6 @@
 //! A job and a run for the tests of what commands print.
 
-use odin_wire::job::{JobCommand, JobLimits, JobOnCancel};
+use odin_wire::job::{JobCommand, JobLimits, JobOnCancel, JobRetries};
 use odin_wire::{Cause, Job, JobSettings, JobState, Outcome, Run, RunState};
 
 /// When the tests' commands are run.
@@ -37,7 +37,20 @@ pub(crate) fn job() -> Job {
             grace_ms: 60_000,
             missed: "all".into(),
             missed_limit: Some(100),
-            concurrency: "forbid".into(),
+            concurrency: "queue".into(),
+            concurrency_max: Some(2),
+            concurrency_waiting: Some(100),
+            retries: JobRetries {
+                max: 3,
+                backoff: "exponential".into(),
+                delay_ms: 10_000,
+                max_delay_ms: 300_000,
+                on: vec![Outcome::Failed, Outcome::TimedOut],
+                exit_codes: vec!["75".into()],
+            },
+            on_lost: "rerun".into(),
+            lost_after_ms: 300_000,
+            priority: 5,
             timeout_ms: Some(90_000),
             queue_timeout_ms: None,
             start_timeout_ms: None,
@@ -101,5 +114,10 @@ pub(crate) fn run() -> Run {
         stderr_bytes: 0,
         dropped_bytes: 0,
         successors: Vec::new(),
+        ready_at: "2026-11-21T15:00:00Z".parse().unwrap(),
+        catch_up: false,
+        retry_at: None,
+        waits_for: None,
+        attempts: Vec::new(),
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
         data_dir: args.data_dir.map_or_else(own_data_dir, Ok)?,
         name: args.name,
         http: parse_listen(&args.http)?,
+        slots: args.slots,
         program: own_program()?,
     };
     begin_logging();

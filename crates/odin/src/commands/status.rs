@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use odin_wire::{Job, JobState, LIMIT_DEFAULT, Run, RunState, RunsQuery};
 use serde::Serialize;
 
@@ -13,6 +13,9 @@ use crate::log_line;
 use crate::selection;
 use crate::terminal::visible;
 use crate::times;
+
+/// An assigned run that is ready for longer waits for a slot: starting takes less.
+const SLOT_WAIT: SignedDuration = SignedDuration::from_secs(1);
 
 /// A job's state now. The runs are looked for among its latest hundred.
 #[derive(Debug, Serialize)]
@@ -77,7 +80,27 @@ fn text(status: &Status, now: Timestamp) -> String {
             Some(started_at) => format!("since {}", shown(started_at)),
             None => format!("for {}", shown(run.due_at.unwrap_or(run.queued_at))),
         };
-        let _ = writeln!(text, "  active:    {} {} {since}", run.id, run.state.word());
+        let _ = write!(text, "  active:    {} {} {since}", run.id, run.state.word());
+        if let Some(at) = run.retry_at {
+            let attempt = run.attempt.unwrap_or(1);
+            let _ = write!(
+                text,
+                ", attempt {attempt} went wrong, the next at {}",
+                shown(at)
+            );
+        }
+        if let Some(waits_for) = run.waits_for {
+            let _ = write!(text, ", waits for {}", waits_for.words());
+        }
+        let waited = now.duration_since(run.ready_at);
+        if run.state == RunState::Assigned && waited > SLOT_WAIT {
+            let why = match run.catch_up {
+                true => "waits for its turn: it makes up for the past, after live work",
+                false => "waits for a slot of its node",
+            };
+            let _ = write!(text, ", {why}");
+        }
+        text.push('\n');
     }
     if let Some(run) = &status.last_finished_run {
         let when = run

@@ -65,6 +65,7 @@ pub(crate) async fn run(
         name: None,
         http: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         program,
+        slots: None,
     };
     let server = Server::start(options)
         .await
@@ -222,7 +223,7 @@ fn words(run: &Run) -> String {
 
 async fn stdout_of(client: &Client, run: RunId) -> Result<String, CliError> {
     // The examples print UTF-8, and little: one page.
-    let page = client.output(run, None).await?;
+    let page = client.output(run, None, None).await?;
     let chunks = page
         .output
         .into_iter()

@@ -8,6 +8,7 @@ use crate::context::{Context, write_stdout};
 use crate::error::CliError;
 use crate::log_line::{self, JobFields};
 use crate::run_output::{Printer, each_chunk};
+use crate::terminal::visible;
 
 /// Prints runs with their output.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl<'a> Log<'a> {
         write_stdout(b"{\"runs\":[")?;
         for (position, run) in runs.iter().enumerate() {
             let mut output = Vec::new();
-            each_chunk(self.client, run.id, |chunk| {
+            each_chunk(self.client, run.id, None, |chunk| {
                 output.push(chunk);
                 Ok(())
             })
@@ -76,11 +77,43 @@ impl<'a> Log<'a> {
 
     /// A run's line, then all it has printed.
     pub(crate) async fn whole(&mut self, run: &Run) -> Result<(), CliError> {
+        self.earlier_attempts(run).await?;
+        // What a run that waits for its retry has printed was told with its attempts.
+        if run.retry_at.is_some() && !run.attempts.is_empty() {
+            return Ok(());
+        }
         if !self.begin(run)? {
             return Ok(());
         }
-        each_chunk(self.client, run.id, |chunk| self.printer.chunk(&chunk)).await?;
+        each_chunk(self.client, run.id, None, |chunk| {
+            self.printer.chunk(&chunk)
+        })
+        .await?;
         self.printer.end()
+    }
+
+    /// The attempts that others followed, each with a line and what it has printed. Lists do not have them.
+    async fn earlier_attempts(&mut self, run: &Run) -> Result<(), CliError> {
+        for attempt in &run.attempts {
+            let is_latest = run.attempt == Some(attempt.attempt) && run.retry_at.is_none();
+            let Some(outcome) = attempt.outcome.filter(|_| !is_latest) else {
+                continue;
+            };
+            let node = attempt.node.as_deref().unwrap_or("a node that is gone");
+            let reason = attempt
+                .reason
+                .as_deref()
+                .map_or(String::new(), |reason| format!(" ({})", visible(reason)));
+            let (number, outcome) = (attempt.attempt, outcome.word());
+            self.printer
+                .line(&format!("attempt {number} on {node}: {outcome}{reason}\n"))?;
+            each_chunk(self.client, run.id, Some(number), |chunk| {
+                self.printer.chunk(&chunk)
+            })
+            .await?;
+            self.printer.end()?;
+        }
+        Ok(())
     }
 
     /// A run's line. `false`: there is nothing to tell yet.

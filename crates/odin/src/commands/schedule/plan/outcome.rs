@@ -1,7 +1,7 @@
 //! What a plan says, as `--json` prints it.
 
 use jiff::Timestamp;
-use odin_model::Concurrency;
+use odin_model::Overlap;
 use serde::Serialize;
 
 use super::folder::{Folder, PlannedJob};
@@ -154,9 +154,9 @@ impl Plan {
 
 fn due(row: &super::walk::Row, folder: &Folder) -> Due {
     let job = &folder.jobs[row.job];
-    let skips = match job.concurrency {
-        Concurrency::Allow => false,
-        Concurrency::Forbid => true,
+    let skips = match job.concurrency.overlap {
+        Overlap::Allow | Overlap::Queue | Overlap::Replace => false,
+        Overlap::Forbid => true,
     };
     Due {
         at: row.due,
@@ -201,7 +201,7 @@ fn jobs(folder: &Folder, groups: &[Group], walked: &Walked) -> Vec<JobPlan> {
                     first: tally.first,
                     duration_seconds: group.duration.map(|duration| duration.as_secs_f64()),
                     overlapping: tally.overlapping,
-                    concurrency: job.concurrency.word(),
+                    concurrency: job.concurrency.overlap.word(),
                 };
                 (index, plan)
             })

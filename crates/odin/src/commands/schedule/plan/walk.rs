@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use odin_model::Concurrency;
+use odin_model::{Concurrency, Overlap};
 use odin_schedule::ZonedSchedule;
 
 use super::busiest::{Busiest, Minute};
@@ -195,9 +195,9 @@ impl<'a> Walk<'a> {
         if overlaps {
             tally.overlapping += 1;
         }
-        match it.concurrency {
-            Concurrency::Forbid if overlaps => return true,
-            Concurrency::Forbid | Concurrency::Allow => {}
+        let max = it.concurrency.max().map_or(u64::MAX, u64::from);
+        if it.concurrency.overlap == Overlap::Forbid && progress.running >= max {
+            return true;
         }
         progress.running += 1;
         self.running.start(group);
@@ -303,19 +303,19 @@ mod tests {
     }
 
     fn example() -> Vec<Group> {
-        use Concurrency::{Allow, Forbid};
+        let [allow, forbid] = [Concurrency::ALLOW, Concurrency::FORBID];
         vec![
-            group("every 15 minutes", Some(40), Allow, 0..2),
-            group("every 10 minutes", Some(25), Forbid, 2..3),
-            group("every hour and every day at 09:30", None, Allow, 3..5),
+            group("every 15 minutes", Some(40), allow, 0..2),
+            group("every 10 minutes", Some(25), forbid, 2..3),
+            group("every hour and every day at 09:30", None, allow, 3..5),
             group(
                 "every day at 09:00 and every Tuesday at 09:10",
                 Some(0),
-                Allow,
+                allow,
                 5..6,
             ),
-            group("every 7 minutes from 08:00 to 10:00", Some(7), Forbid, 6..9),
-            group("never", Some(5), Allow, 9..10),
+            group("every 7 minutes from 08:00 to 10:00", Some(7), forbid, 6..9),
+            group("never", Some(5), allow, 9..10),
         ]
     }
 
@@ -329,7 +329,7 @@ mod tests {
             for due in group.schedule.occurrences(span.from, last) {
                 let overlaps = own.iter().any(|(_, end)| *end > due);
                 rows.extend(group.jobs.iter().map(|&job| Row { due, job, overlaps }));
-                let skips = overlaps && group.concurrency == Concurrency::Forbid;
+                let skips = overlaps && group.concurrency == Concurrency::FORBID;
                 if let Some(duration) = group.duration
                     && !skips
                 {
@@ -396,11 +396,11 @@ mod tests {
     #[test]
     fn stretches_with_several_runs_are_told_with_their_length() {
         let two = [
-            group("every day at 09:00", Some(30), Concurrency::Allow, 0..1),
+            group("every day at 09:00", Some(30), Concurrency::ALLOW, 0..1),
             group(
                 "every day at 09:10 and every day at 09:30",
                 Some(20),
-                Concurrency::Allow,
+                Concurrency::ALLOW,
                 1..2,
             ),
         ];

@@ -1,0 +1,272 @@
+//! Whose turn it is at this node: what is under way, and what waits for a slot. The decision is
+//! [`odin_scheduling::admission`]'s.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use odin_executor::protocol::AttemptKey;
+use odin_model::{JobId, JobSpec, Lane};
+use odin_scheduling::admission::{Candidate, UnderWay, next};
+
+use crate::launches::Pinned;
+
+/// What this node has been given. A node without a bound starts live work at once: that never waits here.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    slots: Option<u32>,
+    under_way: HashMap<AttemptKey, Taken>,
+    of_job: HashMap<JobId, u32>,
+    catch_ups: u32,
+    waiting: Vec<Waiting>,
+    turn: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    job: JobId,
+    lane: Lane,
+    /// Whether the executor was asked to start it since it was last asked what it has.
+    is_asked: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    pinned: Pinned,
+    candidate: Candidate,
+    /// How long it may wait. `None`: for ever.
+    patience: Option<Duration>,
+}
+
+impl Turns {
+    pub(crate) fn new(slots: Option<u32>) -> Self {
+        Self {
+            slots,
+            under_way: HashMap::new(),
+            of_job: HashMap::new(),
+            catch_ups: 0,
+            waiting: Vec::new(),
+            turn: 0,
+        }
+    }
+
+    /// Everything is read anew.
+    pub(crate) fn clear(&mut self) {
+        let turn = self.turn;
+        *self = Self {
+            turn,
+            ..Self::new(self.slots)
+        };
+    }
+
+    /// How many runs are under way or wait.
+    pub(crate) fn known(&self) -> usize {
+        self.under_way.len() + self.waiting.len()
+    }
+
+    pub(crate) fn is_under_way(&self, key: &AttemptKey) -> bool {
+        self.under_way.contains_key(key)
+    }
+
+    pub(crate) fn waits(&self, key: &AttemptKey) -> bool {
+        self.waiting
+            .iter()
+            .any(|waiting| waiting.pinned.key == *key)
+    }
+
+    /// Whether the executor was asked to start it since it was last asked what it has.
+    pub(crate) fn was_taken_on(&self, key: &AttemptKey) -> bool {
+        self.under_way.get(key).is_some_and(|taken| taken.is_asked)
+    }
+
+    /// Whether a run of that lane waits for its turn. Without a bound on the node's runs only what makes up for the past
+    /// does.
+    pub(crate) fn must_wait(&self, lane: Lane) -> bool {
+        self.slots.is_some() || lane == Lane::CatchUp
+    }
+
+    /// A run is under way here.
+    pub(crate) fn has(&mut self, key: AttemptKey, job: JobId, lane: Lane) {
+        let taken = Taken {
+            job,
+            lane,
+            is_asked: false,
+        };
+        if self.under_way.contains_key(&key) {
+            return;
+        }
+        self.under_way.insert(key, taken);
+        *self.of_job.entry(job).or_default() += 1;
+        self.catch_ups += u32::from(lane == Lane::CatchUp);
+    }
+
+    /// The executor is asked to start what is under way here.
+    pub(crate) fn take_on(&mut self, key: &AttemptKey) {
+        if let Some(taken) = self.under_way.get_mut(key) {
+            taken.is_asked = true;
+        }
+    }
+
+    /// A run is over, or goes back to the state.
+    pub(crate) fn over(&mut self, key: &AttemptKey) {
+        self.waiting.retain(|waiting| waiting.pinned.key != *key);
+        let Some(taken) = self.under_way.remove(key) else {
+            return;
+        };
+        self.catch_ups -= u32::from(taken.lane == Lane::CatchUp);
+        if let Some(count) = self.of_job.get_mut(&taken.job) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_job.remove(&taken.job);
+            }
+        }
+    }
+
+    /// A run waits for its turn.
+    pub(crate) fn wait(&mut self, pinned: &Pinned, spec: &JobSpec, now: Timestamp) {
+        let candidate = Candidate {
+            run: pinned.key.run,
+            job: pinned.job,
+            priority: spec.priority,
+            lane: pinned.lane,
+            ready_at: pinned.ready_at,
+            waits_since: now,
+        };
+        self.waiting.push(Waiting {
+            pinned: *pinned,
+            candidate,
+            patience: spec.timeouts.queue,
+        });
+    }
+
+    /// Takes out the run whose turn it is. One whose time has not come is armed ahead only where nobody competes for the
+    /// slots.
+    pub(crate) fn next(&mut self, now: Timestamp) -> Option<Pinned> {
+        let room_for_all = self
+            .slots
+            .is_none_or(|slots| self.known() <= usize::try_from(slots).unwrap_or(usize::MAX));
+        let may: Vec<_> = self
+            .waiting
+            .iter()
+            .enumerate()
+            .filter(|(_, waiting)| room_for_all || waiting.candidate.ready_at <= now)
+            .collect();
+        let candidates: Vec<_> = may.iter().map(|(_, waiting)| waiting.candidate).collect();
+        let of_job = |job| self.of_job.get(&job).copied().unwrap_or(0);
+        let under_way = UnderWay {
+            slots: self.slots,
+            runs: u32::try_from(self.under_way.len()).unwrap_or(u32::MAX),
+            catch_ups: self.catch_ups,
+            of_job: &of_job,
+            turn: self.turn,
+        };
+        let (place, _) = may[next(&candidates, &under_way, now)?];
+        self.turn += 1;
+        let chosen = self.waiting.swap_remove(place).pinned;
+        self.has(chosen.key, chosen.job, chosen.lane);
+        Some(chosen)
+    }
+
+    /// Takes out the runs that have waited for longer than their jobs let them.
+    pub(crate) fn expired(&mut self, now: Timestamp) -> Vec<(Pinned, Duration)> {
+        let is_over = |waiting: &Waiting| {
+            let patience = waiting.patience?;
+            let waited = now.duration_since(waiting.candidate.ready_at);
+            Duration::try_from(waited)
+                .is_ok_and(|waited| waited >= patience)
+                .then_some((waiting.pinned, patience))
+        };
+        let expired: Vec<_> = self.waiting.iter().filter_map(is_over).collect();
+        if !expired.is_empty() {
+            self.waiting.retain(|waiting| is_over(waiting).is_none());
+        }
+        expired
+    }
+
+    /// How long until the time of a run that waits has come. `None`: nobody waits for that.
+    pub(crate) fn until_ready(&self, now: Timestamp) -> Option<Duration> {
+        let ahead = self
+            .waiting
+            .iter()
+            .map(|waiting| waiting.candidate.ready_at.duration_since(now))
+            .filter(|wait| *wait > SignedDuration::ZERO);
+        Duration::try_from(ahead.min()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use odin_model::{AttemptNumber, JobName, Program, RunId, VersionNumber};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn pinned(run: u64, lane: Lane, ready: i64) -> Pinned {
+        Pinned {
+            key: AttemptKey {
+                run: RunId::from_bits(run),
+                attempt: AttemptNumber::FIRST,
+            },
+            job: JobId::from_bits(run),
+            version: VersionNumber::FIRST,
+            due_at: Some(at(ready)),
+            ready_at: at(ready),
+            lane,
+        }
+    }
+
+    fn spec(queue: Option<u64>) -> JobSpec {
+        let program = Program::Shell("true".to_owned());
+        let mut spec = JobSpec::new(JobName::parse("a").unwrap(), program, "never", "UTC");
+        spec.timeouts.queue = queue.map(Duration::from_secs);
+        spec
+    }
+
+    fn all_next(turns: &mut Turns, now: i64) -> Vec<u64> {
+        std::iter::from_fn(|| turns.next(at(now)))
+            .map(|pinned| pinned.key.run.to_bits())
+            .collect()
+    }
+
+    #[test]
+    fn a_slot_that_becomes_free_goes_to_who_waits() {
+        let mut turns = Turns::new(Some(2));
+        for run in 1..=3 {
+            turns.wait(&pinned(run, Lane::Live, 10), &spec(None), at(10));
+        }
+        assert_eq!(all_next(&mut turns, 10), [1, 2]);
+        turns.over(&pinned(1, Lane::Live, 10).key);
+        assert_eq!(all_next(&mut turns, 10), [3]);
+        assert_eq!(turns.known(), 2);
+    }
+
+    #[test]
+    fn what_is_ahead_of_its_time_takes_a_slot_only_while_there_are_enough() {
+        let mut turns = Turns::new(Some(1));
+        turns.wait(&pinned(1, Lane::Live, 14), &spec(None), at(10));
+        assert_eq!(all_next(&mut turns, 10), [1]);
+        let mut turns = Turns::new(Some(1));
+        turns.wait(&pinned(1, Lane::Live, 14), &spec(None), at(10));
+        turns.wait(&pinned(2, Lane::Live, 15), &spec(None), at(10));
+        assert_eq!(all_next(&mut turns, 10), [0; 0]);
+        assert_eq!(turns.until_ready(at(10)), Some(Duration::from_secs(4)));
+        assert_eq!(all_next(&mut turns, 14), [1]);
+    }
+
+    #[test]
+    fn who_waits_for_longer_than_its_job_lets_it_is_out() {
+        let mut turns = Turns::new(Some(0));
+        turns.wait(&pinned(1, Lane::Live, 10), &spec(Some(5)), at(10));
+        turns.wait(&pinned(2, Lane::Live, 10), &spec(None), at(10));
+        assert_eq!(turns.expired(at(14)).len(), 0);
+        let expired = turns.expired(at(15));
+        assert_eq!(expired.len(), 1);
+        assert_eq!(
+            (expired[0].0.key.run, expired[0].1),
+            (RunId::from_bits(1), Duration::from_secs(5))
+        );
+        assert_eq!(turns.known(), 1);
+    }
+}
