@@ -91,21 +91,16 @@ pub(crate) async fn deploy(
         )));
     };
     let job = seen::job(&api, &plan.caller, id).await?;
+    let mut warnings = plan.warnings;
+    if created && plan.visibility == Visibility::Listed {
+        warnings.extend(not_separated(api.backend().server_user()));
+    }
     let status = if created {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    answer(
-        &api,
-        status,
-        job,
-        Remarks {
-            decided,
-            warnings: plan.warnings,
-        },
-    )
-    .await
+    answer(&api, status, job, Remarks { decided, warnings }).await
 }
 
 /// Viewers deploy nothing. A server that is not root has one owner of jobs: it could run nobody else's as that user.
@@ -127,6 +122,18 @@ fn need_deployer(api: &Api, caller: &Principal) -> Result<(), Failure> {
             server.user
         ),
     ))
+}
+
+/// What a person who trusts the server with a new job should know of it: DESIGN 12.
+fn not_separated(server: &Owner) -> Option<Mistake> {
+    (server.uid != 0).then(|| Mistake {
+        code: "job/not-separated".to_owned(),
+        message: format!(
+            "this server runs as {}, not as root: nothing separates its jobs from each other or from the server's files",
+            server.user
+        ),
+        ..Mistake::default()
+    })
 }
 
 /// A deployment that was read and checked.

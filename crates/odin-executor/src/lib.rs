@@ -27,4 +27,4 @@ pub use client::{Client, ClientError, ExecutorProgram, FromExecutor};
 pub use data_dir::DataDir;
 pub use executor::{ExecutorError, ExecutorOptions, ExitReason, run};
 pub use fleet::{Fleet, GENERATIONS_MAX, Member};
-pub use process::program_missing;
+pub use process::{find_program, place_of_secret_files, program_missing};

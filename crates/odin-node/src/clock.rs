@@ -38,6 +38,17 @@ pub fn system_zone() -> String {
         .to_owned()
 }
 
+/// Whether something keeps this machine's wall clock right (`adjtimex(2)`: the kernel is told by NTP and the like).
+/// `None`: the kernel does not say.
+#[must_use]
+pub fn is_synchronised() -> Option<bool> {
+    // SAFETY: an all-zero timex is a valid value: numbers. Zero `modes` asks and changes nothing.
+    let mut timex: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: a pointer to a whole timex, which the call fills.
+    let state = unsafe { libc::adjtimex(&raw mut timex) };
+    (state >= 0).then_some(state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0)
+}
+
 /// The kernel's id of this boot. Empty where the kernel does not say.
 #[must_use]
 pub fn boot_id() -> String {

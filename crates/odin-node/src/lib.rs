@@ -48,6 +48,7 @@ pub use error::{Broken, StartError};
 pub use life::Up;
 pub use machine::Announcements;
 pub use proposer::Proposer;
+pub use room::{FREE_BYTES_MIN, free_bytes};
 pub use schedules::{NoSchedule, Schedules};
 pub use sealing::Keyring;
 pub use server::{NoPeers, Ready, Server, ServerOptions};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Below this much free space new work is refused, so that what runs can still be reported.
-const FREE_BYTES_MIN: u64 = 64 << 20;
+pub const FREE_BYTES_MIN: u64 = 64 << 20;
 /// Below this much, what failed has failed for want of space: the log and the state grow by less at a time.
 const EXHAUSTED_BYTES: u64 = 1 << 20;
 
@@ -18,8 +18,9 @@ pub(crate) fn is_exhausted(dir: &Path) -> bool {
     free_bytes(dir).is_some_and(|free| free < EXHAUSTED_BYTES)
 }
 
-/// `None`: the file system does not say.
-fn free_bytes(dir: &Path) -> Option<u64> {
+/// The free bytes of the file system of `dir` for a process without privileges. `None`: the file system does not say.
+#[must_use]
+pub fn free_bytes(dir: &Path) -> Option<u64> {
     let space = rustix::fs::statvfs(dir).ok()?;
     Some(space.f_bavail.saturating_mul(space.f_frsize))
 }

@@ -181,12 +181,19 @@ impl Server {
             address: socket.display().to_string(),
             source,
         })?;
+        let server_user = server_user();
+        if server_user.uid != 0 {
+            tracing::warn!(
+                user = server_user.user,
+                "not root: only this user's jobs run here, and nothing separates them from each other"
+            );
+        }
         let identity = Identity {
             name: name.clone(),
             data_dir: data_dir.root().to_owned(),
             bundles: data_dir.bundles(),
             socket: socket.clone(),
-            server_user: server_user(),
+            server_user,
             local_token,
             keyring,
         };

@@ -130,6 +130,8 @@ pub(crate) enum Command {
     /// Set and look at calendars: named days, to which schedules refer
     #[command(subcommand)]
     Calendar(commands::calendar::CalendarCommand),
+    /// Say what this machine and its server can do, and what to mend
+    Doctor,
     /// Ask what a schedule means, without a server
     #[command(subcommand)]
     Schedule(commands::schedule::ScheduleCommand),

@@ -37,6 +37,12 @@ impl Context {
         Ok(Client::find(&target, token).await?)
     }
 
+    /// Whether flags or the environment name a server, so that one is expected to be there.
+    pub(crate) fn names_server(&self) -> bool {
+        let named = std::env::var_os("ODIN_SERVER").is_some_and(|value| !value.is_empty());
+        named || self.everywhere.port.is_some() || self.everywhere.server.is_some()
+    }
+
     /// This machine's wall clock. Decides nothing: it is what people are shown times against.
     pub(crate) fn now(&self) -> Timestamp {
         SystemClock.wall()

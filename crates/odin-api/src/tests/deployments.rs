@@ -258,6 +258,13 @@ async fn a_server_that_is_not_root_takes_its_own_users_jobs_only() {
         let answer = bed.deploy(&who, "", &job_file(&who.user.user, "")).await;
         assert_eq!(answer.outcome(), expected, "{}", who.user.user);
     }
+    // A new job is told that it is alone with its neighbours; a new version knows.
+    for (name, codes) in [("other", 1), ("other", 0)] {
+        let answer = bed.deploy(&ann(), "", &job_file(name, "")).await.json();
+        let warnings = answer["warnings"].as_array().cloned().unwrap_or_default();
+        let told = |warning: &&Value| warning["code"] == "job/not-separated";
+        assert_eq!(warnings.iter().filter(told).count(), codes, "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -170,6 +170,50 @@ pub fn machine_abilities() -> MachineAbilities {
     MachineAbilities::of(&Survey::of_this_machine(&Hierarchies::of_this_process()))
 }
 
+/// Which versions of control groups are mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ControlGroups {
+    /// Version 2 alone.
+    V2,
+    /// Version 1 alone.
+    V1,
+    /// Both: each controller is in one of them.
+    Hybrid,
+    /// None.
+    None,
+}
+
+impl ControlGroups {
+    fn of(hierarchies: &Hierarchies) -> Self {
+        match (
+            hierarchies.unified.is_some(),
+            !hierarchies.legacy.is_empty(),
+        ) {
+            (true, true) => Self::Hybrid,
+            (true, false) => Self::V2,
+            (false, true) => Self::V1,
+            (false, false) => Self::None,
+        }
+    }
+}
+
+impl fmt::Display for ControlGroups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V2 => "version 2",
+            Self::V1 => "version 1",
+            Self::Hybrid => "version 2 and version 1 (hybrid)",
+            Self::None => "none",
+        })
+    }
+}
+
+/// Which versions of control groups this process sees.
+#[must_use]
+pub fn control_groups() -> ControlGroups {
+    ControlGroups::of(&Hierarchies::of_this_process())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +262,22 @@ mod tests {
             ..memory
         };
         check(best_effort, None);
+    }
+
+    #[test]
+    fn a_machine_with_both_versions_is_hybrid() {
+        let v2 = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let v1 = "35 31 0:32 / /cg/memory rw - cgroup cgroup rw,memory\n";
+        let both = format!("{v1}{v2}");
+        for (mounts, expected) in [
+            (v2, ControlGroups::V2),
+            (v1, ControlGroups::V1),
+            (&both, ControlGroups::Hybrid),
+            ("", ControlGroups::None),
+        ] {
+            let hierarchies = Hierarchies::parse(mounts, "4:memory:/\n0::/\n");
+            assert_eq!(ControlGroups::of(&hierarchies), expected, "{mounts}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ mod hierarchies;
 mod survey;
 
 pub use abilities::{
-    Ability, MachineAbilities, Means, NotEnforceable, TreeKill, machine_abilities,
+    Ability, ControlGroups, MachineAbilities, Means, NotEnforceable, TreeKill, control_groups,
+    machine_abilities,
 };
 pub(crate) use group::Group;
 pub(crate) use groups::Groups;

@@ -15,7 +15,8 @@ pub(crate) use clone::{Plan, Stack, keep_undumpable, reset_inherited_signals, sp
 pub(crate) use environment::Drawn;
 pub(crate) use identity::Account;
 pub(crate) use low_descriptors::LowDescriptors;
-pub use program::missing as program_missing;
+pub use program::{find as find_program, missing as program_missing};
+pub use secret_files::place as place_of_secret_files;
 pub(crate) use secret_files::{SecretFile, SecretFiles};
 pub(crate) use spawner::{
     Made, ON_CANCEL_SUFFIX, Purpose, SpawnOrder, SpawnOutcome, Spawned, Spawners, Surroundings,

@@ -1,6 +1,7 @@
 //! What a launch executes: the paths to try and the arguments.
 
 use std::ffi::CString;
+use std::path::PathBuf;
 
 use super::DEFAULT_PATH;
 use super::clone::{Failure, Stage};
@@ -251,6 +252,17 @@ pub fn missing(program: &Program, env: &[(String, String)]) -> Option<String> {
     ))
 }
 
+/// Where a job without a `PATH` of its own finds this program on this machine; `None`: nowhere.
+#[must_use]
+pub fn find(name: &str) -> Option<PathBuf> {
+    let is_program =
+        |candidate: &String| rustix::fs::access(candidate, rustix::fs::Access::EXEC_OK).is_ok();
+    look_up(name, None)
+        .into_iter()
+        .find(is_program)
+        .map(PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,5 +291,11 @@ mod tests {
         check("/opt/python", Some("/a"), &["/opt/python"]);
         check("./run", None, &["./run"]);
         check("", None, &[]);
+    }
+
+    #[test]
+    fn a_program_is_found_where_jobs_look_or_nowhere() {
+        assert!(find("sh").is_some_and(|path| path.ends_with("bin/sh")));
+        assert_eq!(find("no-such-program"), None);
     }
 }

@@ -192,6 +192,19 @@ fn places() -> Vec<PathBuf> {
     std::iter::once("/dev/shm".into()).chain(own).collect()
 }
 
+/// The memory file system on which an executor that this process starts makes files of secrets. `None`: there is none
+/// that this process may write to, and runs with such files are not started.
+#[must_use]
+pub fn place() -> Option<PathBuf> {
+    let may_write = |place: &PathBuf| {
+        let needed = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::access(place, needed).is_ok()
+    };
+    places()
+        .into_iter()
+        .find(|place| is_in_memory(place) && may_write(place))
+}
+
 fn is_in_memory(place: &Path) -> bool {
     rustix::fs::statfs(place).is_ok_and(|it| {
         // The type's width differs between architectures.

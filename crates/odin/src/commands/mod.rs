@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod describe;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod execute;
 pub(crate) mod executor;
 pub(crate) mod generate;
@@ -121,6 +122,7 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
                 schedule::moved::run(&args, context).await.map(done)
             }
             Command::Secret(command) => secret::run(&command, context).await.map(done),
+            Command::Doctor => doctor::run(context).await,
             Command::Nodes(command) => nodes::run(&command, context).await.map(done),
             Command::Calendar(command) => calendar::run(&command, context).await.map(done),
             Command::Server(_)

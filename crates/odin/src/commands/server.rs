@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use odin_node::{Broken, Server, ServerOptions, StartError};
 use odin_wire::Exit;
+use rustix::process::DumpableBehavior;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{RAFT_DEFAULT, ServerArgs};
@@ -83,6 +84,9 @@ fn own_data_dir() -> Result<PathBuf, CliError> {
 
 /// The runtime of a server: two threads are enough for what is not in SQLite or the executor.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    // Secrets pass through this memory: no core dump has them, and no other process of this user reads them, as a job
+    // of a server that is not root is one. Core dump limits stay as they are: jobs get theirs from here.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     // Files of the server are its user's alone, whatever the shell says.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     odin_node::heaps::keep_few();

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::CliError;
 
 /// The version of this binary.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Serialize)]
 struct Version {
