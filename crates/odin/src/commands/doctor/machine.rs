@@ -133,14 +133,20 @@ fn kernel(machine: &Machine) -> Check {
 
 fn user(machine: &Machine) -> Check {
     match (machine.uid, machine.server_uid) {
-        (uid, Some(server)) if uid != server => Check::warning(
-            "user",
-            format!(
-                "you are uid {uid} and the server runs as uid {server}: the lines on limits, descriptors and secret \
-                 files say what a server of yours could do"
-            ),
-            "For what that server can do, run `odin doctor` as its user.",
-        ),
+        (uid, Some(server)) if uid != server => {
+            let alone = match server {
+                0 => "",
+                _ => ", not as root, so nothing separates its jobs",
+            };
+            Check::warning(
+                "user",
+                format!(
+                    "you are uid {uid} and the server runs as uid {server}{alone}: the lines on limits, descriptors \
+                     and secret files say what a server of yours could do"
+                ),
+                "For what that server can do, run `odin doctor` as its user.",
+            )
+        }
         (0, _) => Check::ok("user", "root: a server runs each job as its owner"),
         (uid, _) => Check::warning(
             "user",
@@ -301,7 +307,7 @@ fn zones(machine: &Machine) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::doctor::check::drawn;
+    use crate::commands::doctor::check::{State, drawn};
     use expect_test::{Expect, expect};
     use odin_executor::limits::Means;
 
@@ -477,6 +483,20 @@ mod tests {
             ok       time zones        Europe/Dublin, built-in rules of an unknown release
             no problems, 3 warnings
         "#]],
+        );
+    }
+
+    #[test]
+    fn root_is_told_that_nothing_separates_the_jobs_of_a_users_server() {
+        let machine = Machine {
+            server_uid: Some(1000),
+            ..healthy()
+        };
+        let told = user(&machine);
+        assert_eq!(told.state, State::Warning);
+        assert!(
+            told.detail.contains("nothing separates its jobs"),
+            "{told:?}"
         );
     }
 
