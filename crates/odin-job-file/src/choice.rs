@@ -5,8 +5,9 @@ use odin_model::Missed;
 use crate::document::Value;
 use crate::fault::{Fault, quoted};
 use crate::fields::Fields;
-use crate::keys::{self, Section};
+use crate::keys;
 use crate::mistake::Notes;
+use crate::shape::Section;
 use crate::suggestion::nearest;
 
 pub(crate) fn read_missed(job: &Fields<'_>, notes: &mut Notes) -> Missed {

@@ -10,10 +10,11 @@ use crate::document::{Entry, Value};
 use crate::duration::DurationFault;
 use crate::fault::{Fault, quoted};
 use crate::fields::Fields;
-use crate::keys::{self, Section};
+use crate::keys;
 use crate::mistake::Notes;
 use crate::program::read_command;
 use crate::read::read_duration;
+use crate::shape::Section;
 use crate::size;
 
 /// How an attempt is executed.

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use crate::document::{Entry, Node, Value};
 use crate::fault::{Fault, quoted};
-use crate::keys::{self, Section, Support};
+use crate::keys::{self, Support};
 use crate::mistake::Notes;
+use crate::shape::{Section, Shape};
 use crate::unknown_key;
 
 /// The known keys of a section that have a value of the right shape.
@@ -152,20 +153,18 @@ fn wrong_shape(key: &'static keys::Key, entry: &Entry) -> Option<(Fault, Range<u
     let inner: Option<&Node> = match (&entry.value.value, key.shape) {
         (
             Value::List(items),
-            keys::Shape::TextList
-            | keys::Shape::ChoiceList(_)
-            | keys::Shape::PathList
-            | keys::Shape::TextOrList
-            | keys::Shape::NamesOrChoices(_),
+            Shape::TextList
+            | Shape::ChoiceList(_)
+            | Shape::PathList
+            | Shape::TextOrList
+            | Shape::NamesOrChoices(_),
         ) => items
             .iter()
             .find(|item| matches!(item.value, Value::List(_) | Value::Mapping(_))),
-        (Value::Mapping(entries), keys::Shape::TextMapping | keys::Shape::NamesOrChoices(_)) => {
-            entries
-                .iter()
-                .map(|entry| &entry.value)
-                .find(|value| matches!(value.value, Value::List(_) | Value::Mapping(_)))
-        }
+        (Value::Mapping(entries), Shape::TextMapping | Shape::NamesOrChoices(_)) => entries
+            .iter()
+            .map(|entry| &entry.value)
+            .find(|value| matches!(value.value, Value::List(_) | Value::Mapping(_))),
         _ => None,
     };
     match inner {

@@ -41,6 +41,7 @@ mod reference;
 mod schedule;
 mod schema;
 mod secrets;
+mod shape;
 mod size;
 mod suggestion;
 pub mod template;

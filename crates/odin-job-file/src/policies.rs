@@ -11,9 +11,10 @@ use crate::choice::read_choice;
 use crate::document::Value;
 use crate::fault::{Fault, quoted};
 use crate::fields::Fields;
-use crate::keys::{self, Section};
+use crate::keys;
 use crate::mistake::Notes;
 use crate::read::read_duration;
+use crate::shape::Section;
 use crate::suggestion::nearest;
 
 pub(crate) fn read_concurrency(job: &Fields<'_>, notes: &mut Notes) -> Concurrency {

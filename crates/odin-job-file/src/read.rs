@@ -17,8 +17,8 @@ use crate::document::{self, Entry, Node, Value};
 use crate::duration;
 use crate::fault::{FILE_BYTES_MAX, Fault, quoted};
 use crate::fields::Fields;
-use crate::keys::Section;
 use crate::mistake::{Mistake, Mistakes, Notes};
+use crate::shape::Section;
 use crate::{choice, environment, execution, policies, program, schedule, secrets, text};
 
 /// The most that a job's texts may come to, in bytes: a job travels in one replicated command, which has a bound of

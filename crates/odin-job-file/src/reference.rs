@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::keys::{self, Section, Support};
+use crate::keys::{self, Support};
+use crate::shape::Section;
 
 /// The page, in Markdown.
 #[must_use]

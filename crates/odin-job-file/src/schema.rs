@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::keys::{self, Key, Section, Shape, Support};
+use crate::keys::{self, Key, Support};
+use crate::shape::{Section, Shape};
 
 /// The schema (draft 2020-12) of what this version accepts, as text.
 ///

@@ -1,6 +1,7 @@
 //! What a key may have been meant to be that no section has.
 
-use crate::keys::{Section, Support, find, of_section};
+use crate::keys::{Support, find, of_section};
+use crate::shape::Section;
 use crate::suggestion::nearest;
 
 /// What other tools call a key, and people who come from them.

@@ -5,30 +5,30 @@
 //! missed effects, the agent first waits until everything its executor has recorded is applied, then reads its open
 //! runs.
 
+mod arming;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use odin_cluster::Denied;
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, ListedAttempt, ListedState, NumberedEvent, PrepareFailure,
-    RefusalReason, Report, Request, Welcome,
+    AttemptKey, CancelScope, ListedAttempt, ListedState, NumberedEvent, RefusalReason, Report,
+    Request, Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
-use odin_model::{Boottime, Clock, Epoch, JobId, RunState, TimeoutKind, Usage, VersionNumber};
-use odin_scheduling::clock_jump::Reading;
-use odin_scheduling::placement;
+use odin_model::{Boottime, Clock, Epoch, RunState, Usage};
 use odin_store::{CancelRequest, CancelWhen, Effect, OpenRun, Reader, StoreError, View};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use self::arming::HELD_MAX;
 use crate::executor_link::ExecutorLink;
-use crate::launch_secrets;
-use crate::launches::{Launches, Pinned, PinnedJob};
+use crate::launches::{Launches, Pinned};
 use crate::lease_requests::{self, Leased};
 use crate::life::Life;
 use crate::machine::Announcements;
@@ -41,13 +41,8 @@ use crate::wall_offset::SKEW_MAX;
 
 /// How many batches of events may wait for the log.
 const HANDED_MAX: usize = 64;
-/// How many attempts are armed or running at once: below what an executor holds. The others stay in the state, and
-/// are armed once half of these are over.
-const HELD_MAX: usize = 16_000;
-/// How far ahead files are unpacked, how often that is looked at, and how many jobs at once.
-const AHEAD: SignedDuration = SignedDuration::from_secs(60);
+/// How often what comes due soon is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-const AHEAD_MAX: usize = 4_000;
 
 /// What the agent works with.
 pub(crate) struct Agent {
@@ -501,157 +496,6 @@ impl Work {
         if let Some(until) = self.lease.take() {
             self.request(Request::Lease { until }).await;
         }
-    }
-
-    /// Takes a run on: its version is unpacked if it is not yet, then it is armed.
-    async fn launch(&mut self, pinned: &Pinned) -> Result<(), StoreError> {
-        let (key, has_it) = (pinned.key, self.turns.is_under_way(&pinned.key));
-        if self.turns.waits(&key) || self.turns.was_taken_on(&key) {
-            return Ok(());
-        }
-        if self.turns.known() >= HELD_MAX {
-            self.behind = true;
-            return Ok(());
-        }
-        let Some(job) = self.agent.launches.job(&self.agent.reader, pinned)? else {
-            tracing::error!(%key, "a run's job version is not in the state");
-            return Ok(());
-        };
-        if has_it || !self.turns.must_wait(pinned.lane) {
-            return self.take_on(pinned, &job).await;
-        }
-        self.turns.wait(pinned, &job.spec, self.leader_wall());
-        self.admit().await
-    }
-
-    /// Takes on the runs whose turn it is among those that wait, and ends those that have waited for too long.
-    async fn admit(&mut self) -> Result<(), StoreError> {
-        let now = self.leader_wall();
-        for (pinned, after) in self.turns.expired(now) {
-            let ending = Ending::TimedOut {
-                timeout: TimeoutKind::Queue,
-                after,
-                after_kill: None,
-            };
-            self.give_up(pinned.key, ending).await;
-        }
-        while let Some(pinned) = self.turns.next(now) {
-            if let Some(job) = self.agent.launches.job(&self.agent.reader, &pinned)? {
-                self.take_on(&pinned, &job).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The leader's wall clock, as far as this node knows it.
-    fn leader_wall(&self) -> Timestamp {
-        let wall = self.agent.clock.wall();
-        wall.saturating_add(self.skew.unwrap_or_default())
-            .unwrap_or(wall)
-    }
-
-    async fn take_on(&mut self, pinned: &Pinned, job: &PinnedJob) -> Result<(), StoreError> {
-        self.turns.has(pinned.key, pinned.job, pinned.lane);
-        self.turns.take_on(&pinned.key);
-        if !self.preparations.is_unpacked((pinned.job, pinned.version)) {
-            let launches = &self.agent.launches;
-            self.preparations.need(*pinned, || {
-                launches.prepare(pinned.job, pinned.version, job)
-            });
-            self.prepare_next().await;
-            return Ok(());
-        }
-        self.arm(pinned, job).await
-    }
-
-    /// Arms a launch. Its secrets are opened here and not before: the executor holds them from now on.
-    async fn arm(&mut self, pinned: &Pinned, job: &PinnedJob) -> Result<(), StoreError> {
-        let Agent {
-            reader, keyring, ..
-        } = &self.agent;
-        let secrets = match launch_secrets::open(reader, keyring, &job.owner, &job.spec.secrets)? {
-            Ok(secrets) => secrets,
-            Err(reason) => {
-                tracing::warn!(key = %pinned.key, reason, "a run's secrets are not there");
-                self.turns.over(&pinned.key);
-                let ending = Ending::NotStartable { reason };
-                self.give_up(pinned.key, ending).await;
-                return Ok(());
-            }
-        };
-        let now = Reading {
-            wall: self.agent.clock.wall(),
-            boottime: self.agent.clock.boottime(),
-        };
-        // A clock that is off by more than it may holds up new launches; this one was taken on before.
-        let skew = self.skew.unwrap_or_default();
-        let launches = &self.agent.launches;
-        let launch = launches.launch(pinned, job, secrets, now, skew);
-        self.request(Request::Arm(Box::new(launch))).await;
-        Ok(())
-    }
-
-    /// Asks for as many versions as the executor takes.
-    async fn prepare_next(&mut self) {
-        while let Some(prepare) = self.preparations.next() {
-            self.request(Request::Prepare(prepare)).await;
-        }
-    }
-
-    async fn on_prepared(
-        &mut self,
-        job: JobId,
-        version: VersionNumber,
-        failure: Option<PrepareFailure>,
-    ) -> Result<(), StoreError> {
-        let waiting = self
-            .preparations
-            .answered((job, version), failure.is_none());
-        self.prepare_next().await;
-        if let Some(PrepareFailure { code, message }) = failure {
-            tracing::warn!(%job, %version, code, message, "a bundle cannot be unpacked");
-            for pinned in waiting {
-                let reason =
-                    format!("the files of version {version} cannot be unpacked: {message}");
-                self.turns.over(&pinned.key);
-                self.give_up(pinned.key, Ending::NotStartable { reason })
-                    .await;
-            }
-            return Ok(());
-        }
-        for pinned in waiting {
-            if let Some(job) = self.agent.launches.job(&self.agent.reader, &pinned)? {
-                self.arm(&pinned, &job).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Has the files of jobs that come due soon unpacked before they are needed.
-    async fn look_ahead(&mut self) -> Result<(), StoreError> {
-        if self.stage != Stage::Ready {
-            return Ok(());
-        }
-        let until = self.agent.clock.wall().saturating_add(AHEAD);
-        let due = self
-            .agent
-            .view
-            .due(until.unwrap_or(Timestamp::MAX), AHEAD_MAX);
-        let nodes = self.agent.reader.nodes()?;
-        for (_, id) in due {
-            let is_new = self.preparations.look_at(id);
-            if !is_new || placement::choose(id, &nodes) != Some(self.agent.life.node) {
-                continue;
-            }
-            if let Some(job) = self.agent.reader.job(id)? {
-                let version = job.version;
-                let pinned = PinnedJob::current(job);
-                let prepare = self.agent.launches.prepare(id, version, &pinned);
-                self.preparations.need_soon(prepare);
-            }
-        }
-        self.prepare_next().await;
-        Ok(())
     }
 
     async fn cancel(&self, key: AttemptKey, reason: String, when: CancelWhen) {

@@ -50,9 +50,9 @@ impl Silences {
         self.nodes.retain(|life, _| down.contains(life));
         let mut lost = Vec::new();
         for (node, epoch) in down {
-            if !self.nodes.contains_key(&(node, epoch)) {
+            if let std::collections::hash_map::Entry::Vacant(e) = self.nodes.entry((node, epoch)) {
                 let runs = unreachable_runs(reader, node, now)?;
-                self.nodes.insert((node, epoch), runs);
+                e.insert(runs);
             }
             let runs = &self.nodes[&(node, epoch)];
             let due = runs.iter().filter(|run| run.lost_at <= now).take(LOST_MAX);

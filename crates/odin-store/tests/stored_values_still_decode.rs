@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use odin_model::Refusal;
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::command::{
     CatchUp, CatchUpAnswer, CaughtUpDue, Command, Deploy, DueAfter, Earlier, Fire, FireAnswer,
-    FireItem, Modify, Refusal, Reply, SetJobState, Setting,
+    FireItem, Modify, Reply, SetJobState, Setting,
 };
 use odin_model::concurrency::Bounds;
 use odin_model::job::Visibility;

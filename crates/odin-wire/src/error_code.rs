@@ -525,7 +525,7 @@ static INTERNAL: ErrorCode = row(
 mod tests {
     use super::*;
     use expect_test::expect_file;
-    use odin_model::command::Refusal as R;
+    use odin_model::Refusal as R;
     use odin_model::id::IdError;
     use odin_model::owner::Role;
     use odin_model::{JobId, JobName, Revision, RunId};
