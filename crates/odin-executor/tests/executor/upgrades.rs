@@ -1,5 +1,7 @@
 //! A newer program takes over while jobs of the older one run: nothing is ended, lost or started twice.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, channel};
@@ -7,9 +9,10 @@ use std::time::Duration;
 
 use odin_executor::frame::{self, FrameBuffer};
 use odin_executor::protocol::{
-    AttemptKey, BUILD, CancelScope, ListedAttempt, ListedState, Report, Request,
+    AttemptKey, BUILD, CancelScope, ListedAttempt, ListedState, NumberedEvent, Report, Request,
 };
 use odin_executor::{Client, ClientError, DataDir, Fleet, FromExecutor};
+use odin_model::RunId;
 use odin_model::attempt::{AttemptEventKind, Ending};
 
 use crate::executor::{Executor, is_alive, now, wait_until};
@@ -20,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Server {
     fleet: Fleet,
     heard: Receiver<(u32, FromExecutor)>,
+    /// Ends that nobody has asked for yet.
+    ended: RefCell<HashMap<RunId, (u32, Ending)>>,
 }
 
 impl Server {
@@ -34,7 +39,11 @@ impl Server {
         for member in fleet.members() {
             member.client.send(&[Request::Lease { until }]).unwrap();
         }
-        Self { fleet, heard }
+        Self {
+            fleet,
+            heard,
+            ended: RefCell::default(),
+        }
     }
 
     fn client(&self, generation: u32) -> &Client {
@@ -59,8 +68,13 @@ impl Server {
         }
     }
 
-    /// How the attempt ended, by which generation's word; acknowledged.
+    /// How the attempt ended, by which generation's word; acknowledged. Ends of others that come before are kept for
+    /// those who ask for them.
     fn finished(&self, key: AttemptKey) -> (u32, Ending) {
+        let kept = |run| self.ended.borrow_mut().remove(&run);
+        if let Some(ended) = kept(key.run) {
+            return ended;
+        }
         self.until(|generation, report| {
             let Some(Report::Events(events)) = report else {
                 return None;
@@ -69,12 +83,13 @@ impl Server {
             let _ = self
                 .client(generation)
                 .send(&[Request::Ack { up_to: last }]);
-            events.into_iter().find_map(|event| match event.event.kind {
-                AttemptEventKind::Finished(result) if event.event.run == key.run => {
-                    Some((generation, result.ending))
+            for NumberedEvent { event, .. } in events {
+                if let AttemptEventKind::Finished(result) = event.kind {
+                    let ended = (generation, result.ending);
+                    self.ended.borrow_mut().insert(event.run, ended);
                 }
-                _ => None,
-            })
+            }
+            kept(key.run)
         })
     }
 
