@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const USAGE: &str = "usage: odin-torture torture [--minutes N] [--seed S] [--odin PATH]\n       \
+                     odin-torture soak [--minutes N] [--odin PATH]\n       \
                      odin-torture bench [--quick] [--only NAME] [--odin PATH]";
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
     Torture,
+    Soak,
     Bench,
 }
 
@@ -17,7 +19,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) command: Command,
-    /// How long to torture.
+    /// How long to torture or to soak.
     pub(crate) length: Duration,
     /// What the faults are drawn from.
     pub(crate) seed: u64,
@@ -33,6 +35,7 @@ impl Arguments {
     pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
         let command = match given.next().as_deref() {
             Some("torture") => Command::Torture,
+            Some("soak") => Command::Soak,
             Some("bench") => Command::Bench,
             _ => return Err(USAGE.to_owned()),
         };

@@ -47,13 +47,15 @@ pub(crate) struct Looked {
 }
 
 /// Compares a job that is paused and at rest: its schedule against its ledger, its ledger against its runs, its runs
-/// against its evidence file, in which each process has written its run's id on a line of its own.
+/// against its evidence file, in which each process has written its run's id on a line of its own. `ends`: how a run
+/// of it ends that nothing befalls.
 pub(crate) async fn check(
     client: &Client,
     job: &Job,
     schedule: &ZonedSchedule,
     (from, to): (Timestamp, Timestamp),
     evidence: &Path,
+    ends: RunOutcome,
     findings: &mut Findings,
 ) -> Outcome<Looked> {
     let mut looked = Looked::default();
@@ -99,7 +101,7 @@ pub(crate) async fn check(
         check_run(
             job,
             run,
-            lines.remove(&run.id.to_string()).unwrap_or(0),
+            (lines.remove(&run.id.to_string()).unwrap_or(0), ends),
             findings,
         );
     }
@@ -111,7 +113,7 @@ pub(crate) async fn check(
     Ok(looked)
 }
 
-fn check_run(job: &Job, run: &Run, lines: u64, findings: &mut Findings) {
+fn check_run(job: &Job, run: &Run, (lines, ends): (u64, RunOutcome), findings: &mut Findings) {
     let example = || {
         format!(
             "{} run {} ({:?}, {:?})",
@@ -123,7 +125,7 @@ fn check_run(job: &Job, run: &Run, lines: u64, findings: &mut Findings) {
     }
     match (run.outcome, lines) {
         (_, 2..) => findings.add("a run with two processes", example),
-        (Some(RunOutcome::Succeeded), 1) => {}
+        (Some(outcome), 1) if outcome == ends => {}
         // Decided ahead, and cancelled by the pause before it was due.
         (Some(RunOutcome::Cancelled), 0) if run.started_at.is_none() => {}
         _ => findings.add("a run whose outcome and evidence differ", example),

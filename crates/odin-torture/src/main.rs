@@ -2,9 +2,10 @@
 //!
 //! `odin-torture torture [--minutes N] [--seed S]` kills the server again and again under jobs that are due every
 //! second, then compares the ledger with the schedules and with what the jobs themselves wrote.
+//! `odin-torture soak [--minutes N]` runs a mix of jobs and fails when memory, descriptors, threads or files grow.
 //! `odin-torture bench [--quick]` prints the figures of the design's section 13 beside this machine's raw ones.
 //!
-//! Both take `--odin PATH`, the program to use: by default the `odin` beside this one.
+//! All take `--odin PATH`, the program to use: by default the `odin` beside this one.
 
 #![allow(clippy::print_stdout, reason = "its figures are its output")]
 
@@ -13,6 +14,7 @@ mod bench;
 mod draw;
 mod evidence;
 mod outcome;
+mod soak;
 mod torture;
 
 use std::process::ExitCode;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match arguments.command {
             arguments::Command::Torture => torture::run(&arguments).await,
+            arguments::Command::Soak => soak::run(&arguments).await,
             arguments::Command::Bench => bench::run(&arguments).await,
         }
     });

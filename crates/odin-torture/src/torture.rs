@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use odin_client::{Client, IdempotencyKey, Target};
 use odin_testbed::Server;
-use odin_wire::{Job, JobsQuery, RunState, RunsQuery};
+use odin_wire::{Job, JobsQuery, Outcome as RunOutcome, RunState, RunsQuery};
 use tokio::time::{Instant, sleep};
 
 use crate::arguments::Arguments;
@@ -82,6 +82,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
             &schedule,
             (first, to),
             &evidence,
+            RunOutcome::Succeeded,
             &mut findings,
         )
         .await?;
@@ -130,7 +131,7 @@ pub(crate) async fn client(server: &Server) -> Outcome<Client> {
 }
 
 /// Waits until nothing of the job runs.
-async fn rest(client: &Client, job: &Job) -> Outcome<()> {
+pub(crate) async fn rest(client: &Client, job: &Job) -> Outcome<()> {
     loop {
         let runs = client
             .runs(

@@ -66,7 +66,7 @@ async fn figures(what: &str, server: &mut Server, size: Size) -> Outcome<()> {
 }
 
 /// User and system time of processes, in ticks.
-fn ticks(processes: &[u32]) -> Outcome<f64> {
+pub(crate) fn ticks(processes: &[u32]) -> Outcome<f64> {
     let mut sum = 0.0;
     for pid in processes {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
@@ -88,7 +88,7 @@ fn ticks(processes: &[u32]) -> Outcome<f64> {
     Ok(sum)
 }
 
-fn memory_mib(pid: u32) -> Outcome<f64> {
+pub(crate) fn memory_mib(pid: u32) -> Outcome<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status
         .lines()

@@ -3,6 +3,7 @@
 mod chain;
 mod idle;
 mod lateness;
+mod mass;
 mod populate;
 mod proposals;
 mod rate;
@@ -25,6 +26,8 @@ pub(crate) struct Size {
     pub(crate) window: Duration,
     /// Jobs of a large server.
     pub(crate) registered: u64,
+    /// Jobs of one instant that take minutes.
+    pub(crate) mass: u64,
     /// Proposals of one measurement.
     pub(crate) proposals: usize,
 }
@@ -33,12 +36,14 @@ const FULL: Size = Size {
     herd: 1000,
     window: Duration::from_secs(15),
     registered: 100_000,
+    mass: 100_000,
     proposals: 20_000,
 };
 const QUICK: Size = Size {
     herd: 200,
     window: Duration::from_secs(4),
     registered: 2_000,
+    mass: 2_000,
     proposals: 1_000,
 };
 
@@ -83,6 +88,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
     }
     if wanted("idle") {
         part("idle and start-up", idle::measure(arguments, size)).await?;
+    }
+    // It takes minutes: only when it is asked for.
+    if arguments.only.as_deref() == Some("herd100k") {
+        part(
+            "a hundred thousand jobs due at one instant",
+            mass::measure(arguments, size, &raw),
+        )
+        .await?;
     }
     Ok(())
 }

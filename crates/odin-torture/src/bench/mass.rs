@@ -1,0 +1,157 @@
+//! A hundred thousand jobs due at one instant, and one that is due every second meanwhile.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use odin_model::JobId;
+use odin_model::run::{Run, RunState};
+use odin_testbed::Server;
+use tokio::time::sleep;
+
+use crate::arguments::Arguments;
+use crate::bench::idle::{memory_mib, ticks};
+use crate::bench::rate::{all_runs, whole_second};
+use crate::bench::raw::Raw;
+use crate::bench::{Size, now, percentile, populate};
+use crate::outcome::Outcome;
+
+/// Between two looks at the processes.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Over when both processes together take less than this share of a processor between two looks.
+const QUIET: f64 = 0.15;
+/// Given up after this.
+const AT_MOST: SignedDuration = SignedDuration::from_mins(20);
+
+pub(crate) async fn measure(arguments: &Arguments, size: Size, raw: &Raw) -> Outcome<()> {
+    let directory = tempfile::tempdir()?;
+    let mut server = populate::template(&arguments.odin, directory.path())?;
+    // Time to deploy them and to start the server: a thousand are deployed in well under a second.
+    let ahead =
+        SignedDuration::from_secs(30) + SignedDuration::from_millis(size.mass.cast_signed());
+    let due = whole_second(now() + ahead);
+    let began = now();
+    populate::jobs(
+        server.data_dir(),
+        size.mass,
+        "every January 4th at 13:15",
+        due,
+    )
+    .await?;
+    println!(
+        "  {} jobs deployed through the log in {:.1} s",
+        size.mass,
+        now().duration_since(began).as_secs_f64()
+    );
+    server.restart();
+    witness(&server, directory.path())?;
+    if now() >= due {
+        return Err("the deploys took longer than expected: nothing was due at one instant".into());
+    }
+    let peak = until_quiet(&server, due).await?;
+    server.kill();
+    let runs = all_runs(&server.data_dir().join("state.db"))?;
+    tell(&runs, due, size, raw)?;
+    println!(
+        "  at most {:.0} MiB for the server, {:.0} MiB for the executor",
+        peak.0, peak.1
+    );
+    Ok(())
+}
+
+/// A job that is due every second, before, while and after the others are.
+fn witness(server: &Server, directory: &Path) -> Outcome<()> {
+    let job_file = directory.join("witness.yml");
+    std::fs::write(
+        &job_file,
+        "job:\n  name: witness\n  description: ''\n  command: [/bin/true]\n  schedule: every second\n",
+    )?;
+    let deployed = server.odin([Path::new("deploy"), Path::new("-f"), &job_file]);
+    if deployed.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&deployed.stderr)
+            .into_owned()
+            .into())
+    }
+}
+
+/// Waits until the work is done; the most memory that the server and the executor had, in MiB.
+async fn until_quiet(server: &Server, due: Timestamp) -> Outcome<(f64, f64)> {
+    let wait = (due + LOOK_EVERY).duration_since(now());
+    sleep(Duration::try_from(wait).unwrap_or_default()).await;
+    let executor = *server.executors().first().ok_or("there is no executor")?;
+    let processes = [server.pid(), executor];
+    let (mut peak, mut before) = ((0.0f64, 0.0f64), ticks(&processes)?);
+    loop {
+        sleep(LOOK_EVERY).await;
+        peak = (
+            peak.0.max(memory_mib(server.pid())?),
+            peak.1.max(memory_mib(executor)?),
+        );
+        let after = ticks(&processes)?;
+        // A hundred ticks a second.
+        if (after - before) / 100.0 < QUIET * LOOK_EVERY.as_secs_f64() {
+            return Ok(peak);
+        }
+        before = after;
+        if now() > due + AT_MOST {
+            return Err("the jobs of one instant are not over after twenty minutes".into());
+        }
+    }
+}
+
+fn tell(runs: &[Run], due: Timestamp, size: Size, raw: &Raw) -> Outcome<()> {
+    let of_mass = |run: &&Run| {
+        let first = populate::job_id(0).to_bits();
+        (first..first + size.mass).contains(&run.job.to_bits())
+    };
+    let mass: Vec<_> = runs.iter().filter(of_mass).collect();
+    let jobs: HashSet<JobId> = mass.iter().map(|run| run.job).collect();
+    let (finished, others): (Vec<&Run>, Vec<&Run>) = mass
+        .iter()
+        .partition(|run| matches!(run.state, RunState::Finished(_)));
+    let late = lateness(mass.iter().copied().filter(|run| run.due_at == Some(due)));
+    #[expect(clippy::cast_precision_loss, reason = "a count of processes")]
+    let raw_seconds = size.mass as f64 / raw.rate;
+    println!(
+        "  {} runs of {} jobs, {} over; first start {:.3} s after due, median {:.1} s, last {:.1} s = {:.2} × raw",
+        mass.len(),
+        jobs.len(),
+        finished.len(),
+        percentile(&late, 0.0),
+        percentile(&late, 0.5),
+        percentile(&late, 1.0),
+        percentile(&late, 1.0) / raw_seconds
+    );
+    let meanwhile = due..due + SignedDuration::try_from_secs_f64(percentile(&late, 1.0))?;
+    let witness = runs.iter().filter(|run| !of_mass(run));
+    let witness =
+        lateness(witness.filter(|run| run.due_at.is_some_and(|at| meanwhile.contains(&at))));
+    println!(
+        "  a job due every second meanwhile: {} starts, median {:.3} s after due, worst {:.3} s",
+        witness.len(),
+        percentile(&witness, 0.5),
+        percentile(&witness, 1.0)
+    );
+    if mass.len() as u64 != size.mass || jobs.len() != mass.len() || !others.is_empty() {
+        return Err(format!(
+            "{} runs of {} jobs, {} not over",
+            mass.len(),
+            jobs.len(),
+            others.len()
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Seconds from due to start, sorted.
+fn lateness<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<f64> {
+    let late =
+        runs.filter_map(|run| Some(run.started_at?.duration_since(run.due_at?).as_secs_f64()));
+    let mut late: Vec<_> = late.collect();
+    late.sort_by(f64::total_cmp);
+    late
+}
