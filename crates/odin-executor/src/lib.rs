@@ -3,13 +3,14 @@
 //! Two halves. [`run`] is the main of the executor, one small process per node that is the parent of every job's
 //! processes and survives the server. [`Client`] is the server's side of its control socket; [`protocol`] is what
 //! they say to each other. Beside them stand [`unpack`], which runs as a job's owner, [`output`], which reads what
-//! attempts printed, and [`raw`], the measure that the executor is held against.
+//! attempts printed, [`raw`], the measure that the executor is held against, and [`fault`], where tests end it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod client;
 pub mod data_dir;
 mod executor;
+pub mod fault;
 mod fleet;
 pub mod frame;
 mod journal;

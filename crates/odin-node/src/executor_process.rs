@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use odin_executor::fault::{self, Point};
 use odin_executor::protocol::{Report, Request};
 use odin_executor::{ClientError, ExecutorProgram, Fleet, FromExecutor, GENERATIONS_MAX};
 use rustix::process::{Pid, Signal};
@@ -181,6 +182,9 @@ impl Connection {
                     tracing::warn!(generation, %error, "a request did not reach the executor");
                     return;
                 }
+                fault::reach_if(Point::ServerArmAfter, || {
+                    requests.iter().any(|it| matches!(it, Request::Arm(_)))
+                });
             }
         }
     }

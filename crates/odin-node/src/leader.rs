@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_cluster::{Leadership, LeaseTerms, ProposeError, Term};
+use odin_executor::fault::{self, Point};
 use odin_model::calendar::DueRules;
 use odin_model::command::{Fire, FireAnswer, FireItem};
 use odin_model::node::Node;
@@ -286,12 +287,14 @@ impl Pass<'_> {
             items,
             proposed_at: now,
         });
-        if let Reply::Fired(answers) = self
+        fault::reach(Point::ServerFireBefore);
+        let reply = self
             .leader
             .proposer
             .propose_fenced(self.term, &command)
-            .await?
-        {
+            .await?;
+        fault::reach(Point::ServerFireAfter);
+        if let Reply::Fired(answers) = reply {
             for ((job, due), answer) in asked.into_iter().zip(answers) {
                 if answer == FireAnswer::Blocked {
                     self.held.insert(job, due);

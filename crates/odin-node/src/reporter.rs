@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use odin_executor::fault::{self, Point};
 use odin_executor::protocol::{NumberedEvent, Request};
 use odin_model::attempt::{AttemptEvent, AttemptEventKind};
 use odin_model::output::{OutputKept, OutputSummary};
@@ -42,9 +43,12 @@ pub(crate) async fn report(
             batch.take(next);
         }
         for events in batch.commands() {
+            fault::reach(Point::ServerReportBefore);
             propose(&proposer, Command::Report { node, events }).await;
+            fault::reach(Point::ServerReportAfter);
         }
         if let Some(up_to) = batch.up_to.take() {
+            fault::reach(Point::ServerAckBefore);
             // A closed line means a new executor, which sends again what it has.
             let _ = requests.send(Request::Ack { up_to }).await;
         }

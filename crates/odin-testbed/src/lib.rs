@@ -191,6 +191,12 @@ impl Server {
             .unwrap_or_else(|error| panic!("the server is not ready: {error:?}"));
     }
 
+    /// What its next start has in its environment beside the sealed one, instead of what it had.
+    pub fn set_environment(&mut self, environment: &[(&str, &str)]) {
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        self.environment = environment.iter().map(owned).collect();
+    }
+
     /// The command line against this server, to add to.
     #[must_use]
     pub fn command(&self) -> Command {

@@ -50,6 +50,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
         "A job is named that no job file of the folder has",
     ),
     row(
+        "cli/not-a-fault",
+        Exit::Refused,
+        "`ODIN_FAULT`, which is for tests, names no fault",
+    ),
+    row(
         "cli/not-a-file",
         Exit::Refused,
         "A path names nothing that the command can use",

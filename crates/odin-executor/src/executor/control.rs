@@ -2,12 +2,14 @@
 
 use std::os::fd::OwnedFd;
 
+use odin_model::attempt::AttemptEventKind;
 use rustix::event::epoll::EventFlags;
 use rustix::net::SendFlags;
 
 use super::attempt::State;
 use super::main_loop::MainLoop;
 use super::sources::Source;
+use crate::fault::{self, Point};
 use crate::frame::{self, FrameBuffer};
 use crate::journal::Record;
 use crate::protocol::{
@@ -185,8 +187,10 @@ impl MainLoop {
             Request::Ack { up_to } => {
                 let up_to = up_to.min(self.events.next_number() - 1);
                 if up_to > self.events.acked() {
+                    fault::reach(Point::ExecutorAckBefore);
                     self.events.ack(up_to, self.now);
                     self.journal.add(&Record::Acked { up_to });
+                    fault::reach(Point::ExecutorAckAfter);
                 }
             }
             Request::Peek { key } => self.peek(key),
@@ -271,6 +275,10 @@ impl MainLoop {
             let events = self.events.sendable(connection.next_event, written);
             let batch: Vec<NumberedEvent> = events.take(EVENTS_AT_ONCE).cloned().collect();
             let Some(last) = batch.last() else { break };
+            fault::reach_if(Point::ExecutorFinishedAfter, || {
+                let events = batch.iter().map(|numbered| &numbered.event.kind);
+                { events }.any(|kind| matches!(kind, AttemptEventKind::Finished(_)))
+            });
             connection.next_event = last.number + 1;
             connection.append(&Report::Events(batch));
         }

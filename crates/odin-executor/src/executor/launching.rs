@@ -11,6 +11,7 @@ use super::main_loop::MainLoop;
 use super::slots::Slot;
 use super::timeouts::queued_until;
 use super::timers::Timer;
+use crate::fault::{self, Point};
 use crate::journal::{Haste, Record};
 use crate::process::{Purpose, SpawnOrder};
 use crate::protocol::{AttemptKey, CancelScope, Launch, RefusalReason, Report};
@@ -83,6 +84,7 @@ impl MainLoop {
             if not_before > until || !self.may_start() {
                 return;
             }
+            fault::reach(Point::ExecutorStartBefore);
             self.armed.pop_first();
             let position = self.journal.add(&Record::Starting { key });
             let attempt = self.slots.get_mut(slot).expect("what is armed has a slot");
@@ -129,6 +131,7 @@ impl MainLoop {
                 purpose: Purpose::Run,
             });
         }
+        fault::reach_if(Point::ExecutorStartAfter, || !orders.is_empty());
         self.spawners.order(orders);
     }
 

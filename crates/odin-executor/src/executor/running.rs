@@ -15,6 +15,7 @@ use super::on_cancel::OnCancelRun;
 use super::slots::Slot;
 use super::sources::Source;
 use super::timers::Timer;
+use crate::fault::{self, Point};
 use crate::journal::Record;
 use crate::limits::Group;
 use crate::masking;
@@ -43,6 +44,7 @@ impl MainLoop {
     }
 
     fn take_process(&mut self, slot: Slot, made: Made) {
+        fault::reach(Point::ExecutorStartedBefore);
         let attempt = self
             .slots
             .get_mut(slot)
@@ -283,6 +285,7 @@ impl MainLoop {
             ending: ending(exit.as_ref(), stop, exceeded_memory),
             output: capture.finish(),
         };
+        fault::reach(Point::ExecutorFinishedBefore);
         self.record_finish(attempt.key, result);
     }
 }

@@ -11,6 +11,7 @@ use odin_model::codec;
 use super::record::{Record, Replay};
 use super::sync::Syncer;
 use super::{COMPACT_AT_ONCE_FROM_BYTES, COMPACT_FROM_BYTES, MAGIC};
+use crate::fault::{self, Point};
 
 const HEADER: usize = 8;
 /// A record holds at most an environment-free result with 4 KiB of output; anything longer is damage.
@@ -183,6 +184,7 @@ impl Journal {
     /// Positions begin anew, so the caller must not be waiting for one. After an error the old one goes on.
     pub(crate) fn compact(&mut self, records: &[Record]) -> io::Result<()> {
         self.write()?;
+        fault::reach(Point::ExecutorCompactBefore);
         let mut bytes = MAGIC.to_vec();
         for record in records {
             append_record(&mut bytes, record);
@@ -198,6 +200,7 @@ impl Journal {
         file.write_all(&bytes)?;
         let zeroed = zero_ahead(&file, to_u64(bytes.len()));
         file.sync_all()?;
+        fault::reach(Point::ExecutorCompactMiddle);
         std::fs::rename(&new, &self.path)?;
         if let Some(directory) = self.path.parent() {
             sync_directory(directory)?;
@@ -206,6 +209,7 @@ impl Journal {
         self.length = to_u64(bytes.len());
         self.zeroed = zeroed;
         self.syncer.replace(Arc::clone(&self.file), self.length);
+        fault::reach(Point::ExecutorCompactAfter);
         Ok(())
     }
 }

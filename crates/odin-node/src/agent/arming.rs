@@ -1,6 +1,7 @@
 //! From a run that this node has to a launch that its executor has: its turn, its files, its secrets.
 
 use jiff::{SignedDuration, Timestamp};
+use odin_executor::fault::{self, Point};
 use odin_executor::protocol::{PrepareFailure, Request};
 use odin_model::attempt::Ending;
 use odin_model::{JobId, TimeoutKind, VersionNumber};
@@ -104,6 +105,7 @@ impl Work {
         let skew = self.skew.unwrap_or_default();
         let launches = &self.agent.launches;
         let launch = launches.launch(pinned, job, secrets, now, skew);
+        fault::reach(Point::ServerArmBefore);
         self.request(Request::Arm(Box::new(launch))).await;
         Ok(())
     }

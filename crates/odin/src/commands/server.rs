@@ -9,6 +9,7 @@ use odin_wire::Exit;
 use rustix::process::DumpableBehavior;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::executor::arm_fault;
 use crate::arguments::{RAFT_DEFAULT, ServerArgs};
 use crate::error::CliError;
 use crate::own_codes;
@@ -17,6 +18,7 @@ use crate::terminal;
 
 /// Runs a node until it is told to end.
 pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
+    arm_fault()?;
     if args.join.is_some() {
         return Err(CliError::refused(
             "cli/not-supported-yet",

@@ -157,3 +157,10 @@ pub(crate) fn assert_no_line_twice(text: &str) {
     lines.dedup();
     assert_eq!(lines.len(), all, "something ran twice: {text}");
 }
+
+/// Whether a process is stopped by a signal.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().unwrap_or_default().trim();
+    state.starts_with('T')
+}
