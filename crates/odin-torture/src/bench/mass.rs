@@ -11,7 +11,7 @@ use odin_testbed::Server;
 use tokio::time::sleep;
 
 use crate::arguments::Arguments;
-use crate::bench::idle::{memory_mib, ticks};
+use crate::bench::idle::{memory_mib, ticks_with_children};
 use crate::bench::rate::{all_runs, whole_second};
 use crate::bench::raw::Raw;
 use crate::bench::{Size, now, percentile, populate};
@@ -19,8 +19,9 @@ use crate::outcome::Outcome;
 
 /// Between two looks at the processes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Over when both processes together take less than this share of a processor between two looks.
+/// Over when both processes and what they made take less than this share of a processor in each of [`QUIET_LOOKS`].
 const QUIET: f64 = 0.15;
+const QUIET_LOOKS: u32 = 4;
 /// Given up after this.
 const AT_MOST: SignedDuration = SignedDuration::from_mins(20);
 
@@ -83,16 +84,19 @@ async fn until_quiet(server: &Server, due: Timestamp) -> Outcome<(f64, f64)> {
     sleep(Duration::try_from(wait).unwrap_or_default()).await;
     let executor = *server.executors().first().ok_or("there is no executor")?;
     let processes = [server.pid(), executor];
-    let (mut peak, mut before) = ((0.0f64, 0.0f64), ticks(&processes)?);
+    let (mut peak, mut before) = ((0.0f64, 0.0f64), ticks_with_children(&processes)?);
+    let mut quiet = 0;
     loop {
         sleep(LOOK_EVERY).await;
         peak = (
             peak.0.max(memory_mib(server.pid())?),
             peak.1.max(memory_mib(executor)?),
         );
-        let after = ticks(&processes)?;
+        let after = ticks_with_children(&processes)?;
         // A hundred ticks a second.
-        if (after - before) / 100.0 < QUIET * LOOK_EVERY.as_secs_f64() {
+        let is_quiet = (after - before) / 100.0 < QUIET * LOOK_EVERY.as_secs_f64();
+        quiet = if is_quiet { quiet + 1 } else { 0 };
+        if quiet == QUIET_LOOKS {
             return Ok(peak);
         }
         before = after;
