@@ -295,6 +295,7 @@ impl Plan {
                 last_decided: None,
                 created_at: at,
                 deployed_at: at,
+                quarantine: None,
                 last_outcome: None,
             },
         };

@@ -13,6 +13,7 @@ use crate::job::{JobName, JobSpec, JobState, Visibility};
 use crate::link::{Link, LinkOn};
 use crate::node::NodeFacts;
 use crate::owner::Principal;
+use crate::quarantine::SetApart;
 use crate::refusal::Refusal;
 use crate::secret::SecretChange;
 
@@ -176,6 +177,16 @@ pub enum Command {
     CatchUp(CatchUp),
     /// A secret is set, removed or shared. Its value is sealed before it gets here.
     Secret(Box<SecretChange>),
+    /// Jobs cannot be planned: they are set apart until they are released or changed.
+    Quarantine(SetApart),
+    /// Jobs in quarantine can be planned again.
+    Release {
+        /// Which, each with the revision that the leader saw; at most [`QUARANTINE_MAX`]. One that was changed since
+        /// is left alone.
+        ///
+        /// [`QUARANTINE_MAX`]: crate::quarantine::QUARANTINE_MAX
+        jobs: Vec<(JobId, Revision)>,
+    },
 }
 
 /// A setting of the whole cluster.

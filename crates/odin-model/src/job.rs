@@ -18,6 +18,7 @@ use crate::on_cancel::OnCancel;
 use crate::output::OUTPUT_BYTES_MAX_DEFAULT;
 use crate::owner::Owner;
 use crate::priority::Priority;
+use crate::quarantine::Quarantine;
 use crate::retries::Retries;
 use crate::run::Outcome;
 use crate::secret::SecretUse;
@@ -313,6 +314,8 @@ pub struct Job {
     pub created_at: Timestamp,
     /// When the current version was deployed: the leader's wall clock.
     pub deployed_at: Timestamp,
+    /// Why it is not planned. `None`: it is.
+    pub quarantine: Option<Quarantine>,
     /// How its latest finished run ended. `None`: none has.
     pub last_outcome: Option<(RunId, Outcome)>,
 }

@@ -30,6 +30,7 @@ pub mod on_cancel;
 pub mod output;
 pub mod owner;
 pub mod priority;
+pub mod quarantine;
 pub mod refusal;
 pub mod retries;
 pub mod run;

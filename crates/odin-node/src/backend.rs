@@ -170,6 +170,8 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Lose { .. }
         | Command::RemoveCalendar { .. }
         | Command::Recompute(_)
+        | Command::Quarantine(_)
+        | Command::Release { .. }
         | Command::Unlink { .. } => false,
     }
 }

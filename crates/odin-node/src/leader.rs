@@ -3,6 +3,8 @@
 //! Everything that is decided here is only proposed; apply compares it with the state and decides. So a loop that is
 //! cut off at any await loses nothing and doubles nothing.
 
+mod quarantine;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,22 +14,22 @@ use odin_cluster::{Leadership, LeaseTerms, ProposeError, Term};
 use odin_executor::fault::{self, Point};
 use odin_model::calendar::DueRules;
 use odin_model::command::{Fire, FireAnswer, FireItem};
-use odin_model::node::Node;
-use odin_model::{AttemptNumber, Boottime, Clock, Command, JobId, Reply, Revision, RunState};
+use odin_model::quarantine::Unplannable;
+use odin_model::{AttemptNumber, Boottime, Clock, Command, JobId, Reply, RunState};
 use odin_scheduling::clock_jump::{Reading, Trust};
-use odin_scheduling::judge::Policy;
 use odin_scheduling::placement;
-use odin_scheduling::plan::{DueJob, LOOK_AHEAD, plan};
+use odin_scheduling::plan::LOOK_AHEAD;
 use odin_store::{Effect, Reader, StoreError, View};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::quarantine::{Again, Planned};
 use crate::lease_book::LeaseBook;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
 use crate::recompute::{self, Rules, Step, Sweep};
-use crate::schedules::{NoSchedule, Schedules};
+use crate::schedules::Schedules;
 use crate::silences::Silences;
 
 /// How many due jobs one pass looks at.
@@ -111,9 +113,9 @@ impl Leader {
             leading_since: self.clock.boottime(),
             trust: Trust::Trusted(self.reading()),
             held: HashMap::new(),
-            broken: HashMap::new(),
             computed_with: None,
             sweep: None,
+            again: None,
             silences: Silences::default(),
         };
         let mut effects = self.announcements.effects();
@@ -190,14 +192,24 @@ struct Pass<'a> {
     trust: Trust,
     /// Occurrences ahead that an active run blocks: proposed again at their due instant.
     held: HashMap<JobId, Timestamp>,
-    /// Jobs that cannot be planned, by the revision at which that was found: reported once, then left alone.
-    broken: HashMap<JobId, Revision>,
     /// The rules that were last compared with those of the due times.
     computed_with: Option<DueRules>,
     /// Due times are being computed anew.
     sweep: Option<Sweep>,
+    /// Jobs in quarantine are being tried again.
+    again: Option<Again>,
     /// Nodes that are down, and when what they have is lost.
     silences: Silences,
+}
+
+/// What a look at due jobs found.
+#[derive(Default)]
+struct Looked {
+    items: Vec<FireItem>,
+    /// Jobs that cannot be planned.
+    unplannable: Vec<Unplannable>,
+    /// Whether more jobs are due than these cover.
+    is_cut: bool,
 }
 
 impl Pass<'_> {
@@ -215,10 +227,11 @@ impl Pass<'_> {
             }
             return Ok(Next::Sleep(TICK));
         }
+        self.try_again(now.wall).await?;
         let next = self.fire(now.wall).await?;
-        Ok(match self.sweep {
-            Some(_) => Next::Again,
-            None => next,
+        Ok(match self.sweep.is_some() || self.again.is_some() {
+            true => Next::Again,
+            false => next,
         })
     }
 
@@ -241,6 +254,7 @@ impl Pass<'_> {
                 Rules::Changed(sweep) => self.sweep = Some(sweep),
             }
             self.computed_with = Some(rules);
+            self.again = Some(Again::default());
         }
         let Some(sweep) = &mut self.sweep else {
             return Ok(());
@@ -271,10 +285,15 @@ impl Pass<'_> {
     async fn fire(&mut self, now: Timestamp) -> Result<Next, Interrupted> {
         let horizon = now.saturating_add(LOOK_AHEAD).unwrap_or(Timestamp::MAX);
         self.held.retain(|_, due| *due > now);
-        let limit = JOBS_MAX + self.held.len() + self.broken.len();
+        let limit = JOBS_MAX + self.held.len();
         let due = self.leader.view.due(horizon, limit);
-        let (items, complete) = self.items(&due, now, horizon)?;
-        let complete = complete && due.len() < limit;
+        let Looked {
+            items,
+            unplannable,
+            is_cut,
+        } = self.look(&due, now)?;
+        self.set_apart(&unplannable, now).await?;
+        let complete = !is_cut && due.len() < limit;
         if items.is_empty() {
             return Ok(if complete {
                 Next::Sleep(self.until_next(now))
@@ -308,71 +327,38 @@ impl Pass<'_> {
         })
     }
 
-    /// The items for `due`, and whether they cover all of it.
-    fn items(
-        &mut self,
-        due: &[(Timestamp, JobId)],
-        now: Timestamp,
-        horizon: Timestamp,
-    ) -> Result<(Vec<FireItem>, bool), Interrupted> {
+    /// The items for `due`.
+    fn look(&self, due: &[(Timestamp, JobId)], now: Timestamp) -> Result<Looked, Interrupted> {
         let nodes = self.leader.reader.nodes()?;
-        let mut items = Vec::new();
+        let mut looked = Looked::default();
         let mut occurrences = 0;
-        for &(instant, job) in due {
-            if self.held.get(&job) == Some(&instant) {
+        for &(instant, id) in due {
+            if self.held.get(&id) == Some(&instant) {
                 continue;
             }
             if occurrences >= OCCURRENCES_MAX {
-                return Ok((items, false));
+                looked.is_cut = true;
+                break;
             }
-            let planned = self.plan_job(job, instant, now, horizon, &nodes)?;
-            occurrences += planned.iter().map(|item| item.listed.len()).sum::<usize>();
-            items.extend(planned);
-        }
-        Ok((items, true))
-    }
-
-    fn plan_job(
-        &mut self,
-        id: JobId,
-        instant: Timestamp,
-        now: Timestamp,
-        horizon: Timestamp,
-        nodes: &[Node],
-    ) -> Result<Vec<FireItem>, Interrupted> {
-        let Some(job) = self.leader.reader.job(id)? else {
-            return Ok(Vec::new());
-        };
-        if self.broken.get(&id) == Some(&job.revision) {
-            return Ok(Vec::new());
-        }
-        // The index may be older than the row: then the next pass sees both.
-        let Some(next_due) = job.next_due.filter(|&due| due == instant) else {
-            return Ok(Vec::new());
-        };
-        let spec = &job.spec;
-        let schedule = match self.leader.schedules.get(spec, id) {
-            Ok(schedule) => schedule,
-            Err(NoSchedule::Store(error)) => return Err(error.into()),
-            Err(error) => {
-                tracing::error!(job = %id, name = %spec.name, %error, "a job cannot be scheduled; the others go on");
-                self.broken.insert(id, job.revision);
-                return Ok(Vec::new());
+            let Some(job) = self.leader.reader.job(id)? else {
+                continue;
+            };
+            // The index may be older than the row: then the next pass sees both.
+            if job.next_due != Some(instant) || job.quarantine.is_some() {
+                continue;
             }
-        };
-        let due_job = DueJob {
-            id,
-            revision: job.revision,
-            next_due,
-            schedule: &schedule,
-            policy: Policy {
-                grace: spec.grace,
-                missed: spec.missed,
-                concurrency: spec.concurrency,
-            },
-            node: placement::choose(id, nodes),
-        };
-        Ok(plan(&due_job, now, horizon, ITEMS_A_JOB_MAX))
+            match self.plan_job(&job, instant, now, &nodes)? {
+                Planned::Items(items) => {
+                    occurrences += items.iter().map(|item| item.listed.len()).sum::<usize>();
+                    looked.items.extend(items);
+                }
+                Planned::Unplannable(reason) => {
+                    let job = Unplannable::new(id, job.revision, reason);
+                    looked.unplannable.push(job);
+                }
+            }
+        }
+        Ok(looked)
     }
 
     /// How long to sleep so that no held occurrence is proposed late, and no retry.

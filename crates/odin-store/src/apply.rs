@@ -17,6 +17,7 @@ mod ledger;
 mod link;
 mod modify;
 mod node;
+mod quarantine;
 mod report;
 mod run;
 mod run_now;
@@ -171,6 +172,8 @@ impl<'a> Batch<'a> {
             } => link::link(self, by, (*from, *to), *on, *at),
             Command::Unlink { by, from, to } => link::unlink(self, by, *from, *to),
             Command::CatchUp(asked) => catch_up::apply(self, asked),
+            Command::Quarantine(apart) => quarantine::set(self, apart),
+            Command::Release { jobs } => quarantine::release(self, jobs),
         }
     }
 

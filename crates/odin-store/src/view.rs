@@ -1,6 +1,7 @@
 //! What the leader's loop asks all the time, in memory: the due index and a few counts. Changes after each commit.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -60,6 +61,16 @@ impl View {
         self.read(|state| state.retries.first().map(|&(at, _)| from_micros(at)))
     }
 
+    /// Up to `limit` jobs in quarantine, which the due index leaves out, from the one after `after` on.
+    #[must_use]
+    pub fn quarantined(&self, after: Option<JobId>, limit: usize) -> Vec<JobId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.read(|state| {
+            let jobs = state.quarantined.range((from, Bound::Unbounded));
+            jobs.take(limit).copied().collect()
+        })
+    }
+
     /// How much the state holds.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -97,6 +108,12 @@ impl View {
                 state.retries.insert((to, run));
             }
         }
+        for &(job, is_quarantined) in &changes.quarantine {
+            match is_quarantined {
+                true => state.quarantined.insert(job),
+                false => state.quarantined.remove(&job),
+            };
+        }
         let counts = &mut state.counts;
         counts.jobs = counts.jobs.saturating_add_signed(changes.jobs);
         counts.open_runs = counts.open_runs.saturating_add_signed(changes.open_runs);
@@ -118,6 +135,8 @@ pub(crate) struct Changes {
     due: Vec<DueChange>,
     /// Runs with the instants of their retries, before and after.
     retries: Vec<(RunId, Option<i64>, Option<i64>)>,
+    /// Jobs that go into quarantine and that come out of it, in order.
+    quarantine: Vec<(JobId, bool)>,
     /// Listed jobs made less removed.
     pub(crate) jobs: i64,
     /// Runs made less finished.
@@ -142,6 +161,11 @@ impl Changes {
         }
     }
 
+    /// A job goes into quarantine, or comes out of it.
+    pub(crate) fn quarantine(&mut self, job: JobId, is_quarantined: bool) {
+        self.quarantine.push((job, is_quarantined));
+    }
+
     /// A run was to be tried again at `from` and is at `to`.
     pub(crate) fn retry(&mut self, run: RunId, from: Option<Timestamp>, to: Option<Timestamp>) {
         if from != to {
@@ -156,6 +180,7 @@ struct State {
     due: DueIndex,
     /// Runs that are to be tried again, by the instant.
     retries: BTreeSet<(i64, RunId)>,
+    quarantined: BTreeSet<JobId>,
     counts: Counts,
     calendars: u64,
     applied: u64,
@@ -164,12 +189,18 @@ struct State {
 impl State {
     fn read(conn: &Connection) -> Result<Self, StoreError> {
         let mut due = DueIndex::default();
+        let mut quarantined = BTreeSet::new();
         let mut listed = 0;
-        let mut rows =
-            conn.prepare("SELECT id, next_due, state <> 2 AND visibility = 0 FROM jobs")?;
+        let mut rows = conn.prepare(
+            "SELECT id, next_due, state <> 2 AND visibility = 0, quarantine IS NOT NULL FROM jobs",
+        )?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
-            due.insert(row.get(1)?, columns::to_job_id(row.get(0)?));
+            let job = columns::to_job_id(row.get(0)?);
+            match row.get(3)? {
+                true => _ = quarantined.insert(job),
+                false => due.insert(row.get(1)?, job),
+            }
             listed += u64::from(row.get::<_, bool>(2)?);
         }
         let retries = conn
@@ -184,6 +215,7 @@ impl State {
         Ok(Self {
             due,
             retries,
+            quarantined,
             counts: Counts {
                 jobs: listed,
                 open_runs: columns::to_count(open),

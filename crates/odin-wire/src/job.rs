@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use odin_model::job as model;
+use odin_model::quarantine::Quarantine;
 use odin_model::{HookCommand, JobId, Missed, Overlap, Program, RunId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -41,6 +42,9 @@ pub struct Job {
     #[serde(with = "crate::as_text::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_due: Option<Timestamp>,
+    /// Why it is not planned, and nothing of it comes due. `null`: it is planned.
+    #[serde(default)]
+    pub quarantined: Option<Quarantined>,
     /// The jobs that the end of its runs starts, by id.
     #[serde(with = "crate::as_text::list")]
     #[schema(value_type = Vec<String>)]
@@ -76,6 +80,28 @@ pub struct Job {
     /// After a change: what may surprise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Mistake>,
+}
+
+/// A job that the scheduler cannot plan: its schedule cannot be read, its time zone or calendar is gone, or planning it
+/// went wrong. The others go on. It is planned again after the next change of the job, after `resume`, when a calendar
+/// changes and when a server begins to lead; what was due in between is then judged by its `grace` and `missed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Quarantined {
+    /// Why it cannot be planned, in words.
+    pub reason: String,
+    /// Since when: the leader's wall clock.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+impl Quarantined {
+    fn new(quarantine: &Quarantine) -> Self {
+        Self {
+            reason: quarantine.reason.clone(),
+            at: quarantine.at,
+        }
+    }
 }
 
 /// What a version says beside what lists show.
@@ -265,6 +291,7 @@ impl Job {
             version: job.version.0,
             revision: job.revision.0,
             next_due: job.next_due,
+            quarantined: job.quarantine.as_ref().map(Quarantined::new),
             links: Vec::new(),
             successors: Vec::new(),
             last_outcome: job.last_outcome.map(|(_, outcome)| outcome.into()),
@@ -560,6 +587,7 @@ mod tests {
             last_decided: None,
             created_at: at,
             deployed_at: at,
+            quarantine: None,
             last_outcome: Some((RunId::new(0, 48, 0), odin_model::Outcome::TimedOut)),
         };
         let wire = Job::in_full(&job, Some(100));
@@ -577,6 +605,7 @@ mod tests {
               "version": 2,
               "revision": 17,
               "next_due": "2026-11-21T09:00:00Z",
+              "quarantined": null,
               "links": [],
               "successors": [],
               "last_outcome": "timed_out",

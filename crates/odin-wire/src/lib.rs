@@ -36,7 +36,7 @@ pub use event::{EventKind, Lagged};
 pub use health::Health;
 pub use job::{
     DeployQuery, Job, JobList, JobSettings, JobState, JobVersion, JobVersionList, JobsQuery,
-    ModifyJob, RemovedJob, RollBack,
+    ModifyJob, Quarantined, RemovedJob, RollBack,
 };
 pub use ledger::{LedgerEntry, LedgerList, LedgerOutcome, LedgerQuery};
 pub use link::{JobLink, Link, LinkList, LinkOn, LinkQuery, LinksQuery, MakeLink, Successor};

@@ -106,6 +106,7 @@ pub(super) fn recompute(batch: &mut Batch<'_>, sweep: &Recompute) -> Result<Repl
         let is_stale = job.revision != item.revision
             || job.next_due != item.was
             || job.state != JobState::Enabled
+            || job.is_quarantined
             || job.last_decided >= item.is.or(Some(Timestamp::MAX));
         if is_stale || item.was == item.is {
             continue;

@@ -26,6 +26,20 @@ pub(super) struct JobRow {
     pub(super) last_decided: Option<Timestamp>,
     pub(super) policy: Policy,
     pub(super) priority: Priority,
+    pub(super) is_quarantined: bool,
+}
+
+impl JobRow {
+    /// What the due index has of it.
+    pub(super) fn indexed_due(&self) -> Option<Timestamp> {
+        self.next_due.filter(|_| !self.is_quarantined)
+    }
+
+    /// The occurrence that was due by `at` and could not be decided, since the job could not be planned.
+    pub(super) fn held_up(&self, at: Timestamp) -> Option<Timestamp> {
+        self.next_due
+            .filter(|&due| self.is_quarantined && due <= at)
+    }
 }
 
 /// What a decision has to know of a job: no text, so reading it allocates nothing.
@@ -40,7 +54,8 @@ pub(super) struct Cursor {
 macro_rules! job_columns {
     () => {
         "id, owner_uid, owner_user, state, visibility, version, revision, next_due, last_decided, \
-                       grace, missed, concurrency, concurrency_max, concurrency_waiting, priority"
+                       grace, missed, concurrency, concurrency_max, concurrency_waiting, priority, \
+                       quarantine IS NOT NULL"
     };
 }
 
@@ -92,6 +107,7 @@ fn read(row: &Row<'_>) -> Result<JobRow, StoreError> {
             concurrency: columns::to_concurrency(row.get(11)?, row.get(12)?, row.get(13)?)?,
         },
         priority: columns::to_priority(row.get(14)?)?,
+        is_quarantined: row.get(15)?,
     })
 }
 
@@ -112,7 +128,7 @@ pub(super) fn find_to_change(conn: &Connection, by: &Principal, id: JobId) -> Re
     Ok(job)
 }
 
-/// The job, if it is enabled and still at that revision.
+/// The job, if it is enabled, not in quarantine and still at that revision.
 pub(super) fn cursor(
     conn: &Connection,
     id: JobId,
@@ -120,7 +136,7 @@ pub(super) fn cursor(
 ) -> Result<Option<Cursor>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT version, next_due, grace, missed, concurrency, concurrency_max, concurrency_waiting, priority FROM jobs \
-         WHERE id = ?1 AND revision = ?2 AND state = 0",
+         WHERE id = ?1 AND revision = ?2 AND state = 0 AND quarantine IS NULL",
     )?;
     let mut rows = statement.query((columns::job_id(id), columns::revision(revision)))?;
     let Some(row) = rows.next()? else {
@@ -197,7 +213,7 @@ pub(super) fn need_revision(job: &JobRow, expected: Option<Revision>) -> Result<
 }
 
 /// The next due time of an edit, unless an occurrence that it does not know of was decided: that one would be
-/// decided again.
+/// decided again. What a job in quarantine left undecided is judged by the new schedule, beginning where it stopped.
 pub(super) fn need_due(
     job: &JobRow,
     due: &DueAfter,
@@ -209,13 +225,14 @@ pub(super) fn need_due(
     if decided_since || goes_back {
         return Err(Refusal::DueOutOfDate { job: job.id });
     }
-    Ok(due.next_due)
+    Ok(job.held_up(at).or(due.next_due))
 }
 
 /// Refuses to take a schedule away from an occurrence that is due and has no outcome: apply evaluates no schedule,
-/// so it could not give it one, and nobody would afterwards.
+/// so it could not give it one, and nobody would afterwards. A job in quarantine is not waited for: the leader cannot
+/// decide it either.
 pub(super) fn need_decided(job: &JobRow, at: Timestamp) -> Result<(), Refusal> {
-    if job.state == JobState::Enabled && job.next_due.is_some_and(|due| due <= at) {
+    if job.state == JobState::Enabled && job.indexed_due().is_some_and(|due| due <= at) {
         return Err(Refusal::DueUndecided { job: job.id });
     }
     Ok(())
@@ -296,7 +313,8 @@ pub(super) fn add_version(
     let number = job.version.next();
     let mut statement = batch.conn.prepare_cached(
         "UPDATE jobs SET name = ?2, visibility = ?3, version = ?4, revision = ?5, next_due = ?6, grace = ?7, \
-         missed = ?8, concurrency = ?9, concurrency_max = ?10, concurrency_waiting = ?11, priority = ?12 WHERE id = ?1",
+         missed = ?8, concurrency = ?9, concurrency_max = ?10, concurrency_waiting = ?11, priority = ?12, \
+         quarantine = NULL, quarantined_at = NULL WHERE id = ?1",
     )?;
     statement.execute(params![
         columns::job_id(job.id),
@@ -316,7 +334,8 @@ pub(super) fn add_version(
     secret::note_uses(batch.conn, job.id, version.spec, visibility)?;
     // A new policy may have room for those who wait.
     turn::release(batch, job.id)?;
-    batch.changes.due(job.id, job.next_due, next_due);
+    note_mended(batch, job);
+    batch.changes.due(job.id, job.indexed_due(), next_due);
     batch.changes.jobs += i64::from(visibility == Visibility::Listed)
         - i64::from(job.visibility == Visibility::Listed);
     let decided = run::not_started(batch.conn, job.id)?;
@@ -368,14 +387,17 @@ pub(super) fn set_state(
 ) -> Result<Reply, StoreError> {
     let mut statement = batch
         .conn
-        .prepare_cached("UPDATE jobs SET state = ?2, revision = ?3, next_due = ?4 WHERE id = ?1")?;
+        .prepare_cached(
+        "UPDATE jobs SET state = ?2, revision = ?3, next_due = ?4, quarantine = NULL, quarantined_at = NULL WHERE id = ?1",
+    )?;
     statement.execute((
         columns::job_id(job.id),
         columns::job_state(state),
         columns::revision(Revision(batch.index)),
         columns::at_option(next_due),
     ))?;
-    batch.changes.due(job.id, job.next_due, next_due);
+    note_mended(batch, job);
+    batch.changes.due(job.id, job.indexed_due(), next_due);
     if state == JobState::Removed {
         secret::forget_uses(batch.conn, job.id)?;
     }
@@ -383,6 +405,13 @@ pub(super) fn set_state(
         batch.changes.jobs -= 1;
     }
     Ok(changed(batch, job.id, job.version, false, Vec::new()))
+}
+
+/// A change of a job is its way out of quarantine: whether it can be planned now, the next plan finds out.
+fn note_mended(batch: &mut Batch<'_>, job: &JobRow) {
+    if job.is_quarantined {
+        batch.changes.quarantine(job.id, false);
+    }
 }
 
 /// Notes how the job's latest finished run ended.

@@ -2,17 +2,22 @@
 
 use jiff::Timestamp;
 use odin_model::command::SetJobState;
+use odin_model::ledger::LedgerReason;
 use odin_model::owner::Principal;
 use odin_model::run::RunState;
-use odin_model::{JobId, JobState, Refusal, Reply, Revision};
+use odin_model::{JobId, JobState, LedgerOutcome, Refusal, Reply, Revision};
 
+use super::job::JobRow;
+use super::ledger::{self, Entry};
 use super::{Batch, Stop, catch_up, job, link, run};
 use crate::{CancelWhen, StoreError};
 
-/// Pauses or resumes. Resuming begins after now: what fell into the pause never was due.
+/// Pauses or resumes. Resuming begins after now: what fell into the pause never was due. A job in quarantine is
+/// resumed where it stopped.
 pub(super) fn set(batch: &mut Batch<'_>, change: &SetJobState) -> Result<Reply, Stop> {
     let known = job::find_to_change(batch.conn, &change.by, change.job)?;
-    if known.state == change.state {
+    let tries_again = known.is_quarantined && change.state == JobState::Enabled;
+    if known.state == change.state && !tries_again {
         return Err(Refusal::AlreadyInState {
             job: known.id,
             state: known.state.word().to_owned(),
@@ -31,6 +36,7 @@ pub(super) fn set(batch: &mut Batch<'_>, change: &SetJobState) -> Result<Reply, 
         }
         JobState::Paused => {
             job::need_decided(&known, change.at)?;
+            give_up_held(batch, &known, change.at)?;
             catch_up::give_up(batch.conn, known.id)?;
             let reason = format!("the job was paused by {}", change.by.user.user);
             cancel_decided(batch, known.id, &reason, change.at)?;
@@ -51,6 +57,7 @@ pub(super) fn remove(
     let known = job::find_to_change(batch.conn, by, id)?;
     job::need_revision(&known, expected)?;
     job::need_decided(&known, at)?;
+    give_up_held(batch, &known, at)?;
     // Before its runs end: what is removed starts nothing any more.
     let links = link::remove_of(batch.conn, id)?;
     catch_up::give_up(batch.conn, id)?;
@@ -58,6 +65,28 @@ pub(super) fn remove(
     cancel_decided(batch, id, &reason, at)?;
     job::set_state(batch, &known, JobState::Removed, None)?;
     Ok(Reply::Removed { links })
+}
+
+/// Gives its outcome to the occurrence that a job in quarantine could not decide. Those after it are not known: no
+/// schedule gives them.
+fn give_up_held(batch: &mut Batch<'_>, job: &JobRow, at: Timestamp) -> Result<(), StoreError> {
+    let Some(due) = job.held_up(at) else {
+        return Ok(());
+    };
+    let entry = Entry {
+        job: job.id,
+        from: due,
+        to: due,
+        count: 1,
+        outcome: LedgerOutcome::Misfired,
+        reason: LedgerReason::Quarantined,
+        run: None,
+        version: job.version,
+        revision: job.revision,
+        decided_at: at,
+    };
+    ledger::add(batch.conn, &entry)?;
+    job::advance(batch, job.id, (None, None), due)
 }
 
 /// Cancels runs that were decided and have no process. Their occurrences keep the outcome `started`; one whose

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use odin_model::job::Job;
 use odin_model::owner::Owner;
+use odin_model::quarantine::Quarantine;
 use odin_model::{BundleHash, JobId, JobName, JobSpec, VersionNumber, codec};
 use rusqlite::{OptionalExtension, Params, Row, params};
 
@@ -44,7 +45,8 @@ pub struct JobsPage {
 }
 
 const SELECT: &str = "SELECT j.id, j.owner_uid, j.owner_user, j.state, j.visibility, j.version, j.revision, \
-     j.next_due, j.last_decided, j.created_at, j.last_run, j.last_outcome, v.spec, v.bundle, v.deployed_at \
+     j.next_due, j.last_decided, j.created_at, j.last_run, j.last_outcome, v.spec, v.bundle, v.deployed_at, \
+     j.quarantine, j.quarantined_at \
      FROM jobs j JOIN job_versions v ON v.job = j.id AND v.version = j.version";
 
 impl Reader {
@@ -225,6 +227,13 @@ fn read_job(row: &Row<'_>) -> Result<Job, StoreError> {
         last_decided: columns::to_at_option(row.get(8)?),
         created_at: columns::to_at(row.get(9)?),
         deployed_at: columns::to_at(row.get(14)?),
+        quarantine: match (row.get(15)?, row.get(16)?) {
+            (Some(reason), Some(at)) => Some(Quarantine {
+                reason,
+                at: columns::to_at(at),
+            }),
+            _ => None,
+        },
         last_outcome,
     })
 }

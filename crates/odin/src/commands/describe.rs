@@ -30,6 +30,13 @@ fn text(job: &Job) -> String {
         ("state", job.state.word().to_owned()),
         ("language", job.language.clone()),
     ];
+    if let Some(quarantined) = &job.quarantined {
+        let since = times::to_the_second(quarantined.at, &zone);
+        lines.push((
+            "quarantined",
+            format!("since {since}: {}", quarantined.reason),
+        ));
+    }
     lines.extend(job.file.clone().map(|file| ("file", file)));
     if let Some(settings) = &job.settings {
         lines.extend(program_lines(settings));

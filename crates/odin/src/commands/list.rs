@@ -54,9 +54,12 @@ fn row(job: &Job, now: Timestamp) -> Vec<Cell> {
             links.join(",").into()
         },
         (&job.schedule).into(),
-        job.state.word().into(),
+        match job.quarantined {
+            Some(_) => "quarantined".into(),
+            None => job.state.word().into(),
+        },
         match (job.state, job.next_due) {
-            (JobState::Enabled, Some(due)) => Cell::with_short(
+            (JobState::Enabled, Some(due)) if job.quarantined.is_none() => Cell::with_short(
                 times::in_zone(due, &times::zone(&job.timezone)),
                 times::relative(due, now),
             ),

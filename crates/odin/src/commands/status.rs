@@ -67,9 +67,20 @@ fn text(status: &Status, now: Timestamp) -> String {
         "{} ({}): {}\n",
         visible(&job.name),
         job.id,
-        job.state.word()
+        match job.quarantined {
+            Some(_) => "quarantined",
+            None => job.state.word(),
+        }
     );
+    if let Some(quarantined) = &job.quarantined {
+        let since = shown(quarantined.at);
+        let _ = writeln!(text, "  since:     {since}");
+        let _ = writeln!(text, "  because:   {}", visible(&quarantined.reason));
+    }
     let next = match (job.state, job.next_due) {
+        _ if job.quarantined.is_some() => {
+            "not before it is mended; `odin resume` tries again".to_owned()
+        }
         (JobState::Enabled, Some(due)) => shown(due),
         (JobState::Enabled, None) => "never".to_owned(),
         (JobState::Paused | JobState::Removed, _) => "not before it is resumed".to_owned(),
