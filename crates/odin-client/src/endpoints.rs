@@ -105,11 +105,16 @@ impl Client {
         self.json(&call).await
     }
 
-    /// Removes a job. `None`: it is gone, and the reply that said what went with it was lost.
+    /// Removes a job that is at `revision`, or whatever it is at. `None`: it is gone, and the reply that said what went with it was lost.
     ///
     /// A job that is already gone is an error, unless the reply to an earlier attempt may have been lost.
-    pub async fn remove(&self, id: JobId) -> Result<Option<RemovedJob>, ClientError> {
-        let call = Call::new(Method::DELETE, path(&format!("/jobs/{id}")));
+    pub async fn remove(
+        &self,
+        id: JobId,
+        revision: Option<u64>,
+    ) -> Result<Option<RemovedJob>, ClientError> {
+        let mut call = Call::new(Method::DELETE, path(&format!("/jobs/{id}")));
+        call.if_match = revision;
         match self.json(&call).await {
             Ok(removed) => Ok(Some(removed)),
             Err(ClientError::GoneAfterLostReply) => Ok(None),

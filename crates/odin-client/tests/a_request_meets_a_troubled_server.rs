@@ -173,9 +173,9 @@ async fn a_change_without_a_key_is_not_sent_twice() {
 #[tokio::test]
 async fn a_removal_whose_reply_was_lost_is_done_when_the_job_is_gone() {
     let server = Scripted::start(vec![String::new(), problem(404, "job/not-found")]);
-    server.client().await.remove(job()).await.unwrap();
+    server.client().await.remove(job(), None).await.unwrap();
     let server = Scripted::start(vec![problem(404, "job/not-found")]);
-    let error = server.client().await.remove(job()).await.unwrap_err();
+    let error = server.client().await.remove(job(), None).await.unwrap_err();
     assert_eq!(error.exit(), Exit::NotFound);
 }
 

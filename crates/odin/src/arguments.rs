@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Rollback(commands::rollback::RollbackArgs),
     /// Remove a job
     #[command(visible_alias = "rm")]
-    Remove(JobArg),
+    Remove(commands::remove::RemoveArgs),
     /// Stop a job's schedule from counting
     Pause(JobArg),
     /// Make a paused job's schedule count again

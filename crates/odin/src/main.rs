@@ -5,6 +5,7 @@
 mod arguments;
 mod clock_change;
 mod commands;
+mod conflict;
 mod context;
 mod demo;
 mod deployment;

@@ -167,3 +167,40 @@ fn what_cannot_be_gone_back_to_is_refused() {
     assert_eq!(new["from"], Value::Null);
     assert_eq!(new["files"][0]["change"], "added");
 }
+
+#[test]
+fn of_two_people_who_change_a_job_at_once_the_second_is_told() {
+    let place = Place::new();
+    let file = place.files("echo 1", "");
+    place.done(&["deploy", "-f", &file]);
+    let seen = place.json(&["describe", "-i", "greet"])["revision"].to_string();
+    place.done(&[
+        "modify",
+        "-i",
+        "greet",
+        "-d",
+        "the first",
+        "--if-revision",
+        &seen,
+    ]);
+
+    let check = |arguments: &[&str]| {
+        let stderr = place.refused(&[arguments, &["--if-revision", &seen]].concat(), 6);
+        assert!(stderr.contains("job/conflict"), "{stderr}");
+        assert!(stderr.contains("Its version 2 was made by "), "{stderr}");
+    };
+    check(&["modify", "-i", "greet", "-d", "the second"]);
+    check(&["deploy", "-f", &file]);
+    check(&["deploy", "-f", &file, "--dry-run"]);
+    check(&["remove", "-i", "greet"]);
+    let job = place.json(&["describe", "-i", "greet"]);
+    assert_eq!(
+        (&job["description"], &job["version"]),
+        (&"the first".into(), &2.into())
+    );
+
+    let directory = place.directory.path().to_str().unwrap();
+    place.refused(&["deploy", "-f", directory, "--if-revision", &seen], 2);
+    let now = job["revision"].to_string();
+    place.done(&["deploy", "-f", &file, "--if-revision", &now]);
+}

@@ -31,6 +31,7 @@ async fn a_new_job_is_answered_in_full() {
           "name": "greet",
           "next_due": "2026-11-21T09:00:00Z",
           "owner": "ann",
+          "quarantined": null,
           "revision": 2,
           "schedule": "every day at 09:00",
           "settings": {

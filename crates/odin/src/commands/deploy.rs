@@ -12,6 +12,7 @@ use odin_schedule::Calendars;
 use odin_wire::{DeployQuery, Exit, Job, JobList, Mistake};
 use serde::Serialize;
 
+use crate::conflict::{self, IfRevision};
 use crate::context::Context;
 use crate::deployment::{self, Prepared};
 use crate::error::{CliError, not_a_file};
@@ -26,6 +27,8 @@ pub(crate) struct DeployArgs {
     /// The job file, or a directory: every job file in it
     #[arg(short, long, value_name = "FILE|DIR")]
     file: PathBuf,
+    #[command(flatten)]
+    if_revision: IfRevision,
     /// Check, and show what would be deployed
     #[arg(long)]
     dry_run: bool,
@@ -67,6 +70,12 @@ const OCCURRENCES_SHOWN: usize = 5;
 /// Checks, bundles and deploys.
 pub(crate) async fn run(args: &DeployArgs, context: &Context) -> Result<(), CliError> {
     let is_directory = args.file.is_dir();
+    if is_directory && args.if_revision.revision.is_some() {
+        let message = "--if-revision is of one job, and a directory may hold several";
+        return Err(
+            CliError::refused("cli/usage", message).with_help("Deploy its files one by one.")
+        );
+    }
     let paths = if is_directory {
         job_files(&args.file)?
     } else {
@@ -81,10 +90,12 @@ pub(crate) async fn run(args: &DeployArgs, context: &Context) -> Result<(), CliE
             deployment::prepare(path, Purpose::Deploy).and_then(|it| refuse_twin(it, &mut before));
         let result = match prepared {
             Err(error) => Err(error),
-            Ok(prepared) if args.dry_run => rehearse(prepared, context)
+            Ok(prepared) if args.dry_run => rehearse(prepared, args.if_revision, context)
                 .await
                 .map(|rehearsal| rehearsals.push(rehearsal)),
-            Ok(prepared) => deploy(&prepared, context).await.map(|job| jobs.push(job)),
+            Ok(prepared) => deploy(&prepared, args.if_revision, context)
+                .await
+                .map(|job| jobs.push(job)),
         };
         match result {
             Ok(()) => {}
@@ -193,9 +204,13 @@ fn refuse_twin(prepared: Prepared, before: &mut Vec<Deployed>) -> Result<Prepare
     Ok(prepared)
 }
 
-async fn deploy(prepared: &Prepared, context: &Context) -> Result<Job, CliError> {
+async fn deploy(
+    prepared: &Prepared,
+    if_revision: IfRevision,
+    context: &Context,
+) -> Result<Job, CliError> {
     let client = context.client().await?;
-    let job = send(&client, prepared, Sending::Deploy, context).await?;
+    let job = send(&client, prepared, Sending::Deploy(if_revision), context).await?;
     // The server reads the same file, so its warnings hold the local ones.
     let warnings = if job.warnings.is_empty() {
         prepared.warnings()
@@ -219,12 +234,12 @@ async fn deploy(prepared: &Prepared, context: &Context) -> Result<Job, CliError>
 }
 
 /// What a bundle is sent for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Sending {
     /// To be a job, or a new version of one.
-    Deploy,
+    Deploy(IfRevision),
     /// To be checked only.
-    DryRun,
+    DryRun(IfRevision),
     /// To be a job that lists do not show.
     Execute,
 }
@@ -236,16 +251,32 @@ pub(crate) async fn send(
     sending: Sending,
     context: &Context,
 ) -> Result<Job, CliError> {
+    let if_revision = match sending {
+        Sending::Deploy(if_revision) | Sending::DryRun(if_revision) => if_revision,
+        Sending::Execute => IfRevision::default(),
+    };
     let query = DeployQuery {
         file: prepared.name.clone(),
-        expected_revision: None,
-        dry_run: sending == Sending::DryRun,
-        hidden: sending == Sending::Execute,
+        expected_revision: if_revision.revision,
+        dry_run: matches!(sending, Sending::DryRun(_)),
+        hidden: matches!(sending, Sending::Execute),
     };
-    client
-        .deploy(&query, prepared.packed.clone(), context.key()?)
-        .await
-        .map_err(|error| report::about_text(error, &prepared.origin, Some(&prepared.file.text)))
+    let sent = client.deploy(&query, prepared.packed.clone(), context.key()?);
+    match sent.await {
+        Ok(job) => Ok(job),
+        Err(error) => {
+            let file = &prepared.file;
+            let job = file
+                .id
+                .map_or_else(|| file.name.to_string(), |id| id.to_string());
+            let error = conflict::with_who(error, client, &job, context).await;
+            Err(report::about_text(
+                error,
+                &prepared.origin,
+                Some(&file.text),
+            ))
+        }
+    }
 }
 
 /// The text that warnings about a job file are in.
@@ -256,11 +287,15 @@ pub(crate) fn source(prepared: &Prepared) -> Source<'_> {
     }
 }
 
-async fn rehearse(prepared: Prepared, context: &Context) -> Result<DryRun, CliError> {
+async fn rehearse(
+    prepared: Prepared,
+    if_revision: IfRevision,
+    context: &Context,
+) -> Result<DryRun, CliError> {
     let file = &prepared.file;
     let (job, deployed, calendars) = match context.client().await {
         Ok(client) => {
-            let job = send(&client, &prepared, Sending::DryRun, context).await?;
+            let job = send(&client, &prepared, Sending::DryRun(if_revision), context).await?;
             let deployed = deployed(&client, &job).await?;
             let mut texts = vec![file.schedule_text.as_str()];
             texts.extend(deployed.as_ref().map(|job| job.schedule.as_str()));

@@ -59,6 +59,7 @@ fn text(job: &Job) -> String {
     }
     let deployed = times::to_the_second(job.deployed_at, &zone);
     lines.push(("version", format!("{} of {deployed}", job.version)));
+    lines.push(("revision", job.revision.to_string()));
     lines.push((
         "first deployed",
         times::to_the_second(job.created_at, &zone),
@@ -259,6 +260,31 @@ mod tests {
     }
 
     #[test]
+    fn a_job_in_quarantine_says_why() {
+        let job = Job {
+            quarantined: Some(samples::quarantined()),
+            settings: None,
+            ..samples::job()
+        };
+        expect![[r#"
+            check_stocks - Check the stocks of specified companies
+              id:              a37b187f5930
+              owner:           ann
+              state:           enabled
+              language:        python3
+              quarantined:     since 2026-11-21 15:00:00 GMT: the schedule `every day except on holidays` cannot be read: there is no calendar `holidays`
+              file:            check_stocks.py
+              schedule:        every hour
+              timezone:        Europe/Dublin
+              next due:        2026-11-21 17:00:00 GMT
+              version:         2 of 2026-11-20 09:30:00 GMT
+              revision:        17
+              first deployed:  2026-11-01 08:00:00 GMT
+              last outcome:    succeeded (r0000000030000)
+        "#]].assert_eq(&text(&job));
+    }
+
+    #[test]
     fn a_job_is_described_by_its_documented_line_and_all_its_settings() {
         expect![[r#"
             check_stocks - Check the stocks of specified companies
@@ -285,6 +311,7 @@ mod tests {
               secrets:         API_KEY as env
               on cancel:       ./clean-up.sh (at most 30s)
               version:         2 of 2026-11-20 09:30:00 GMT
+              revision:        17
               first deployed:  2026-11-01 08:00:00 GMT
               last outcome:    succeeded (r0000000030000)
         "#]]

@@ -11,6 +11,7 @@ use odin_wire::{Exit, JobVersion};
 use serde::Serialize;
 
 use crate::commands::deploy::{Sending, send};
+use crate::conflict::IfRevision;
 use crate::context::Context;
 use crate::deployment;
 use crate::error::CliError;
@@ -109,7 +110,13 @@ async fn of_file(
     context: &Context,
 ) -> Result<Difference, CliError> {
     let prepared = deployment::prepare(&file, Purpose::Deploy)?;
-    let outlook = send(client, &prepared, Sending::DryRun, context).await?;
+    let outlook = send(
+        client,
+        &prepared,
+        Sending::DryRun(IfRevision::default()),
+        context,
+    )
+    .await?;
     let before: Option<JobVersion> = match outlook.version {
         1 => None,
         next => Some(client.version(outlook.id, next - 1).await?),

@@ -135,6 +135,22 @@ mod tests {
     }
 
     #[test]
+    fn a_job_in_quarantine_says_so_and_is_due_at_no_time() {
+        let job = Job {
+            quarantined: Some(samples::quarantined()),
+            ..samples::job()
+        };
+        check(
+            &[job],
+            Some(80),
+            &expect![[r#"
+            ID           NAME         LANG    LINKS SCHEDULE   STATE       NEXT LAST
+            a37b187f5930 check_stocks python3 -     every hour quarantined -    succeeded
+        "#]],
+        );
+    }
+
+    #[test]
     fn a_list_without_jobs_is_its_heading() {
         check(
             &[],

@@ -7,6 +7,7 @@ use odin_wire::{Job, JobState, ModifyJob};
 use serde::Serialize;
 
 use super::schedule::reading;
+use crate::conflict::{self, IfRevision};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::job_schedule;
@@ -30,6 +31,8 @@ pub(crate) struct ModifyArgs {
     /// A new schedule
     #[arg(short, long)]
     schedule: Option<String>,
+    #[command(flatten)]
+    if_revision: IfRevision,
     /// Check, and show what a new schedule would change in the next seven days
     #[arg(long)]
     dry_run: bool,
@@ -52,6 +55,7 @@ pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), CliEr
         name,
         description,
         schedule,
+        if_revision,
         dry_run,
     } = args;
     let change = ModifyJob {
@@ -72,9 +76,12 @@ pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), CliEr
     if dry_run {
         return rehearse(&job, &change, &calendars, context);
     }
-    let changed = match client.modify(job.id, &change, None).await {
+    // What was looked at here is what is changed: the outlook would be another's otherwise.
+    let revision = if_revision.revision.unwrap_or(job.revision);
+    let changed = match client.modify(job.id, &change, Some(revision)).await {
         Ok(changed) => changed,
         Err(error) => {
+            let error = conflict::with_who(error, &client, &job.id.to_string(), context).await;
             return Err(report::about_text(
                 error,
                 "schedule",

@@ -1,17 +1,37 @@
 //! `odin remove`.
 
+use clap::Args;
 use odin_wire::{JobState, Link, RemovedJob};
 
-use crate::arguments::JobArg;
+use crate::conflict::{self, IfRevision};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::selection;
 
+/// `odin remove`.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// The job's id, or its name
+    #[arg(short, long, value_name = "JOB")]
+    id: String,
+    #[command(flatten)]
+    if_revision: IfRevision,
+}
+
 /// Removes a job.
-pub(crate) async fn run(args: &JobArg, context: &Context) -> Result<(), CliError> {
+pub(crate) async fn run(args: &RemoveArgs, context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
     let job = selection::job(&client, &args.id).await?;
-    let removed = client.remove(job.id).await?.unwrap_or(RemovedJob {
+    let removed = match client.remove(job.id, args.if_revision.revision).await {
+        Ok(removed) => removed,
+        Err(error) => {
+            let id = job.id.to_string();
+            return Err(conflict::with_who(error, &client, &id, context)
+                .await
+                .into());
+        }
+    };
+    let removed = removed.unwrap_or(RemovedJob {
         id: job.id,
         name: job.name,
         state: JobState::Removed,

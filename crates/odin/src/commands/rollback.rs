@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::conflict;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::report;
@@ -23,7 +24,15 @@ pub(crate) struct RollbackArgs {
 pub(crate) async fn run(args: &RollbackArgs, context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
     let job = selection::job(&client, &args.id).await?;
-    let changed = client.roll_back(job.id, args.to, job.revision).await?;
+    let changed = match client.roll_back(job.id, args.to, job.revision).await {
+        Ok(changed) => changed,
+        Err(error) => {
+            let id = job.id.to_string();
+            return Err(conflict::with_who(error, &client, &id, context)
+                .await
+                .into());
+        }
+    };
     if context.json() {
         return context.print_json(&changed);
     }

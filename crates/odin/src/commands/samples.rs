@@ -122,3 +122,11 @@ pub(crate) fn run() -> Run {
         attempts: Vec::new(),
     }
 }
+
+/// Why a job is not planned.
+pub(crate) fn quarantined() -> odin_wire::Quarantined {
+    odin_wire::Quarantined {
+        reason: "the schedule `every day except on holidays` cannot be read: there is no calendar `holidays`".into(),
+        at: "2026-11-21T15:00:00Z".parse().unwrap(),
+    }
+}

@@ -168,6 +168,28 @@ mod tests {
     }
 
     #[test]
+    fn a_job_in_quarantine_says_why_and_what_tries_again() {
+        let job = Job {
+            quarantined: Some(samples::quarantined()),
+            ..samples::job()
+        };
+        let status = Status {
+            job,
+            active_runs: Vec::new(),
+            last_finished_run: None,
+        };
+        check(
+            &status,
+            &expect![[r#"
+            check_stocks (a37b187f5930): quarantined
+              since:     2026-11-21 15:00:00 GMT (60 min ago)
+              because:   the schedule `every day except on holidays` cannot be read: there is no calendar `holidays`
+              next due:  not before it is mended; `odin resume` tries again
+        "#]],
+        );
+    }
+
+    #[test]
     fn a_paused_job_says_so() {
         let job = Job {
             state: JobState::Paused,

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::arguments::Everywhere;
 use crate::commands::deploy::{self, Sending};
 use crate::commands::server::{not_started, stopped};
+use crate::conflict::IfRevision;
 use crate::context::Context;
 use crate::deployment;
 use crate::error::CliError;
@@ -166,7 +167,13 @@ async fn deploy_all(
                 )
             })?;
         let prepared = deployment::prepare(&job_file, Purpose::Deploy)?;
-        let job = deploy::send(client, &prepared, Sending::Deploy, context).await?;
+        let job = deploy::send(
+            client,
+            &prepared,
+            Sending::Deploy(IfRevision::default()),
+            context,
+        )
+        .await?;
         context.print_line(&format!(
             "  {:<18} {:<8} {}",
             job.name, job.language, job.schedule
