@@ -100,7 +100,8 @@ impl MainLoop {
             .to_owned();
         let executor_id = draw_id().map_err(ExecutorError::system("draw random bits"))?;
         let groups = Groups::new(&dir.executor());
-        let lost = recovery::end_what_was_left(&replay, &boot_id, &*clock, &groups);
+        let lost =
+            recovery::end_what_was_left(&replay, &boot_id, &*clock, &groups, &dir.values_socket());
         let left_groups = groups.sweep(|_| false);
         journal.add(&Record::Opened {
             executor: executor_id,

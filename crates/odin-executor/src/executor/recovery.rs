@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use odin_model::attempt::{AttemptResult, Ending};
@@ -28,6 +29,7 @@ pub(super) fn end_what_was_left(
     boot_id: &str,
     clock: &dyn Clock,
     groups: &Groups,
+    values_socket: &Path,
 ) -> Vec<(AttemptKey, AttemptResult)> {
     let same_boot: BTreeMap<_, _> = replay
         .live
@@ -38,7 +40,7 @@ pub(super) fn end_what_was_left(
     groups.sweep(|name| names.contains(name.strip_suffix(ON_CANCEL_SUFFIX).unwrap_or(name)));
     let until = clock.boottime().plus(WAIT_AT_MOST);
     while !same_boot.is_empty() && clock.boottime() < until {
-        let left = members(&same_boot);
+        let left = members(&same_boot, values_socket);
         if left.is_empty() {
             break;
         }
@@ -66,7 +68,7 @@ pub(super) fn end_what_was_left(
     replay.live.iter().map(lost).collect()
 }
 
-fn members(live: &BTreeMap<&AttemptKey, &Live>) -> Vec<Process> {
+fn members(live: &BTreeMap<&AttemptKey, &Live>, values_socket: &Path) -> Vec<Process> {
     let snapshot = Snapshot::take();
     let leaders: Vec<(u32, bool)> = live
         .values()
@@ -85,7 +87,10 @@ fn members(live: &BTreeMap<&AttemptKey, &Live>) -> Vec<Process> {
         // A leader that is gone leaves its number to its group; one that is another process does not.
         let of_group = |pid| process.group == pid || process.session == pid || process.pid == pid;
         let is_led = leaders.iter().any(|&(pid, same)| same && of_group(pid));
-        let is_marked = || tree::attempt_of(process.pid).is_some_and(|key| live.contains_key(&key));
+        let is_marked = || {
+            tree::attempt_of(process.pid).is_some_and(|key| live.contains_key(&key))
+                && tree::reports_to(process.pid, values_socket)
+        };
         process.pid != own && process.session != 0 && (is_led || is_marked())
     })
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use odin_model::Boottime;
@@ -120,16 +121,36 @@ pub(crate) fn signal(process: &Process, signal: Signal) {
     }
 }
 
+/// A variable of the environment with which a process was started.
+fn variable<'e>(environ: &'e [u8], name: &str) -> Option<&'e str> {
+    let mut entries = environ.split(|&byte| byte == 0);
+    let value = entries.find_map(|entry| {
+        let rest = entry.strip_prefix(name.as_bytes())?;
+        rest.strip_prefix(b"=")
+    })?;
+    std::str::from_utf8(value).ok()
+}
+
+/// Whether a process was started for the values socket at this path: runs of another data directory of the machine
+/// may have the same ids.
+pub(crate) fn reports_to(pid: u32, socket: &Path) -> bool {
+    let Ok(environ) = fs::read(format!("/proc/{pid}/environ")) else {
+        return false;
+    };
+    let Some(found) = variable(&environ, "ODIN_SOCKET").map(Path::new) else {
+        return false;
+    };
+    let directory = |path: &Path| path.parent().and_then(|it| fs::canonicalize(it).ok());
+    found == socket
+        || (found.file_name() == socket.file_name()
+            && directory(found).is_some_and(|it| Some(it) == directory(socket)))
+}
+
 /// The attempt that a process says it belongs to, by the environment it was started with, if that may be read.
 pub(crate) fn attempt_of(pid: u32) -> Option<AttemptKey> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let value = |name: &[u8]| {
-        let mut entries = environ.split(|&byte| byte == 0);
-        let entry = entries.find_map(|entry| entry.strip_prefix(name))?;
-        std::str::from_utf8(entry).ok()
-    };
-    let run = value(b"ODIN_RUN_ID=")?.parse().ok()?;
-    let attempt = value(b"ODIN_ATTEMPT=")?.parse().ok()?;
+    let run = variable(&environ, "ODIN_RUN_ID")?.parse().ok()?;
+    let attempt = variable(&environ, "ODIN_ATTEMPT")?.parse().ok()?;
     Some(AttemptKey {
         run,
         attempt: odin_model::AttemptNumber(attempt),
