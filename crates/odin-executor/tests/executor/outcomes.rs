@@ -119,6 +119,9 @@ fn each_outcome_is_distinct_and_documented() {
     let launch = executor.shell("while :; do sleep 1; done");
     let key = executor.arm(launch);
     executor.wait_started(key);
+    // Another run's start is on disk before its process exists, and with it all that was written before.
+    let after = executor.shell("true");
+    executor.run(after);
     executor.kill();
     executor.connect();
     let ending = executor.wait_finished(key).ending;
