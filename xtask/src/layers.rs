@@ -14,7 +14,13 @@ struct Layer {
 }
 
 /// From the bottom to the top. A crate's tests may use any crate above its own line in this table.
-const LAYERS: [Layer; 12] = [
+const LAYERS: [Layer; 13] = [
+    Layer {
+        // In `sdks/rust`: what users' jobs are built with, and the program's own `watch`, `condition` and `result`.
+        name: "odin-sdk",
+        uses: &[],
+        outside: Some(&[]),
+    },
     Layer {
         name: "odin-schedule",
         uses: &[],
@@ -116,6 +122,7 @@ const LAYERS: [Layer; 12] = [
             "odin-model",
             "odin-node",
             "odin-schedule",
+            "odin-sdk",
             "odin-wire",
         ],
         outside: None,

@@ -51,7 +51,7 @@ struct Lints {
     workspace: bool,
 }
 
-/// Every crate under `crates/`, and this one, in order of their folders.
+/// Every crate under `crates/`, the SDK and this one, in order of their folders.
 pub(crate) fn read_all(repository: &Repository) -> Result<Vec<Crate>, Failure> {
     let crates_folder = repository.root.join("crates");
     let mut folders: Vec<PathBuf> = std::fs::read_dir(&crates_folder)
@@ -65,6 +65,7 @@ pub(crate) fn read_all(repository: &Repository) -> Result<Vec<Crate>, Failure> {
             error: error.to_string(),
         })?;
     folders.retain(|folder| folder.join("Cargo.toml").is_file());
+    folders.push(repository.root.join("sdks/rust"));
     folders.push(repository.root.join("xtask"));
     folders.sort();
     folders

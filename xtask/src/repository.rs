@@ -22,9 +22,9 @@ pub(crate) struct TextFile {
 const NOT_OURS: [&str; 4] = [".git", "target", "node_modules", "bench-results"];
 
 /// Text files by their ends; everything else is left alone.
-const TEXT_ENDS: [&str; 14] = [
-    ".rs", ".md", ".toml", ".yml", ".yaml", ".json", ".py", ".sh", ".js", ".mjs", ".go", ".sql",
-    ".txt", "/run",
+const TEXT_ENDS: [&str; 16] = [
+    ".rs", ".md", ".toml", ".yml", ".yaml", ".json", ".py", ".sh", ".js", ".mjs", ".cjs", ".ts",
+    ".go", ".sql", ".txt", "/run",
 ];
 
 impl Repository {
