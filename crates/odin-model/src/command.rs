@@ -186,6 +186,9 @@ pub enum Command {
         ///
         /// [`QUARANTINE_MAX`]: crate::quarantine::QUARANTINE_MAX
         jobs: Vec<(JobId, Revision)>,
+        /// The leader's wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
     },
 }
 
@@ -314,6 +317,9 @@ pub struct FireItem {
     pub next_due: Option<Timestamp>,
     /// Where its runs go, if that node is up.
     pub node: Option<NodeId>,
+    /// The log index of the latest change of a calendar that the leader had applied when it computed them; 0 where
+    /// the schedule refers to none.
+    pub calendars: u64,
 }
 
 /// A range of occurrences that are not listed one by one.

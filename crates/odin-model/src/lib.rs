@@ -20,6 +20,7 @@ mod daylight;
 pub mod id;
 pub mod instant;
 pub mod job;
+pub mod job_change;
 pub mod ledger;
 pub mod limits;
 pub mod link;

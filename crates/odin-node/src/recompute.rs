@@ -150,7 +150,7 @@ impl Sweep {
         if job.state != JobState::Enabled || job.next_due.is_some_and(|due| due <= decided_to) {
             return None;
         }
-        let schedule = schedules.get(&job.spec, job.id).ok()?;
+        let (schedule, _) = schedules.get(&job.spec, job.id).ok()?;
         let after = job.last_decided.map_or(now, |decided| decided.max(now));
         let is = schedule.next_after(after);
         if is == job.next_due {

@@ -56,18 +56,27 @@ impl Schedules {
         }
     }
 
-    /// The schedule of a version of a job.
+    /// The schedule of a version of a job, and the log index of the latest change of a calendar that it was read with:
+    /// 0 where it refers to none.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn get(&self, spec: &JobSpec, job: JobId) -> Result<ZonedSchedule, NoSchedule> {
+    pub fn get(&self, spec: &JobSpec, job: JobId) -> Result<(ZonedSchedule, u64), NoSchedule> {
         let key = (spec.schedule.clone(), spec.timezone.clone(), spec.dst);
         let mut kept = self.kept()?;
         let Kept {
-            calendars, parsed, ..
+            calendars,
+            parsed,
+            read_at,
         } = &mut *kept;
+        let read_with = |schedule: &ZonedSchedule| match schedule.refers_to_calendars() {
+            true => read_at.unwrap_or_default(),
+            false => 0,
+        };
         if let Some(schedule) = parsed.get(&key) {
-            return Ok(ZonedSchedule::clone(schedule).with_spread(job.to_bits()));
+            let schedule = ZonedSchedule::clone(schedule).with_spread(job.to_bits());
+            let calendars = read_with(&schedule);
+            return Ok((schedule, calendars));
         }
         let schedule =
             due::schedule_of(spec, job, calendars).map_err(|error| NoSchedule::Unreadable {
@@ -78,7 +87,8 @@ impl Schedules {
             parsed.clear();
         }
         parsed.insert(key, Arc::new(schedule.clone()));
-        Ok(schedule)
+        let calendars = read_with(&schedule);
+        Ok((schedule, calendars))
     }
 
     /// The calendars as they are now.

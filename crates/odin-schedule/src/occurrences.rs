@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::business::BusinessOf;
 use crate::dst::DstPolicy;
 use crate::rule::Rule;
 use crate::rule_search::RuleInZone;
@@ -50,6 +51,16 @@ impl ZonedSchedule {
     pub fn with_spread(mut self, seed: u64) -> Self {
         self.spread_seed = Some(seed);
         self
+    }
+
+    /// Whether the days of a calendar decide when it is due, one that is not there included.
+    pub fn refers_to_calendars(&self) -> bool {
+        self.rules.iter().any(|rule| {
+            rule.calendar_uses().next().is_some()
+                || rule
+                    .business_of()
+                    .any(|of| matches!(of, BusinessOf::Holidays(_)))
+        })
     }
 
     /// The zone in which the schedule is read.

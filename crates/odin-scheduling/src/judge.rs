@@ -269,6 +269,7 @@ mod tests {
             listed,
             next_due: None,
             node: None,
+            calendars: 0,
         }
     }
 

@@ -22,6 +22,8 @@ pub struct DueJob<'a> {
     pub next_due: Timestamp,
     /// When it comes due.
     pub schedule: &'a ZonedSchedule,
+    /// The log index of the latest change of a calendar that it was read with; 0 where it refers to none.
+    pub calendars: u64,
     /// How its occurrences are judged.
     pub policy: Policy,
     /// Where its runs go.
@@ -88,7 +90,11 @@ fn missed(job: &DueJob<'_>, due: Timestamp, now: Timestamp) -> FireItem {
         .previous_before(listed[0])
         .filter(|&to| to >= due)
         .unwrap_or(due);
-    let count = job.schedule.count(due, earlier_to).max(1);
+    // The cursor counts whether or not the schedule of today has it.
+    let after_due = due.saturating_add(SignedDuration::from_secs(1));
+    let count = 1 + job
+        .schedule
+        .count(after_due.unwrap_or(Timestamp::MAX), earlier_to);
     let mut item = self::listed(job, listed);
     item.due = due;
     item.earlier = Some(Earlier {
@@ -122,6 +128,7 @@ fn listed(job: &DueJob<'_>, occurrences: Vec<Timestamp>) -> FireItem {
         next_due: job.schedule.next_after(last),
         listed: occurrences,
         node: job.node,
+        calendars: job.calendars,
     }
 }
 
@@ -146,6 +153,7 @@ mod tests {
             revision: Revision(1),
             next_due: at(next_due),
             schedule: &schedule,
+            calendars: 0,
             policy: Policy {
                 grace: Duration::from_secs(60),
                 missed,

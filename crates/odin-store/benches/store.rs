@@ -108,6 +108,7 @@ impl Bench {
                 listed: vec![due(*round)],
                 next_due: Some(due(*round + 1)),
                 node: Some(NODE),
+                calendars: 0,
             });
         }
         let proposed_at = items.iter().map(|item| item.due).min().unwrap_or(due(0));

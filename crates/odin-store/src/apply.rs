@@ -8,6 +8,7 @@ mod attempt;
 mod calendar;
 mod cancel;
 mod catch_up;
+mod change;
 mod deploy;
 mod fire;
 mod job;
@@ -173,7 +174,7 @@ impl<'a> Batch<'a> {
             Command::Unlink { by, from, to } => link::unlink(self, by, *from, *to),
             Command::CatchUp(asked) => catch_up::apply(self, asked),
             Command::Quarantine(apart) => quarantine::set(self, apart),
-            Command::Release { jobs } => quarantine::release(self, jobs),
+            Command::Release { jobs, at } => quarantine::release(self, jobs, *at),
         }
     }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use odin_model::concurrency::Bounds;
 use odin_model::instant::{from_micros, to_micros};
 use odin_model::job::Visibility;
+use odin_model::job_change::JobChangeKind;
 use odin_model::ledger::LedgerReason;
 use odin_model::link::SuccessorFate;
 use odin_model::node::NodeState;
@@ -99,6 +100,17 @@ pub(crate) fn to_count(count: i64) -> u64 {
 /// How many rows are asked for.
 pub(crate) fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn job_change_kind(kind: JobChangeKind) -> i64 {
+    let place = JobChangeKind::ALL.iter().position(|known| *known == kind);
+    i64::try_from(place.expect("all kinds are in the list")).expect("there are few")
+}
+
+pub(crate) fn to_job_change_kind(number: i64) -> Result<JobChangeKind, StoreError> {
+    let place = usize::try_from(number).ok();
+    let kind = place.and_then(|place| JobChangeKind::ALL.get(place).copied());
+    kind.ok_or_else(|| StoreError::damaged("the kind of a job's change"))
 }
 
 pub(crate) fn job_state(state: JobState) -> i64 {
@@ -584,6 +596,7 @@ mod tests {
             to_visibility(2).map(drop),
             to_node_state(2).map(drop),
             to_cancel_when(2).map(drop),
+            to_job_change_kind(10).map(drop),
             to_cause(1, None, None, None).map(drop),
             to_ledger_reason(2, None).map(drop),
             to_run_state(1, None, None, None, None, 0).map(drop),

@@ -5,6 +5,7 @@
 
 mod calendars;
 mod catch_ups;
+pub(crate) mod changes;
 mod cluster;
 mod jobs;
 mod ledger;

@@ -253,6 +253,7 @@ impl Scenario {
             listed: minutes.iter().map(|&at| minute(at)).collect(),
             next_due: minutes.last().map(|last| minute(last + 1)),
             node: Some(NODE),
+            calendars: 0,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::StoreError;
 /// Marks the file as Odin's (SQLite's `application_id`): "Odin".
 const APPLICATION_ID: i64 = 0x4f64_696e;
 /// The format that this build writes (SQLite's `user_version`).
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// Instants are microseconds since 1970 UTC, durations microseconds; words are the numbers of `columns.rs`.
 /// Ids, epochs and revisions are their 64 bits; a run's id orders as a signed number while generations stay below
@@ -172,6 +172,37 @@ CREATE TABLE moved_dues (
     moved_at INTEGER NOT NULL
 ) STRICT;
 
+-- What changed a job's due times; `calendars` is the log index of the latest change of a calendar that was in force.
+CREATE TABLE job_changes (
+    job INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    by_user TEXT,
+    version INTEGER NOT NULL,
+    was INTEGER,
+    is_now INTEGER,
+    after_at INTEGER,
+    calendars INTEGER NOT NULL,
+    note TEXT,
+    PRIMARY KEY (job, number)
+) STRICT, WITHOUT ROWID;
+
+-- What calendars held before they were replaced or removed.
+CREATE TABLE former_calendars (
+    until INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    days BLOB NOT NULL
+) STRICT;
+
+-- The releases of the time zone rules that leaders computed with.
+CREATE TABLE zone_rules (
+    number INTEGER PRIMARY KEY,
+    release TEXT NOT NULL,
+    since INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE links (
     from_job INTEGER NOT NULL,
     to_job INTEGER NOT NULL,
@@ -235,7 +266,7 @@ INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 17] = [
+pub(crate) const REPLICATED: [(&str, &str); 20] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -247,6 +278,9 @@ pub(crate) const REPLICATED: [(&str, &str); 17] = [
     ("keyed_replies", "principal, key"),
     ("calendars", "name"),
     ("moved_dues", "number"),
+    ("job_changes", "job, number"),
+    ("former_calendars", "until"),
+    ("zone_rules", "number"),
     ("links", "from_job, to_job"),
     ("successors", "run, job"),
     ("catch_ups", "job, due_at"),

@@ -12,6 +12,8 @@ pub(crate) const CALENDARS: &str = "calendars";
 pub(crate) const DUE_ZONE_RULES: &str = "due_zone_rules";
 /// See [`DUE_ZONE_RULES`].
 pub(crate) const DUE_CALENDARS: &str = "due_calendars";
+/// The largest log index of which the contents of calendars were forgotten: see `former_calendars`.
+pub(crate) const CALENDARS_FORGOTTEN: &str = "calendars_forgotten";
 /// Grows with each restore from a backup, so that run ids of before and after never meet.
 const GENERATION: &str = "generation";
 

@@ -18,6 +18,7 @@ use odin_model::job::Visibility;
 use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
+use odin_model::quarantine::{SetApart, Unplannable};
 use odin_model::secret::{
     SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
 };
@@ -30,7 +31,7 @@ use odin_schedule::GapPolicy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-const FIXTURE: &str = include_str!("fixtures/stored-values-v2.txt");
+const FIXTURE: &str = include_str!("fixtures/stored-values-v3.txt");
 
 /// The bytes of the fixture read as the value, and the value is written as these bytes.
 fn check<T>(name: &str, value: &T) -> Result<(), String>
@@ -290,6 +291,7 @@ fn other_commands() -> Vec<(&'static str, Command)> {
         listed: vec![at(120), at(180)],
         next_due: Some(at(240)),
         node: Some(node),
+        calendars: 0,
     };
     let started = AttemptEvent {
         run: run(),
@@ -338,6 +340,20 @@ fn other_commands() -> Vec<(&'static str, Command)> {
                 node,
                 epoch,
                 at: at(8),
+            },
+        ),
+        (
+            "quarantine",
+            Command::Quarantine(SetApart {
+                jobs: vec![Unplannable::new(job(), Revision(7), "no zone".to_owned())],
+                at: at(3),
+            }),
+        ),
+        (
+            "release",
+            Command::Release {
+                jobs: vec![(job(), Revision(7))],
+                at: at(4),
             },
         ),
         (

@@ -118,6 +118,7 @@ async fn an_occurrence_decided_in_between_makes_the_due_time_be_computed_again()
             listed: vec![due],
             next_due: Some(due + SignedDuration::from_hours(24)),
             node: None,
+            calendars: 0,
         }],
         // Decided ahead of its due instant, as the leader does.
         proposed_at: due - SignedDuration::from_secs(4),
@@ -150,6 +151,7 @@ async fn a_job_that_comes_due_faster_than_it_can_be_changed_is_refused_in_the_en
             listed: vec![due],
             next_due: Some(due + day),
             node: None,
+            calendars: 0,
         };
         bed.backend
             .first

@@ -168,6 +168,7 @@ async fn with_ledger() -> (TestBed, String) {
         listed: listed.iter().map(|text| at(text)).collect(),
         next_due: Some(at(next)),
         node: Some(NodeId(1)),
+        calendars: 0,
     };
     let nine = item(
         "2026-11-21T09:00:00Z",

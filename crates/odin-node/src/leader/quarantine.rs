@@ -36,12 +36,13 @@ impl Pass<'_> {
         let horizon = now.saturating_add(LOOK_AHEAD).unwrap_or(Timestamp::MAX);
         let spec = &job.spec;
         let planned = guarded(|| {
-            let schedule = self.leader.schedules.get(spec, job.id)?;
+            let (schedule, calendars) = self.leader.schedules.get(spec, job.id)?;
             let due_job = DueJob {
                 id: job.id,
                 revision: job.revision,
                 next_due,
                 schedule: &schedule,
+                calendars,
                 policy: Policy {
                     grace: spec.grace,
                     missed: spec.missed,
@@ -108,7 +109,10 @@ impl Pass<'_> {
             }
         }
         if !mended.is_empty() {
-            let command = Command::Release { jobs: mended };
+            let command = Command::Release {
+                jobs: mended,
+                at: now,
+            };
             let proposer = &self.leader.proposer;
             proposer.propose_fenced(self.term, &command).await?;
         }

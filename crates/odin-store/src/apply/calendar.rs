@@ -5,10 +5,12 @@ use odin_model::calendar::{
     CALENDAR_DAYS_MAX, CALENDAR_NAME_BYTES_MAX, CALENDARS_MAX, DueRules, MOVED_DUES_MAX, Recompute,
     RecomputeItem, SetCalendar,
 };
+use odin_model::job_change::JobChangeKind::Moved;
 use odin_model::owner::{Owner, Principal};
 use odin_model::{JobState, Refusal, Reply, Revision, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::change::{self, Change};
 use super::{Batch, Stop, job};
 use crate::{Effect, StoreError, columns, settings};
 
@@ -27,6 +29,7 @@ pub(super) fn set(batch: &mut Batch<'_>, set: &SetCalendar) -> Result<Reply, Sto
             set.by.user.clone()
         }
     };
+    change::keep_calendar(batch, &set.name)?;
     debug_assert!(
         set.days.len() <= CALENDAR_DAYS_MAX && set.name.len() <= CALENDAR_NAME_BYTES_MAX,
         "the handler checks a calendar's bounds"
@@ -51,6 +54,7 @@ pub(super) fn remove(batch: &mut Batch<'_>, by: &Principal, name: &str) -> Resul
     super::need_operator(by)?;
     let owner = owner(batch.conn, name)?.ok_or_else(|| Refusal::NoSuchCalendar(name.to_owned()))?;
     need_change(by, name, &owner)?;
+    change::keep_calendar(batch, name)?;
     batch
         .conn
         .prepare_cached("DELETE FROM calendars WHERE name = ?1")?
@@ -112,6 +116,15 @@ pub(super) fn recompute(batch: &mut Batch<'_>, sweep: &Recompute) -> Result<Repl
             continue;
         }
         job::move_due(batch, item.job, item.was, item.is)?;
+        change::note(
+            batch,
+            &Change {
+                is: item.is,
+                after: Some(job.last_decided.map_or(sweep.at, |last| last.max(sweep.at))),
+                note: Some(&sweep.because),
+                ..Change::of(&job, Moved, job.version, sweep.at)
+            },
+        )?;
         keep_moved(batch, sweep, item, position)?;
         position += 1;
         batch.effects.push(Effect::JobChanged {
@@ -127,6 +140,9 @@ pub(super) fn recompute(batch: &mut Batch<'_>, sweep: &Recompute) -> Result<Repl
         calendars,
     }) = &sweep.done
     {
+        if settings::get(batch.conn, settings::DUE_ZONE_RULES)?.as_ref() != Some(zone_rules) {
+            change::note_zone_rules(batch, zone_rules, sweep.at)?;
+        }
         settings::set(batch.conn, settings::DUE_ZONE_RULES, zone_rules)?;
         settings::set(batch.conn, settings::DUE_CALENDARS, &calendars.to_string())?;
     }

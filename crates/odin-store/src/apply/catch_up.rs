@@ -5,11 +5,13 @@
 
 use jiff::Timestamp;
 use odin_model::command::{CATCH_UP_MAX, CatchUp, CatchUpAnswer, CaughtUpDue};
+use odin_model::job_change::JobChangeKind::CatchUpAsked;
 use odin_model::run::Cause;
 use odin_model::{JobId, Lane, Refusal, Reply, RunId};
 use odin_scheduling::concurrency::{self, Admission, admit};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::change::{self, Change};
 use super::job::JobRow;
 use super::run::{Begins, NewRun};
 use super::{Batch, Stop, job, run, successors, turn};
@@ -35,6 +37,16 @@ pub(super) fn apply(batch: &mut Batch<'_>, asked: &CatchUp) -> Result<Reply, Sto
             answers[place].answer = CatchUpAnswer::Started { run };
         }
     }
+    let asked_for = format!("{} due times", asked.due.len());
+    change::note(
+        batch,
+        &Change {
+            by: Some(&asked.by.user.user),
+            is: known.next_due,
+            note: Some(&asked_for),
+            ..Change::of(&known, CatchUpAsked, known.version, asked.at)
+        },
+    )?;
     Ok(Reply::CatchingUp(answers))
 }
 

@@ -2,8 +2,10 @@
 
 use odin_model::command::Deploy;
 use odin_model::job::Visibility;
-use odin_model::{JobId, JobState, Refusal, Reply};
+use odin_model::job_change::JobChangeKind::Deployed;
+use odin_model::{JobId, JobState, Refusal, Reply, VersionNumber};
 
+use super::change::{self, Change};
 use super::job::{JobRow, NewVersion};
 use super::{Batch, Stop, job, need_operator, secret};
 
@@ -34,13 +36,17 @@ pub(super) fn apply(batch: &mut Batch<'_>, deploy: &Deploy) -> Result<Reply, Sto
             if due.next_due.is_some_and(|next| next <= due.after) {
                 return Err(Refusal::DueOutOfDate { job: id }.into());
             }
-            Ok(job::insert(
+            let reply = job::insert(batch, id, &version, deploy.visibility, due.next_due)?;
+            change::note(
                 batch,
-                id,
-                &version,
-                deploy.visibility,
-                due.next_due,
-            )?)
+                &Change {
+                    by: Some(&deploy.by.user.user),
+                    is: due.next_due,
+                    after: Some(due.after),
+                    ..Change::new(id, Deployed, VersionNumber::FIRST, deploy.at)
+                },
+            )?;
+            Ok(reply)
         }
         Target::Known(known) => {
             job::need_revision(&known, deploy.expected)?;
@@ -55,9 +61,17 @@ pub(super) fn apply(batch: &mut Batch<'_>, deploy: &Deploy) -> Result<Reply, Sto
             secret::need_usable(batch.conn, &known.owner, &deploy.spec)?;
             let next_due = job::need_due(&known, &deploy.due, deploy.at)?;
             let next_due = next_due.filter(|_| known.state == JobState::Enabled);
-            Ok(job::add_version(
-                batch, &known, &version, visibility, next_due,
-            )?)
+            let reply = job::add_version(batch, &known, &version, visibility, next_due)?;
+            change::note(
+                batch,
+                &Change {
+                    by: Some(&deploy.by.user.user),
+                    is: next_due,
+                    after: known.computed_after(&deploy.due, deploy.at),
+                    ..Change::of(&known, Deployed, known.version.next(), deploy.at)
+                },
+            )?;
+            Ok(reply)
         }
     }
 }

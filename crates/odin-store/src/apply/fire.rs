@@ -1,11 +1,13 @@
 //! Occurrences get their outcomes.
 
 use odin_model::command::{Fire, FireAnswer, FireItem};
+use odin_model::job_change::JobChangeKind::CalendarsTaken;
 use odin_model::ledger::LedgerReason;
 use odin_model::run::Cause;
 use odin_model::{Lane, LedgerOutcome, Reply, RunId};
 use odin_scheduling::judge::{Blocker, Decision, Judgement, Verdict, judge};
 
+use super::change::{self, Change};
 use super::job::Cursor;
 use super::ledger::Entry;
 use super::run::{Begins, NewRun};
@@ -31,6 +33,17 @@ fn decide(batch: &mut Batch<'_>, fire: &Fire, item: &FireItem) -> Result<FireAns
         Judgement::Blocked => return Ok(FireAnswer::Blocked),
         Judgement::Decided(verdicts) => verdicts,
     };
+    if item.calendars != 0 && change::calendars_of(batch.conn, item.job)? != Some(item.calendars) {
+        change::note(
+            batch,
+            &Change {
+                was: Some(item.due),
+                is: Some(item.due),
+                calendars: Some(item.calendars),
+                ..Change::new(item.job, CalendarsTaken, cursor.version, fire.proposed_at)
+            },
+        )?;
+    }
     let mut started = Vec::new();
     for (place, verdict) in verdicts.iter().enumerate() {
         let next = verdicts.get(place + 1);

@@ -35,6 +35,12 @@ impl JobRow {
         self.next_due.filter(|_| !self.is_quarantined)
     }
 
+    /// What an edit's next due time was computed after. `None`: it was not computed, but kept, or there is none.
+    pub(super) fn computed_after(&self, due: &DueAfter, at: Timestamp) -> Option<Timestamp> {
+        let is_computed = self.state == JobState::Enabled && self.held_up(at).is_none();
+        is_computed.then_some(due.after)
+    }
+
     /// The occurrence that was due by `at` and could not be decided, since the job could not be planned.
     pub(super) fn held_up(&self, at: Timestamp) -> Option<Timestamp> {
         self.next_due

@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use odin_model::command::SetJobState;
+use odin_model::job_change::JobChangeKind::{Paused, Removed, Resumed};
 use odin_model::ledger::LedgerReason;
 use odin_model::owner::Principal;
 use odin_model::run::RunState;
 use odin_model::{JobId, JobState, LedgerOutcome, Refusal, Reply, Revision};
 
+use super::change::{self, Change};
 use super::job::JobRow;
 use super::ledger::{self, Entry};
 use super::{Batch, Stop, catch_up, job, link, run};
@@ -32,7 +34,19 @@ pub(super) fn set(batch: &mut Batch<'_>, change: &SetJobState) -> Result<Reply, 
                 .as_ref()
                 .ok_or(Refusal::DueOutOfDate { job: known.id })?;
             let next_due = job::need_due(&known, due, change.at)?;
-            Ok(job::set_state(batch, &known, JobState::Enabled, next_due)?)
+            let reply = job::set_state(batch, &known, JobState::Enabled, next_due)?;
+            // What was held up is kept; else it is computed, whatever state the job had before.
+            let after = known.held_up(change.at).is_none().then_some(due.after);
+            change::note(
+                batch,
+                &Change {
+                    by: Some(&change.by.user.user),
+                    is: next_due,
+                    after,
+                    ..Change::of(&known, Resumed, known.version, change.at)
+                },
+            )?;
+            Ok(reply)
         }
         JobState::Paused => {
             job::need_decided(&known, change.at)?;
@@ -40,7 +54,15 @@ pub(super) fn set(batch: &mut Batch<'_>, change: &SetJobState) -> Result<Reply, 
             catch_up::give_up(batch.conn, known.id)?;
             let reason = format!("the job was paused by {}", change.by.user.user);
             cancel_decided(batch, known.id, &reason, change.at)?;
-            Ok(job::set_state(batch, &known, JobState::Paused, None)?)
+            let reply = job::set_state(batch, &known, JobState::Paused, None)?;
+            change::note(
+                batch,
+                &Change {
+                    by: Some(&change.by.user.user),
+                    ..Change::of(&known, Paused, known.version, change.at)
+                },
+            )?;
+            Ok(reply)
         }
         JobState::Removed => remove(batch, &change.by, change.job, None, change.at),
     }
@@ -64,6 +86,13 @@ pub(super) fn remove(
     let reason = format!("the job was removed by {}", by.user.user);
     cancel_decided(batch, id, &reason, at)?;
     job::set_state(batch, &known, JobState::Removed, None)?;
+    change::note(
+        batch,
+        &Change {
+            by: Some(&by.user.user),
+            ..Change::of(&known, Removed, known.version, at)
+        },
+    )?;
     Ok(Reply::Removed { links })
 }
 

@@ -2,8 +2,10 @@
 
 use odin_model::command::Modify;
 use odin_model::job::Visibility;
+use odin_model::job_change::JobChangeKind::Modified;
 use odin_model::{JobState, Reply};
 
+use super::change::{self, Change};
 use super::job::NewVersion;
 use super::{Batch, Stop, job};
 
@@ -39,13 +41,18 @@ pub(super) fn apply(batch: &mut Batch<'_>, modify: &Modify) -> Result<Reply, Sto
         by: &modify.by.user,
         at: modify.at,
     };
-    Ok(job::add_version(
+    let reply = job::add_version(batch, &known, &version, known.visibility, next_due)?;
+    let due = modify.schedule.as_ref().map(|(_, due)| due);
+    change::note(
         batch,
-        &known,
-        &version,
-        known.visibility,
-        next_due,
-    )?)
+        &Change {
+            by: Some(&modify.by.user.user),
+            is: next_due,
+            after: due.and_then(|due| known.computed_after(due, modify.at)),
+            ..Change::of(&known, Modified, known.version.next(), modify.at)
+        },
+    )?;
+    Ok(reply)
 }
 
 #[cfg(test)]

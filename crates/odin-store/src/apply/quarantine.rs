@@ -1,9 +1,12 @@
 //! Jobs that cannot be planned are set apart, and released.
 
+use jiff::Timestamp;
+use odin_model::job_change::JobChangeKind::{Quarantined, Released};
 use odin_model::quarantine::SetApart;
 use odin_model::{JobId, JobState, Reply, Revision};
 use rusqlite::params;
 
+use super::change::{self, Change};
 use super::job::JobRow;
 use super::{Batch, Stop, job};
 use crate::{Effect, StoreError, columns};
@@ -26,6 +29,14 @@ pub(super) fn set(batch: &mut Batch<'_>, apart: &SetApart) -> Result<Reply, Stop
                 item.reason,
                 columns::at(apart.at),
             ])?;
+        change::note(
+            batch,
+            &Change {
+                is: known.next_due,
+                note: Some(&item.reason),
+                ..Change::of(&known, Quarantined, known.version, apart.at)
+            },
+        )?;
         batch.changes.due(known.id, known.next_due, None);
         changed(batch, &known, true);
     }
@@ -33,7 +44,11 @@ pub(super) fn set(batch: &mut Batch<'_>, apart: &SetApart) -> Result<Reply, Stop
 }
 
 /// Lets jobs come due again, at the occurrence where they stopped.
-pub(super) fn release(batch: &mut Batch<'_>, jobs: &[(JobId, Revision)]) -> Result<Reply, Stop> {
+pub(super) fn release(
+    batch: &mut Batch<'_>,
+    jobs: &[(JobId, Revision)],
+    at: Timestamp,
+) -> Result<Reply, Stop> {
     for &(id, revision) in jobs {
         let Some(known) = seen(batch, id, revision)?.filter(|known| known.is_quarantined) else {
             continue;
@@ -44,6 +59,13 @@ pub(super) fn release(batch: &mut Batch<'_>, jobs: &[(JobId, Revision)]) -> Resu
                 "UPDATE jobs SET quarantine = NULL, quarantined_at = NULL WHERE id = ?1",
             )?
             .execute([columns::job_id(known.id)])?;
+        change::note(
+            batch,
+            &Change {
+                is: known.next_due,
+                ..Change::of(&known, Released, known.version, at)
+            },
+        )?;
         batch.changes.due(known.id, None, known.next_due);
         changed(batch, &known, false);
     }
@@ -161,7 +183,10 @@ mod tests {
                 scenario.apply(&apart(id, revision, 2));
                 assert_eq!(scenario.job(id).quarantine.unwrap().at, minute(1));
                 let old = vec![(id, Revision(0)), (JobId::from_bits(5), revision)];
-                scenario.apply(&Command::Release { jobs: old });
+                scenario.apply(&Command::Release {
+                    jobs: old,
+                    at: minute(3),
+                });
                 assert_eq!(scenario.effects, []);
             },
             expect!["enabled quarantined=true due=Some(1) index=[] ledger=[]"],
@@ -177,7 +202,10 @@ mod tests {
         check(
             |scenario, id| {
                 let jobs = vec![(id, scenario.job(id).revision)];
-                scenario.apply(&Command::Release { jobs });
+                scenario.apply(&Command::Release {
+                    jobs,
+                    at: minute(3),
+                });
                 assert_eq!(scenario.due_minutes(), [1]);
                 assert_eq!(scenario.fire(id, &[1, 2, 3], 9), FireAnswer::Decided);
             },
