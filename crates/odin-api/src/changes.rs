@@ -111,6 +111,7 @@ pub(crate) fn decided_of(reply: Reply) -> Vec<RunId> {
         | Reply::Removed { .. }
         | Reply::Linked { .. }
         | Reply::CatchingUp(_)
+        | Reply::ValuesUpTo(_)
         | Reply::Run { .. }
         | Reply::NodeUp { .. }
         | Reply::Fired(_)

@@ -241,7 +241,12 @@ fn take(ring: &mut Ring, effect: Option<&Effect>) {
         Some(Effect::RunChanged { run, .. }) => ring.push(Some(*run)),
         // A request to cancel shows in the run, whose state stays.
         Some(Effect::CancelRequested { run, .. }) => ring.push(Some(*run)),
-        Some(Effect::JobChanged { .. } | Effect::NodeChanged { .. } | Effect::SettingsChanged) => {}
+        Some(
+            Effect::JobChanged { .. }
+            | Effect::NodeChanged { .. }
+            | Effect::ValuesKept { .. }
+            | Effect::SettingsChanged,
+        ) => {}
         None => ring.push(None),
     }
 }

@@ -16,6 +16,7 @@ use crate::owner::Principal;
 use crate::quarantine::SetApart;
 use crate::refusal::Refusal;
 use crate::secret::SecretChange;
+use crate::value::ReportValues;
 
 /// The largest command that is proposed.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
@@ -190,6 +191,8 @@ pub enum Command {
         #[serde(with = "crate::instant")]
         at: Timestamp,
     },
+    /// What runs reported of themselves.
+    Values(ReportValues),
 }
 
 /// A setting of the whole cluster.
@@ -379,6 +382,9 @@ pub enum Reply {
     },
     /// What became of each due time of a [`CatchUp`], in order.
     CatchingUp(Vec<CaughtUpDue>),
+    /// For each part of a [`ReportValues`], up to where the attempt's values are applied now. `None`: no such attempt
+    /// was ever assigned.
+    ValuesUpTo(Vec<Option<u64>>),
 }
 
 /// A due time of a [`CatchUp`] with what became of it.

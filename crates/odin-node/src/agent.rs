@@ -392,6 +392,7 @@ impl Work {
             Effect::RunChanged { .. }
             | Effect::CancelRequested { .. }
             | Effect::NodeChanged { .. }
+            | Effect::ValuesKept { .. }
             | Effect::SettingsChanged => Ok(()),
         }
     }

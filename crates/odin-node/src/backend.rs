@@ -166,6 +166,7 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Assign { .. }
         | Command::Cancel { .. }
         | Command::Report { .. }
+        | Command::Values(_)
         | Command::Set { .. }
         | Command::Lose { .. }
         | Command::RemoveCalendar { .. }

@@ -160,7 +160,7 @@ async fn stirred(effects: &mut broadcast::Receiver<Effect>) {
         Effect::RunChanged { state, .. } => {
             matches!(state, RunState::Queued | RunState::Retrying { .. })
         }
-        Effect::CancelRequested { .. } => false,
+        Effect::CancelRequested { .. } | Effect::ValuesKept { .. } => false,
     };
     loop {
         match effects.recv().await {

@@ -26,6 +26,7 @@ mod secret;
 mod setting;
 mod successors;
 mod turn;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -175,6 +176,7 @@ impl<'a> Batch<'a> {
             Command::CatchUp(asked) => catch_up::apply(self, asked),
             Command::Quarantine(apart) => quarantine::set(self, apart),
             Command::Release { jobs, at } => quarantine::release(self, jobs, *at),
+            Command::Values(reported) => values::apply(self, reported),
         }
     }
 

@@ -13,7 +13,7 @@ use odin_model::node::NodeState;
 use odin_model::run::{Cause, Outcome, RunState};
 use odin_model::{
     AttemptNumber, Concurrency, Epoch, JobId, JobState, Lane, LedgerOutcome, Link, LinkOn, Missed,
-    NodeId, Overlap, Priority, Revision, RunId, VersionNumber,
+    NodeId, Overlap, Priority, Revision, RunId, ValueKind, VersionNumber,
 };
 use rusqlite::Row;
 
@@ -111,6 +111,28 @@ pub(crate) fn to_job_change_kind(number: i64) -> Result<JobChangeKind, StoreErro
     let place = usize::try_from(number).ok();
     let kind = place.and_then(|place| JobChangeKind::ALL.get(place).copied());
     kind.ok_or_else(|| StoreError::damaged("the kind of a job's change"))
+}
+
+/// Its place in the model, which never changes.
+pub(crate) fn value_kind(kind: ValueKind) -> i64 {
+    match kind {
+        ValueKind::Watch => 0,
+        ValueKind::Condition => 1,
+        ValueKind::Result => 2,
+        ValueKind::Progress => 3,
+        ValueKind::Metric => 4,
+        ValueKind::Artifact => 5,
+        ValueKind::Span => 6,
+        ValueKind::Unreadable => 7,
+        ValueKind::Dropped => 8,
+    }
+}
+
+pub(crate) fn to_value_kind(number: i64) -> Result<ValueKind, StoreError> {
+    let mut kinds = ValueKind::ALL.into_iter();
+    kinds
+        .find(|kind| value_kind(*kind) == number)
+        .ok_or_else(|| StoreError::damaged("a value's kind"))
 }
 
 pub(crate) fn job_state(state: JobState) -> i64 {

@@ -49,6 +49,19 @@ pub enum Effect {
     },
     /// A setting of the cluster has another value.
     SettingsChanged,
+    /// An attempt's values with these numbers are kept.
+    ValuesKept {
+        /// Which run.
+        run: RunId,
+        /// Its job.
+        job: JobId,
+        /// Which process of the run.
+        attempt: AttemptNumber,
+        /// The number of the first: it counts the attempt's values from 0.
+        from: u64,
+        /// The number after the last.
+        to: u64,
+    },
 }
 
 /// How far a request to cancel reaches.

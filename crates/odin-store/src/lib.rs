@@ -22,14 +22,16 @@ mod settings;
 mod snapshot;
 mod state_hash;
 mod store;
+mod values;
 mod view;
 
 pub use checkpoint::{Checkpoint, Checkpointer};
 pub use effect::{CancelWhen, Effect};
 pub use error::StoreError;
 pub use reader::{
-    CancelRequest, JobsAfter, JobsPage, NamedLink, OpenRun, Reader, RunsOf, RunsPage, SecretEntry,
-    SecretsAfter, SecretsPage, Version,
+    Bucket, CancelRequest, JobsAfter, JobsPage, KeptValue, NamedLink, OpenRun, Reader, RunPlace,
+    RunsOf, RunsPage, SecretEntry, SecretsAfter, SecretsPage, Series, SeriesPlace, SeriesQuery,
+    ValuesPage, Version,
 };
 pub use snapshot::Frozen;
 pub use store::{Applied, Entry, Store};

@@ -7,20 +7,24 @@ mod calendars;
 mod catch_ups;
 pub(crate) mod changes;
 mod cluster;
+mod drawing;
 mod jobs;
 mod ledger;
 mod links;
 mod pool;
 mod runs;
 mod secrets;
+mod values;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use drawing::Bucket;
 pub use jobs::{JobsAfter, JobsPage, Version};
 pub use links::NamedLink;
 pub use runs::{CancelRequest, OpenRun, RunsOf, RunsPage};
 pub use secrets::{SecretEntry, SecretsAfter, SecretsPage};
+pub use values::{KeptValue, RunPlace, Series, SeriesPlace, SeriesQuery, ValuesPage};
 
 use crate::StoreError;
 use pool::Pool;

@@ -12,9 +12,10 @@ use odin_model::job::{Job, Visibility};
 use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
+use odin_model::value::ValuesPart;
 use odin_model::{
     AttemptNumber, BundleHash, Concurrency, Epoch, JobId, JobName, JobSpec, JobState, LedgerRow,
-    Missed, NodeId, Program, Refusal, Reply, RunId, Usage, codec,
+    Missed, NodeId, Program, Refusal, Reply, RunId, Usage, Value, ValueData, ValueKind, codec,
 };
 
 use crate::{Applied, Effect, Entry, Store};
@@ -143,6 +144,34 @@ pub(crate) fn finished(run: RunId, ending: Ending) -> AttemptEvent {
         run,
         attempt: AttemptNumber::FIRST,
         kind: AttemptEventKind::Finished(Box::new(result)),
+    }
+}
+
+/// A watched value of that name.
+pub(crate) fn watched(value_name: &str, at: Timestamp, data: ValueData) -> Value {
+    Value {
+        at,
+        kind: ValueKind::Watch,
+        name: value_name.to_owned(),
+        data,
+        status: None,
+        unit: None,
+        flaw: None,
+    }
+}
+
+pub(crate) fn number_at(value_name: &str, at: Timestamp, number: i32) -> Value {
+    watched(value_name, at, ValueData::Number(number.to_string()))
+}
+
+/// A part of what the first attempt of a run reported.
+pub(crate) fn part_of(run: RunId, from: u64, to: u64, values: Vec<Value>) -> ValuesPart {
+    ValuesPart {
+        run,
+        attempt: AttemptNumber::FIRST,
+        from,
+        to,
+        values,
     }
 }
 

@@ -262,11 +262,67 @@ CREATE TABLE job_secrets (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX job_secrets_by_name ON job_secrets (name);
 
+-- How far the values of each attempt are applied, and what it reported as its result.
+CREATE TABLE value_cursors (
+    run INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    applied INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    result BLOB,
+    PRIMARY KEY (run, attempt)
+) STRICT, WITHOUT ROWID;
+
+-- What a job reports by one name and kind, with its latest point. Ids are made of the log index.
+CREATE TABLE value_series (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    last_run INTEGER NOT NULL,
+    last_attempt INTEGER NOT NULL,
+    last BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX value_series_by_name ON value_series (job, name, kind);
+
+-- The points of a series that one command brought of one attempt within one slot of time. `part` is the number of
+-- that command's first value among the attempt's.
+CREATE TABLE value_blocks (
+    id INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    points BLOB NOT NULL
+) STRICT;
+CREATE INDEX value_blocks_by_series ON value_blocks (series, slot, id);
+CREATE INDEX value_blocks_by_run ON value_blocks (run, attempt, part, id);
+
+-- The extremes and ends of a series in longer and longer stretches of time.
+CREATE TABLE value_cells (
+    series INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    min REAL NOT NULL,
+    min_at INTEGER NOT NULL,
+    max REAL NOT NULL,
+    max_at INTEGER NOT NULL,
+    first REAL NOT NULL,
+    first_at INTEGER NOT NULL,
+    last REAL NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (series, level, slot)
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 20] = [
+pub(crate) const REPLICATED: [(&str, &str); 24] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -287,6 +343,10 @@ pub(crate) const REPLICATED: [(&str, &str); 20] = [
     ("secrets", "owner_uid, owner_user, name"),
     ("secret_shares", "with_uid, with_user, name"),
     ("job_secrets", "job, name"),
+    ("value_cursors", "run, attempt"),
+    ("value_series", "id"),
+    ("value_blocks", "id"),
+    ("value_cells", "series, level, slot"),
 ];
 
 /// Makes the tables in a new file; in an old one, checks that this build can read it.

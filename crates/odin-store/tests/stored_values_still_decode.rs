@@ -19,13 +19,16 @@ use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
 use odin_model::quarantine::{SetApart, Unplannable};
+use odin_model::reported_result::{ReportedResult, Verdict};
 use odin_model::secret::{
     SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
 };
+use odin_model::value::{Flaw, ReportValues, ValuesPart};
 use odin_model::{
     AttemptNumber, BundleHash, Children, Concurrency, Epoch, ExitCodes, HookCommand, JobId,
     JobName, JobSpec, JobState, Link, LinkOn, Missed, NodeId, OnCancel, OnLost, Overlap, Priority,
-    Program, Retries, Revision, RunId, TimeoutKind, Usage, VersionNumber, codec,
+    Program, Retries, Revision, RunId, TimeoutKind, Usage, Value, ValueData, ValueKind,
+    VersionNumber, codec,
 };
 use odin_schedule::GapPolicy;
 use serde::Serialize;
@@ -490,7 +493,62 @@ fn replies() -> Vec<(&'static str, Reply)> {
             }),
         ),
         ("reply-refused", Reply::Refused(Refusal::RunOver(run()))),
+        (
+            "reply-values-up-to",
+            Reply::ValuesUpTo(vec![Some(300), None]),
+        ),
     ]
+}
+
+/// A value of each kind, type and flaw.
+fn values() -> Command {
+    let data = [
+        ValueData::Number("-1.50".to_owned()),
+        ValueData::Boolean(true),
+        ValueData::Text("a,b".to_owned()),
+        ValueData::Json("[1]".to_owned()),
+    ];
+    let flaws = [
+        None,
+        Some(Flaw::Cut { bytes: 5000 }),
+        Some(Flaw::NameCut { bytes: 300 }),
+        Some(Flaw::LineCut { bytes: 70_000 }),
+        Some(Flaw::NotAnObject),
+        Some(Flaw::BadMember {
+            member: "kind".to_owned(),
+        }),
+        Some(Flaw::TooManyNames),
+        Some(Flaw::Dropped {
+            lines: 3,
+            bytes: 4000,
+        }),
+    ];
+    let value = |(number, kind): (usize, ValueKind)| Value {
+        at: at(60),
+        kind,
+        name: "price".to_owned(),
+        data: data[number % data.len()].clone(),
+        status: (number == 2).then(|| "404".to_owned()),
+        unit: (number == 4).then(|| "ms".to_owned()),
+        flaw: flaws[number % flaws.len()].clone(),
+    };
+    Command::Values(ReportValues {
+        parts: vec![ValuesPart {
+            run: run(),
+            attempt: AttemptNumber(2),
+            from: 16,
+            to: 300,
+            values: ValueKind::ALL.into_iter().enumerate().map(value).collect(),
+        }],
+    })
+}
+
+fn reported_result() -> ReportedResult {
+    ReportedResult {
+        text: "done".to_owned(),
+        status: Some("404".to_owned()),
+        verdict: Verdict::Warning,
+    }
 }
 
 #[test]
@@ -524,6 +582,8 @@ fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
         delivery: SecretDelivery::File,
     }];
     results.push(check("spec-secrets", &with_secrets));
+    results.push(check("values", &values()));
+    results.push(check("reported-result", &reported_result()));
     results.push(check("facts", &facts()));
     results.push(check("output", &output()));
     let wrong: Vec<_> = results.into_iter().filter_map(Result::err).collect();

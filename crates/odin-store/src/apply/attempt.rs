@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use odin_model::attempt::{AttemptResult, Ending};
 use odin_model::output::OutputSummary;
+use odin_model::reported_result::judge;
 use odin_model::run::{Outcome, RunEvent};
 use odin_model::{AttemptNumber, Epoch, JobState, NodeId, OnLost, Reply, RunId, Usage, codec};
 use odin_scheduling::retry::{Ended, Policy, next_attempt};
 use rusqlite::{Connection, params};
 
 use super::run::{RunResult, RunRow};
-use super::{Batch, Stop, job, run};
+use super::{Batch, Stop, job, run, values};
 use crate::{StoreError, columns};
 
 /// Takes the end of an attempt, and decides what follows it. Whether that changed the run, which is then to be saved.
@@ -19,22 +20,28 @@ pub(super) fn end(
     attempt: AttemptNumber,
     result: &AttemptResult,
 ) -> Result<bool, StoreError> {
-    let outcome = result.ending.outcome();
+    let reported = values::result_of(batch.conn, run.id, attempt)?;
+    let (outcome, reason) = judge(&result.ending, reported.as_ref());
+    let judged = Judged {
+        result,
+        outcome,
+        reason,
+    };
     let finished = RunEvent::Finished { attempt, outcome };
     if run.state.on(finished).is_err() {
         return Ok(false);
     }
     run.attempt_started_at = run.attempt_started_at.or(result.started_at);
     run.started_at = run.started_at.or(result.started_at);
-    let Some((at, on_lost)) = next(batch, run, attempt, result)? else {
+    let Some((at, on_lost)) = next(batch, run, attempt, &judged)? else {
         if run.take(finished).is_err() {
             return Ok(false);
         }
-        run.result = Some(result_of(result));
+        run.result = Some(result_of(judged));
         run::save_output(batch.conn, run.id, &result.output)?;
         return Ok(true);
     };
-    keep(batch.conn, run, attempt, result)?;
+    keep(batch.conn, run, attempt, &judged)?;
     if run.take(RunEvent::WillRetry { attempt, at }).is_err() {
         return Ok(false);
     }
@@ -45,15 +52,22 @@ pub(super) fn end(
     Ok(true)
 }
 
+/// How an attempt ended, with what that means beside what it reported of itself.
+struct Judged<'r> {
+    result: &'r AttemptResult,
+    outcome: Outcome,
+    reason: Option<String>,
+}
+
 /// When the next attempt may start. A run that is to stop has none, nor has one of a job that was removed, or paused
 /// unless somebody asked for the run: pausing keeps new processes from being made.
 fn next(
     batch: &Batch<'_>,
     run: &RunRow,
     attempt: AttemptNumber,
-    result: &AttemptResult,
+    judged: &Judged<'_>,
 ) -> Result<Option<(Timestamp, OnLost)>, StoreError> {
-    let outcome = result.ending.outcome();
+    let (result, outcome) = (judged.result, judged.outcome);
     if outcome.is_good() || outcome == Outcome::Cancelled || run.cancel.is_some() {
         return Ok(None);
     }
@@ -78,12 +92,12 @@ fn next(
     Ok(next_attempt(&policy, &ended).map(|at| (at, policy.on_lost)))
 }
 
-fn result_of(result: &AttemptResult) -> RunResult {
+fn result_of(Judged { result, reason, .. }: Judged<'_>) -> RunResult {
     RunResult {
         finished_at: result.finished_at,
         exit_code: result.ending.exit_code(),
         signal: result.ending.signal(),
-        reason: result.ending.reason(),
+        reason,
         usage: result.usage,
     }
 }
@@ -93,8 +107,9 @@ fn keep(
     conn: &Connection,
     run: &RunRow,
     attempt: AttemptNumber,
-    result: &AttemptResult,
+    judged: &Judged<'_>,
 ) -> Result<(), StoreError> {
+    let result = judged.result;
     let node = run
         .node
         .ok_or_else(|| StoreError::damaged("an attempt without its node"))?;
@@ -110,10 +125,10 @@ fn keep(
         columns::node_id(node),
         columns::at_option(run.attempt_started_at),
         columns::at(result.finished_at),
-        columns::outcome(result.ending.outcome()),
+        columns::outcome(judged.outcome),
         result.ending.exit_code(),
         result.ending.signal(),
-        result.ending.reason(),
+        judged.reason,
         columns::duration(result.usage.cpu_user),
         columns::duration(result.usage.cpu_system),
         columns::count(result.usage.memory_max_bytes),

@@ -1,0 +1,613 @@
+//! What runs reported of themselves.
+
+use std::collections::BTreeMap;
+
+use odin_model::instant::to_micros;
+use odin_model::reported_result::ReportedResult;
+use odin_model::value::{Flaw, ReportValues, SERIES_OF_JOB_MAX, Value, ValueKind, ValuesPart};
+use odin_model::{AttemptNumber, JobId, Reply, RunId, codec};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Batch, Stop};
+use crate::values::{Block, Cell, LEVELS, Point, slot_of};
+use crate::{Effect, StoreError, columns};
+
+/// How many blocks one command can make: the bits of their ids below the command's index. A command's largest size
+/// lets it have fewer values.
+const BLOCKS_BITS: u32 = 16;
+
+/// Takes the parts that follow what is applied of their attempts. A part that does not is left alone, and the answer
+/// says where the attempt stands; so a part may come any number of times.
+pub(super) fn apply(batch: &mut Batch<'_>, reported: &ReportValues) -> Result<Reply, Stop> {
+    let mut answers = Vec::with_capacity(reported.parts.len());
+    let mut blocks = 0;
+    for part in &reported.parts {
+        answers.push(take(batch, part, &mut blocks)?);
+    }
+    Ok(Reply::ValuesUpTo(answers))
+}
+
+fn take(
+    batch: &mut Batch<'_>,
+    part: &ValuesPart,
+    blocks: &mut i64,
+) -> Result<Option<u64>, StoreError> {
+    let Some(job) = job_of(batch.conn, part.run, part.attempt)? else {
+        return Ok(None);
+    };
+    let cursor = cursor_of(batch.conn, part.run, part.attempt)?;
+    if cursor.applied != part.from || part.to <= part.from {
+        return Ok(Some(cursor.applied));
+    }
+    let base = columns::count(batch.index) << BLOCKS_BITS;
+    let mut keeping = Keeping {
+        conn: batch.conn,
+        job,
+        part,
+        first_number: cursor.count,
+        base,
+        blocks,
+        series_count: None,
+    };
+    keeping.keep()?;
+    let result = part.values.iter().rev().find_map(ReportedResult::of);
+    save_cursor(batch.conn, part, result.as_ref())?;
+    batch.effects.push(Effect::ValuesKept {
+        run: part.run,
+        job,
+        attempt: part.attempt,
+        from: cursor.count,
+        to: cursor.count + part.values.len() as u64,
+    });
+    Ok(Some(part.to))
+}
+
+/// The job of an attempt that was assigned at some time.
+fn job_of(
+    conn: &Connection,
+    run: RunId,
+    attempt: AttemptNumber,
+) -> Result<Option<JobId>, StoreError> {
+    let mut statement =
+        conn.prepare_cached("SELECT job FROM runs WHERE id = ?1 AND attempt >= ?2")?;
+    let job = statement.query_row(params![columns::run_id(run), attempt.0], |row| row.get(0));
+    Ok(job.optional()?.map(columns::to_job_id))
+}
+
+#[derive(Default)]
+struct Cursor {
+    /// Where in the attempt's file the next part begins.
+    applied: u64,
+    /// How many values the attempt has.
+    count: u64,
+}
+
+fn cursor_of(conn: &Connection, run: RunId, attempt: AttemptNumber) -> Result<Cursor, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT applied, count FROM value_cursors WHERE run = ?1 AND attempt = ?2",
+    )?;
+    let cursor = statement.query_row(params![columns::run_id(run), attempt.0], |row| {
+        Ok(Cursor {
+            applied: columns::to_count(row.get(0)?),
+            count: columns::to_count(row.get(1)?),
+        })
+    });
+    Ok(cursor.optional()?.unwrap_or_default())
+}
+
+fn save_cursor(
+    conn: &Connection,
+    part: &ValuesPart,
+    result: Option<&ReportedResult>,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "INSERT INTO value_cursors (run, attempt, applied, count, result) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (run, attempt) DO UPDATE SET applied = excluded.applied, count = count + excluded.count, \
+         result = ifnull(excluded.result, result)",
+    )?
+    .execute(params![
+        columns::run_id(part.run),
+        part.attempt.0,
+        columns::count(part.to),
+        columns::count(part.values.len() as u64),
+        result.map(codec::encode),
+    ])?;
+    Ok(())
+}
+
+/// The result that an attempt reported; its latest.
+pub(super) fn result_of(
+    conn: &Connection,
+    run: RunId,
+    attempt: AttemptNumber,
+) -> Result<Option<ReportedResult>, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT result FROM value_cursors WHERE run = ?1 AND attempt = ?2 AND result IS NOT NULL",
+    )?;
+    let bytes: Option<Vec<u8>> = statement
+        .query_row(params![columns::run_id(run), attempt.0], |row| row.get(0))
+        .optional()?;
+    Ok(match bytes {
+        Some(bytes) => Some(codec::decode(&bytes)?),
+        None => None,
+    })
+}
+
+/// Keeps one part's values.
+struct Keeping<'k> {
+    conn: &'k Connection,
+    job: JobId,
+    part: &'k ValuesPart,
+    /// The number of the part's first value among the attempt's.
+    first_number: u64,
+    /// The id of the command's first block, and how many it has made.
+    base: i64,
+    blocks: &'k mut i64,
+    /// How many series the job has; `None` until that was asked for.
+    series_count: Option<u64>,
+}
+
+impl Keeping<'_> {
+    fn keep(&mut self) -> Result<(), StoreError> {
+        let mut by_series: BTreeMap<(ValueKind, &str), Vec<Point<'_>>> = BTreeMap::new();
+        let part = self.part;
+        for (number, value) in (self.first_number..).zip(&part.values) {
+            let points = by_series.entry((value.kind, &value.name)).or_default();
+            points.push(Point { number, value });
+        }
+        for ((kind, name), points) in by_series {
+            match self.series(kind, name)? {
+                Some(series) => self.keep_series(series, &points)?,
+                None => self.keep_nameless(&points)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The series of that name and kind, made if it is new. `None`: the job has as many as it may.
+    fn series(&mut self, kind: ValueKind, name: &str) -> Result<Option<i64>, StoreError> {
+        let (job, kind) = (columns::job_id(self.job), columns::value_kind(kind));
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id FROM value_series WHERE job = ?1 AND name = ?2 AND kind = ?3",
+        )?;
+        let found = statement.query_row(params![job, name, kind], |row| row.get(0));
+        if let Some(id) = found.optional()? {
+            return Ok(Some(id));
+        }
+        let count = match self.series_count {
+            Some(count) => count,
+            None => columns::to_count(self.conn.query_row(
+                "SELECT count(*) FROM value_series WHERE job = ?1",
+                [job],
+                |row| row.get(0),
+            )?),
+        };
+        self.series_count = Some(count);
+        // There is always room for the one that what has no room goes to.
+        if count >= SERIES_OF_JOB_MAX && !name.is_empty() {
+            return Ok(None);
+        }
+        self.series_count = Some(count + 1);
+        let id = self.take_id();
+        self.conn
+            .prepare_cached(
+                "INSERT INTO value_series (id, job, name, kind, count, last_at, last_run, last_attempt, last) \
+                 VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0, x'')",
+            )?
+            .execute(params![id, job, name, kind, i64::MIN])?;
+        Ok(Some(id))
+    }
+
+    fn keep_nameless(&mut self, points: &[Point<'_>]) -> Result<(), StoreError> {
+        let Some(series) = self.series(ValueKind::Unreadable, "")? else {
+            return Ok(());
+        };
+        let values: Vec<(u64, Value)> = points
+            .iter()
+            .map(|point| {
+                let mut value = point.value.clone();
+                value.flaw = Some(Flaw::TooManyNames);
+                (point.number, value)
+            })
+            .collect();
+        let points: Vec<_> = values
+            .iter()
+            .map(|(number, value)| Point {
+                number: *number,
+                value,
+            })
+            .collect();
+        self.keep_blocks(series, &points, false)
+    }
+
+    fn keep_series(&mut self, series: i64, points: &[Point<'_>]) -> Result<(), StoreError> {
+        self.keep_blocks(series, points, true)
+    }
+
+    fn keep_blocks(
+        &mut self,
+        series: i64,
+        points: &[Point<'_>],
+        is_drawn: bool,
+    ) -> Result<(), StoreError> {
+        let mut by_slot: BTreeMap<i64, Vec<&Point<'_>>> = BTreeMap::new();
+        for point in points {
+            let slot = slot_of(to_micros(point.value.at));
+            by_slot.entry(slot).or_default().push(point);
+        }
+        for (slot, points) in by_slot {
+            let mut block = Block::new();
+            let mut cell = None;
+            for point in &points {
+                block.push(point);
+                if let Some(number) = point.value.data.drawn().filter(|_| is_drawn) {
+                    Cell::merge(&mut cell, &Cell::of(number, to_micros(point.value.at)));
+                }
+            }
+            self.insert_block(series, slot, points.len(), block)?;
+            if let Some(cell) = cell {
+                for level in LEVELS {
+                    add_to_cell(self.conn, series, level, slot >> level, &cell)?;
+                }
+            }
+        }
+        self.touch_series(series, points)
+    }
+
+    fn insert_block(
+        &mut self,
+        series: i64,
+        slot: i64,
+        count: usize,
+        block: Block,
+    ) -> Result<(), StoreError> {
+        let id = self.take_id();
+        self.conn
+            .prepare_cached(
+                "INSERT INTO value_blocks (id, series, slot, run, attempt, part, count, points) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                id,
+                series,
+                slot,
+                columns::run_id(self.part.run),
+                self.part.attempt.0,
+                columns::count(self.first_number),
+                columns::count(count as u64),
+                block.finish(),
+            ])?;
+        Ok(())
+    }
+
+    fn touch_series(&self, series: i64, points: &[Point<'_>]) -> Result<(), StoreError> {
+        let Some(last) = points
+            .iter()
+            .max_by_key(|point| (point.value.at, point.number))
+        else {
+            return Ok(());
+        };
+        let mut block = Block::new();
+        block.push(last);
+        self.conn
+            .prepare_cached(
+                "UPDATE value_series SET count = count + ?2, \
+                 last_run = iif(?3 >= last_at, ?4, last_run), last_attempt = iif(?3 >= last_at, ?5, last_attempt), \
+                 last = iif(?3 >= last_at, ?6, last), last_at = max(last_at, ?3) WHERE id = ?1",
+            )?
+            .execute(params![
+                series,
+                columns::count(points.len() as u64),
+                columns::at(last.value.at),
+                columns::run_id(self.part.run),
+                self.part.attempt.0,
+                block.finish(),
+            ])?;
+        Ok(())
+    }
+
+    /// An id that was never used: made of the log index, so that it is the same everywhere.
+    fn take_id(&mut self) -> i64 {
+        let id = self.base + *self.blocks;
+        *self.blocks += 1;
+        id
+    }
+}
+
+/// Adds what a command brought to a cell.
+fn add_to_cell(
+    conn: &Connection,
+    series: i64,
+    level: u32,
+    slot: i64,
+    cell: &Cell,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "INSERT INTO value_cells (series, level, slot, count, min, min_at, max, max_at, first, first_at, last, last_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+         ON CONFLICT (series, level, slot) DO UPDATE SET count = count + excluded.count, \
+         min_at = iif(excluded.min < min, excluded.min_at, min_at), min = min(min, excluded.min), \
+         max_at = iif(excluded.max > max, excluded.max_at, max_at), max = max(max, excluded.max), \
+         first = iif(excluded.first_at < first_at, excluded.first, first), first_at = min(first_at, excluded.first_at), \
+         last = iif(excluded.last_at >= last_at, excluded.last, last), last_at = max(last_at, excluded.last_at)",
+    )?
+    .execute(params![
+        series,
+        level,
+        slot,
+        columns::count(cell.count),
+        cell.min.0,
+        cell.min.1,
+        cell.max.0,
+        cell.max.1,
+        cell.first.0,
+        cell.first.1,
+        cell.last.0,
+        cell.last.1,
+    ])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use odin_model::attempt::Ending;
+    use odin_model::{Command, Missed, NodeId, Outcome, Overlap, ValueData};
+
+    use super::*;
+    use crate::RunPlace;
+    use crate::reader::SeriesQuery;
+    use crate::scenario::{
+        Scenario, deploy, finished, minute, number_at, part_of, started, watched,
+    };
+
+    fn running() -> (Scenario, JobId, RunId) {
+        let mut scenario = Scenario::with_node();
+        let id = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
+        let run = scenario.run_of(id, 1);
+        scenario.report(vec![started(run)]);
+        (scenario, id, run)
+    }
+
+    fn report(scenario: &mut Scenario, parts: Vec<ValuesPart>) -> Vec<Option<u64>> {
+        match scenario.apply(&Command::Values(ReportValues { parts })) {
+            Reply::ValuesUpTo(answers) => answers,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn result(text: &str, status: &str) -> Value {
+        let mut value = watched(text, minute(2), ValueData::Json("null".to_owned()));
+        value.kind = ValueKind::Result;
+        value.status = Some(status.to_owned());
+        value
+    }
+
+    fn texts_of_run(scenario: &Scenario, run: RunId) -> Vec<String> {
+        let reader = scenario.store.reader();
+        let (mut texts, mut after) = (Vec::new(), None);
+        loop {
+            let page = reader.values_of_run(run, None, after, 2).unwrap();
+            let shown =
+                |kept: &crate::KeptValue| format!("{}={}", kept.value.name, kept.value.data.text());
+            texts.extend(page.values.iter().map(shown));
+            after = page.next;
+            if after.is_none() {
+                return texts;
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_counts_once_and_only_where_the_one_before_it_ended() {
+        let (mut scenario, job, run) = running();
+        let part =
+            |from, to, number| part_of(run, from, to, vec![number_at("n", minute(1), number)]);
+        assert_eq!(
+            report(&mut scenario, vec![part(8, 20, 0)]),
+            [Some(0)],
+            "a gap"
+        );
+        assert_eq!(
+            report(&mut scenario, vec![part(0, 10, 1), part(10, 20, 2)]),
+            [Some(10), Some(20)]
+        );
+        let before = scenario.store.state_hash().unwrap();
+        for repeated in [
+            part(0, 10, 1),
+            part(0, 30, 3),
+            part(10, 20, 2),
+            part(20, 20, 4),
+            part(21, 30, 5),
+        ] {
+            assert_eq!(report(&mut scenario, vec![repeated]), [Some(20)]);
+            assert_eq!(scenario.effects, []);
+        }
+        assert_eq!(scenario.store.state_hash().unwrap(), before);
+        assert_eq!(texts_of_run(&scenario, run), ["n=1", "n=2"]);
+        let mut later = part(20, 30, 3);
+        assert_eq!(report(&mut scenario, vec![later.clone()]), [Some(30)]);
+        assert_eq!(
+            scenario.effects,
+            [Effect::ValuesKept {
+                run,
+                job,
+                attempt: AttemptNumber::FIRST,
+                from: 2,
+                to: 3
+            }]
+        );
+        later.attempt = AttemptNumber(2);
+        assert_eq!(
+            report(&mut scenario, vec![later.clone()]),
+            [None],
+            "never assigned"
+        );
+        later.run = RunId::from_bits(1);
+        assert_eq!(report(&mut scenario, vec![later]), [None]);
+    }
+
+    #[test]
+    fn values_of_several_series_come_in_the_order_in_which_they_were_reported() {
+        let (mut scenario, job, run) = running();
+        let names = ["b", "a", "b", "c", "a", "b"];
+        let values = names
+            .iter()
+            .zip(0..)
+            // The clock of the job was set back in between.
+            .map(|(name, number)| number_at(name, minute(10 - i64::from(number)), number))
+            .collect();
+        report(&mut scenario, vec![part_of(run, 0, 1, values)]);
+        report(
+            &mut scenario,
+            vec![part_of(run, 1, 2, vec![number_at("a", minute(1), 6)])],
+        );
+        assert_eq!(
+            texts_of_run(&scenario, run),
+            ["b=0", "a=1", "b=2", "c=3", "a=4", "b=5", "a=6"]
+        );
+        let reader = scenario.store.reader();
+        let after = RunPlace {
+            attempt: AttemptNumber::FIRST,
+            number: 1,
+        };
+        let page = reader
+            .values_of_run(run, Some("a"), Some(after), 9)
+            .unwrap();
+        let numbers: Vec<_> = page.values.iter().map(|kept| kept.number).collect();
+        assert_eq!((numbers, page.next), (vec![4, 6], None));
+
+        let query = SeriesQuery {
+            job,
+            name: "b",
+            kind: None,
+            from: minute(6),
+            to: minute(9),
+        };
+        let page = reader.values_of_series(&query, None, 1).unwrap();
+        assert_eq!(page.values[0].value.data.text(), "2");
+        assert_eq!(page.next, None);
+        let whole = SeriesQuery {
+            from: minute(0),
+            to: minute(99),
+            ..query
+        };
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = reader.values_of_series(&whole, after, 1).unwrap();
+            seen.extend(page.values.into_iter().map(|kept| kept.number));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, [5, 2, 0], "by time");
+        let series = reader.series(job, None, 9).unwrap();
+        let shown: Vec<_> = series
+            .iter()
+            .map(|it| {
+                (
+                    it.last.value.name.as_str(),
+                    it.count,
+                    it.last.value.data.text(),
+                )
+            })
+            .collect();
+        assert_eq!(shown, [("a", 3, "1"), ("b", 3, "0"), ("c", 1, "3")]);
+        let rest = reader
+            .series(job, Some(("b", ValueKind::Watch)), 9)
+            .unwrap();
+        assert_eq!(rest.len(), 1);
+    }
+
+    #[test]
+    fn a_result_decides_the_outcome_with_the_exit_code_and_is_the_reason() {
+        for (code, status, outcome, reason) in [
+            (0, "0", Outcome::Succeeded, "done"),
+            (0, "404", Outcome::Warning, "done (status 404)"),
+            (0, "500", Outcome::Failed, "done (status 500)"),
+            (1, "500", Outcome::Failed, "done (status 500); exit code 1"),
+            (
+                7,
+                "0",
+                Outcome::Failed,
+                "exit code 7, after it had reported: done",
+            ),
+        ] {
+            let (mut scenario, _, run) = running();
+            let values = vec![result("first", "500"), result("done", status)];
+            report(&mut scenario, vec![part_of(run, 0, 1, values)]);
+            scenario.report(vec![finished(run, Ending::Exited { code })]);
+            let run = scenario.run(run);
+            assert_eq!(run.state, odin_model::RunState::Finished(outcome));
+            assert_eq!(run.reason.as_deref(), Some(reason));
+            assert_eq!(run.exit_code, Some(code));
+        }
+    }
+
+    #[test]
+    fn a_failure_result_is_a_failed_attempt_and_the_next_one_is_judged_anew() {
+        let mut scenario = Scenario::with_node();
+        let mut with_retries = deploy("nightly");
+        with_retries.spec.retries.max = 1;
+        let id = scenario.deploy(with_retries);
+        let run = scenario.run_of(id, 1);
+        report(
+            &mut scenario,
+            vec![part_of(run, 0, 1, vec![result("bad", "500")])],
+        );
+        scenario.report(vec![
+            started(run),
+            finished(run, Ending::Exited { code: 0 }),
+        ]);
+        let again = scenario.run(run);
+        assert_eq!(again.state.word(), "retrying");
+        let past = scenario.store.reader().past_attempts(run).unwrap();
+        assert_eq!(past[0].outcome, Outcome::Failed);
+        assert_eq!(past[0].reason.as_deref(), Some("bad (status 500)"));
+        let epoch = scenario.node_up(NodeId(2), "second");
+        scenario.apply(&Command::Assign {
+            runs: vec![(run, AttemptNumber(2))],
+            node: NodeId(2),
+            epoch,
+        });
+        let mut second = part_of(run, 0, 1, vec![result("good", "200")]);
+        second.attempt = AttemptNumber(2);
+        assert_eq!(report(&mut scenario, vec![second]), [Some(1)]);
+        let mut end = finished(run, Ending::Exited { code: 0 });
+        end.attempt = AttemptNumber(2);
+        scenario.apply(&Command::Report {
+            node: NodeId(2),
+            events: vec![end],
+        });
+        assert_eq!(scenario.run(run).reason.as_deref(), Some("good"));
+        assert_eq!(texts_of_run(&scenario, run), ["bad=null", "good=null"]);
+    }
+
+    #[test]
+    fn a_job_has_so_many_series_and_what_is_beyond_says_so() {
+        let (mut scenario, job, run) = running();
+        let many = SERIES_OF_JOB_MAX + 5;
+        let values = (0..many)
+            .map(|number| number_at(&format!("n{number:05}"), minute(1), 1))
+            .collect();
+        report(&mut scenario, vec![part_of(run, 0, 1, values)]);
+        let series = scenario.store.count("value_series");
+        assert_eq!(columns::to_count(series), SERIES_OF_JOB_MAX + 1);
+        let reader = scenario.store.reader();
+        let page = reader.values_of_run(run, Some(""), None, 99).unwrap();
+        assert_eq!(page.values.len(), 5);
+        for kept in &page.values {
+            assert_eq!(kept.value.flaw, Some(Flaw::TooManyNames));
+            assert_eq!(kept.value.kind, ValueKind::Unreadable);
+        }
+        // A known name goes on, and another job has room of its own.
+        report(
+            &mut scenario,
+            vec![part_of(run, 1, 2, vec![number_at("n00000", minute(2), 2)])],
+        );
+        let first = &reader
+            .series(job, Some(("", ValueKind::Unreadable)), 1)
+            .unwrap()[0];
+        assert_eq!((first.count, first.last.value.data.text()), (2, "2"));
+    }
+}
