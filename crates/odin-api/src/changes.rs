@@ -115,6 +115,7 @@ pub(crate) fn decided_of(reply: Reply) -> Vec<RunId> {
         | Reply::Run { .. }
         | Reply::NodeUp { .. }
         | Reply::Fired(_)
+        | Reply::Stepped { .. }
         | Reply::Refused(_) => Vec::new(),
     }
 }

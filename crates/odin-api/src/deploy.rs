@@ -14,6 +14,7 @@ use odin_model::secret::SecretRefusal;
 use odin_model::{
     BundleHash, Command, JobId, JobState, Owner, Principal, Refusal, Reply, Revision, VersionNumber,
 };
+use odin_store::Reader;
 use odin_wire as wire;
 use odin_wire::{BUNDLE_CONTENT_TYPE, DeployQuery, Mistake, Problem};
 
@@ -246,6 +247,7 @@ impl Plan {
             }
             self.need_free_name(api, &self.caller.user, id).await?;
             self.need_secrets(api, &self.caller.user).await?;
+            self.need_channels(api).await?;
             return Ok(None);
         };
         if job.state == JobState::Removed || !self.caller.may_change(&job.owner) {
@@ -261,6 +263,7 @@ impl Plan {
         }
         self.need_free_name(api, &job.owner, job.id).await?;
         self.need_secrets(api, &job.owner).await?;
+        self.need_channels(api).await?;
         Ok(Some(job))
     }
 
@@ -330,6 +333,41 @@ impl Plan {
                     message: refusal.to_string(),
                     span: self.file.place_of_secret(&name).unwrap_or(0..0),
                     help: format!("Set it with `odin secret set {name}`."),
+                    severity: odin_job_file::Severity::Error,
+                };
+                to_wire(&self.file.text, &mistake)
+            })
+            .collect();
+        match mistakes.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::of_mistakes(mistakes)),
+        }
+    }
+
+    /// Refuses a file that names channels which are not there, each underlined where it is named.
+    async fn need_channels(&self, api: &Api) -> Result<(), Failure> {
+        if self.file.alerting.to.is_empty() {
+            return Ok(());
+        }
+        let channels = api.read(Reader::channels).await?;
+        let names: Vec<_> = channels.iter().map(|it| it.name.as_str()).collect();
+        let named = self.file.alerting.to.iter();
+        let unknown = named.filter(|name| !names.contains(&name.as_str()));
+        let mistakes: Vec<_> = unknown
+            .map(|name| {
+                let meant = odin_job_file::nearest(name.as_str(), names.iter().copied());
+                let help = match (meant, names.is_empty()) {
+                    (Some(meant), _) => format!("Did you mean `{meant}`?"),
+                    (None, true) => {
+                        "An admin sets it up with `odin notify channel set`.".to_owned()
+                    }
+                    (None, false) => "`odin notify channel list` shows the channels.".to_owned(),
+                };
+                let mistake = odin_job_file::Mistake {
+                    code: "job/no-such-channel",
+                    message: format!("there is no channel `{name}`"),
+                    span: self.file.place_of_channel(name).unwrap_or(0..0),
+                    help,
                     severity: odin_job_file::Severity::Error,
                 };
                 to_wire(&self.file.text, &mistake)

@@ -48,7 +48,11 @@ fn mapping<'a>(section: Section, entry: &'a Entry, notes: &mut Notes) -> Option<
 }
 
 /// A duration above zero: a timeout of nothing ends everything.
-fn read_timeout(fields: &Fields<'_>, key: &'static str, notes: &mut Notes) -> Option<Duration> {
+pub(crate) fn read_timeout(
+    fields: &Fields<'_>,
+    key: &'static str,
+    notes: &mut Notes,
+) -> Option<Duration> {
     let duration = read_duration(fields, key, notes)?;
     let (text, entry) = fields.text(key)?;
     if duration.is_zero() {

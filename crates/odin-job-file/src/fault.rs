@@ -1,5 +1,6 @@
 //! What can be wrong with a job file: facts, each with a stable code and the next step.
 
+use odin_model::channel::ChannelNameError;
 use odin_model::id::IdError;
 use odin_model::job::JobNameError;
 use odin_model::secret::SecretNameError;
@@ -92,6 +93,11 @@ pub(crate) enum Fault {
     },
     #[error("`{name}` cannot be the name of an environment variable")]
     EnvName { name: String, help: &'static str },
+    #[error("`{name}` cannot be the name of a channel: {error}")]
+    ChannelName {
+        name: String,
+        error: ChannelNameError,
+    },
     #[error("`{name}` cannot be the name of a secret: {error}")]
     SecretName {
         name: String,
@@ -154,6 +160,7 @@ impl Fault {
             Self::Path { .. } | Self::LooksLikeOption { .. } => "file/bad-path",
             Self::WrongEnding { .. } => "file/wrong-ending",
             Self::EnvName { .. } => "file/bad-env-name",
+            Self::ChannelName { .. } => "file/bad-channel-name",
             Self::SecretName { .. } => "file/bad-secret-name",
             Self::SecretClash { .. } => "file/secret-clash",
             Self::TooLong { .. } => "file/too-long",
@@ -202,6 +209,7 @@ impl Fault {
             Self::Path { .. } => "Write it relative to the job file's directory, and below it.".into(),
             Self::LooksLikeOption { .. } => "Choose a name that does not begin with `-`.".into(),
             Self::WrongEnding { ending, .. } => format!("Its name must end in `{ending}`."),
+            Self::ChannelName { .. } => "Write the name as `odin notify channel list` shows it.".into(),
             Self::SecretName { .. } => "Write the name as `odin secret list` shows it.".into(),
             Self::SecretClash { .. } => "Keep one of the two.".into(),
             Self::TooLong { .. } => "Put the text into a file and list it under `files`.".into(),

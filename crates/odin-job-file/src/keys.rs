@@ -70,6 +70,16 @@ pub(crate) const RETRIED: &[&str] = &[
     "not_startable",
     "lost",
 ];
+/// What `notify` may tell of.
+pub(crate) const NOTICES: &[&str] = &[
+    "failure",
+    "recovered",
+    "late",
+    "missed",
+    "never_finished",
+    "too_fast",
+    "too_slow",
+];
 pub(crate) const CHILDREN: &[&str] = &["end", "keep"];
 pub(crate) const GAP: &[&str] = &["shift", "skip", "before"];
 pub(crate) const REPEAT: &[&str] = &["first", "last", "both"];
@@ -484,11 +494,77 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     later(Section::Job, "nodes", "Which nodes may run the job."),
     later(Section::Job, "keep", "How much of the history is kept."),
-    later(Section::Job, "notify", "Whom to tell of what."),
-    later(
+    key(
+        Section::Job,
+        "notify",
+        Shape::Section(Section::Notify),
+        "nobody is told",
+        "{on: [failure, recovered, late], to: [ops]}",
+        "Whom to tell of what.",
+    ),
+    key(
+        Section::Notify,
+        "on",
+        Shape::ChoiceList(NOTICES),
+        "failure, recovered, late, missed, never_finished, and what `expect` bounds",
+        "[failure, recovered]",
+        "What is told: `failure`, `recovered` (a run ended well after an alert of failures), `late`, `missed` (due times were misfired or skipped), `never_finished`, `too_fast`, `too_slow`.",
+    ),
+    key(
+        Section::Notify,
+        "to",
+        Shape::TextList,
+        "none: the alerts are only listed",
+        "[ops]",
+        "The channels that are told, as `odin notify channel list` shows them; at most 20.",
+    ),
+    key(
+        Section::Notify,
+        "failures",
+        Shape::Count,
+        "1",
+        "3",
+        "At how many failures in a row there is an alert, at most 1000.",
+    ),
+    key(
+        Section::Notify,
+        "repeat",
+        Shape::Duration,
+        "1h",
+        "1d",
+        "How long an alert that goes on is counted and not sent again.",
+    ),
+    key(
         Section::Job,
         "late_after",
-        "When to tell that a run has not finished.",
+        Shape::Duration,
+        "none",
+        "15m",
+        "How long after its due time a run must be over, else it is late.",
+    ),
+    key(
+        Section::Job,
+        "expect",
+        Shape::Section(Section::Expect),
+        "none",
+        "{min_duration: 10s, max_duration: 30m}",
+        "How long a run should take. A run outside is an alert; it is not ended.",
+    ),
+    key(
+        Section::Expect,
+        "min_duration",
+        Shape::Duration,
+        "none",
+        "10s",
+        "A run that succeeds sooner is `too_fast`.",
+    ),
+    key(
+        Section::Expect,
+        "max_duration",
+        Shape::Duration,
+        "none",
+        "30m",
+        "A run that takes longer is `too_slow`, told when the time has passed; after three times as long it is `never_finished`.",
     ),
     key(
         Section::Job,

@@ -23,6 +23,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alerting;
 pub mod bundle;
 mod choice;
 mod document;
@@ -56,4 +57,5 @@ pub use program::go_binary_of;
 pub use read::{Defaults, JobFile, Purpose, SPEC_BYTES_MAX, read};
 pub use reference::reference;
 pub use schema::schema;
+pub use suggestion::nearest;
 pub use template::{Template, template};

@@ -61,7 +61,7 @@ fn overlap(word: Option<&str>) -> Overlap {
 }
 
 /// A whole number from `least` to `most`. `None`: nothing is written, or it was refused.
-fn read_count(
+pub(crate) fn read_count(
     fields: &Fields<'_>,
     key: &'static str,
     least: u32,

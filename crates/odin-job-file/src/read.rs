@@ -6,8 +6,8 @@ use std::time::Duration;
 use odin_model::job::JobNameError;
 use odin_model::output::OUTPUT_BYTES_MAX_DEFAULT;
 use odin_model::{
-    Children, Concurrency, JobId, JobName, JobSpec, Limits, Loss, Missed, OnCancel, Priority,
-    Program, Retries, SecretName, SecretUse, Timeouts,
+    Alerting, ChannelName, Children, Concurrency, JobId, JobName, JobSpec, Limits, Loss, Missed,
+    OnCancel, Priority, Program, Retries, SecretName, SecretUse, Timeouts,
 };
 use odin_schedule::{DstPolicy, Wording};
 
@@ -19,7 +19,7 @@ use crate::fault::{FILE_BYTES_MAX, Fault, quoted};
 use crate::fields::Fields;
 use crate::mistake::{Mistake, Mistakes, Notes};
 use crate::shape::Section;
-use crate::{choice, environment, execution, policies, program, schedule, secrets, text};
+use crate::{alerting, choice, environment, execution, policies, program, schedule, secrets, text};
 
 /// The most that a job's texts may come to, in bytes: a job travels in one replicated command, which has a bound of
 /// 256 KiB.
@@ -112,12 +112,16 @@ pub struct JobFile {
     pub loss: Loss,
     /// Which of several runs that wait is first.
     pub priority: Priority,
+    /// Whom it tells of what, and what it expects of its runs.
+    pub alerting: Alerting,
     /// What the deployer should know.
     pub warnings: Vec<Mistake>,
     /// Where the text names the code file and each of `files`.
     pub(crate) places: Vec<(BundlePath, Range<usize>)>,
     /// Where the text names each of `secrets`.
     pub(crate) secret_places: Vec<Range<usize>>,
+    /// Where the text names each of the channels of `notify`.
+    pub(crate) channel_places: Vec<Range<usize>>,
 }
 
 impl JobFile {
@@ -141,6 +145,13 @@ impl JobFile {
     pub fn place_of_secret(&self, name: &SecretName) -> Option<Range<usize>> {
         let position = self.secrets.iter().position(|used| used.name == *name)?;
         self.secret_places.get(position).cloned()
+    }
+
+    /// Where the text names a channel. `None`: it does not.
+    #[must_use]
+    pub fn place_of_channel(&self, name: &ChannelName) -> Option<Range<usize>> {
+        let position = self.alerting.to.iter().position(|it| it == name)?;
+        self.channel_places.get(position).cloned()
     }
 
     /// The job as a version stores it; `timezone` counts when the file names none.
@@ -173,6 +184,7 @@ impl JobFile {
             retries: self.retries.clone(),
             loss: self.loss,
             priority: self.priority,
+            alerting: self.alerting.clone(),
         }
     }
 }
@@ -302,6 +314,7 @@ fn read_fields(
     let retries = policies::read_retries(job, notes);
     let loss = policies::read_loss(job, notes);
     let priority = policies::read_priority(job, notes);
+    let (alerting, channel_places) = alerting::read(job, notes);
     let (schedule_text, schedule) = schedule?;
     let program = program?;
     if let Program::Interpreted { file, .. } | Program::Compiled { file, .. } = &program
@@ -336,9 +349,11 @@ fn read_fields(
         retries,
         loss,
         priority,
+        alerting,
         warnings: Vec::new(),
         places,
         secret_places,
+        channel_places,
     };
     check_size(&file, notes);
     Some(file)

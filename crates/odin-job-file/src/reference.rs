@@ -40,6 +40,8 @@ job:
         (Section::Limits, "`limits`"),
         (Section::OnCancel, "`on_cancel` as a mapping"),
         (Section::Dst, "`dst`"),
+        (Section::Notify, "`notify`"),
+        (Section::Expect, "`expect`"),
         (Section::Provider, "`provider`"),
     ] {
         let _ = write!(

@@ -15,6 +15,8 @@ pub(crate) enum Section {
     Dst,
     Retries,
     Concurrency,
+    Notify,
+    Expect,
 }
 
 impl Section {
@@ -31,6 +33,8 @@ impl Section {
             Self::Dst => "`dst`",
             Self::Retries => "`retries`",
             Self::Concurrency => "`concurrency`",
+            Self::Notify => "`notify`",
+            Self::Expect => "`expect`",
         }
     }
 }

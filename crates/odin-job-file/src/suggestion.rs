@@ -5,10 +5,8 @@ const CHARACTERS_MAX: usize = 40;
 
 /// The candidate nearest to a misspelt word, when one is near: a third of its letters may differ, or it is how the
 /// word begins.
-pub(crate) fn nearest(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'static str>,
-) -> Option<&'static str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > CHARACTERS_MAX {
         return None;
     }

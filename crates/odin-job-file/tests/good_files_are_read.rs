@@ -7,8 +7,8 @@ use std::time::Duration;
 use odin_job_file::{Defaults, JobFile, Purpose, read};
 use odin_model::concurrency::Bounds;
 use odin_model::{
-    Backoff, Children, Concurrency, ExitCodes, HookCommand, Limits, Missed, OnCancel, OnLost,
-    Outcome, Overlap, Program, Retries, Timeouts,
+    Alerting, Backoff, ChannelName, Children, Concurrency, ExitCodes, HookCommand, Limits, Missed,
+    Notice, OnCancel, OnLost, Outcome, Overlap, Program, Retries, Timeouts,
 };
 use odin_schedule::{GapPolicy, RepeatPolicy};
 
@@ -289,4 +289,30 @@ fn a_file_that_is_run_once_needs_no_schedule() {
         assert_eq!(read(&text, &once).unwrap().schedule_text, "never");
         assert!(read(&text, &Defaults::default()).is_err());
     }
+}
+
+#[test]
+fn whom_to_tell_of_what_is_read() {
+    let spec = good(&minimal(
+        "  notify: {on: [late, failure, late], to: [pager, ops, ops], failures: 3, repeat: 1d}\n  late_after: 15m\n  \
+         expect: {min_duration: 10s, max_duration: 30m}\n",
+    ))
+    .spec("UTC");
+    let channel = |name| ChannelName::parse(name).unwrap();
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let expected = Alerting {
+        on: vec![Notice::Failure, Notice::Late],
+        to: vec![channel("ops"), channel("pager")],
+        failures: 3,
+        repeat: Duration::from_secs(86_400),
+        late_after: seconds(900),
+        min_duration: seconds(10),
+        max_duration: seconds(1800),
+    };
+    assert_eq!(spec.alerting, expected);
+    let short = good(&minimal("  notify: {to: [ops]}\n"))
+        .spec("UTC")
+        .alerting;
+    assert!(short.on.contains(&Notice::Failure) && short.on.contains(&Notice::Recovered));
+    assert_eq!(good(&minimal("")).spec("UTC").alerting, Alerting::default());
 }

@@ -333,12 +333,19 @@ fn a_key_that_does_nothing_is_refused_and_underlined() {
             "nodes",
         ),
         ("keep: {runs: 1000}", "file/not-supported-yet", "keep"),
+        ("notify: ops", "file/wrong-type", "ops"),
+        ("notify: {on: [failed]}", "file/unknown-value", "failed"),
+        ("notify: {to: [Ops]}", "file/bad-channel-name", "Ops"),
+        ("notify: {failures: 0}", "file/out-of-range", "0"),
+        ("notify: {repeat: often}", "file/bad-duration", "often"),
+        ("notify: {channels: [ops]}", "file/unknown-key", "channels"),
+        ("late_after: 0s", "file/bad-duration", "0s"),
+        ("expect: {max_duration: 0s}", "file/bad-duration", "0s"),
         (
-            "notify: {on: [failure]}",
-            "file/not-supported-yet",
-            "notify",
+            "expect: {min_duration: 1m, max_duration: 60s}",
+            "file/out-of-range",
+            "60s",
         ),
-        ("late_after: 15m", "file/not-supported-yet", "late_after"),
         ("children: kill", "file/unknown-value", "kill"),
         ("on_cancel: []", "file/missing", "[]"),
         ("on_cancel: {timeout: 5s}", "file/missing", "on_cancel"),
@@ -451,7 +458,7 @@ fn what_could_expand_or_refer_back_is_refused() {
 fn all_mistakes_of_a_file_are_told_at_once_in_their_order() {
     check(
         "provider: {name: odin, flavour: x}\njob:\n  id: 12\n  nam: a\n  language: cobol\n  file: /x\n  timeout: 90\n  \
-         notify: []\n  env: {ODIN_A: 1, B: [x]}\n",
+         keep: []\n  env: {ODIN_A: 1, B: [x]}\n",
         &[
             ("file/unknown-key", "flavour"),
             ("file/missing", "job"),
@@ -461,7 +468,7 @@ fn all_mistakes_of_a_file_are_told_at_once_in_their_order() {
             ("file/unknown-language", "cobol"),
             ("file/bad-path", "/x"),
             ("file/bad-duration", "90"),
-            ("file/not-supported-yet", "notify"),
+            ("file/not-supported-yet", "keep"),
             ("file/wrong-type", "[x]"),
         ],
     );

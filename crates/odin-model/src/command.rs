@@ -6,8 +6,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::alert::AlertChange;
 use crate::attempt::AttemptEvent;
 use crate::calendar::{Recompute, SetCalendar};
+use crate::channel::ChannelChange;
+use crate::delivery::DeliveryStep;
 use crate::id::{AttemptNumber, BundleHash, Epoch, JobId, NodeId, Revision, RunId, VersionNumber};
 use crate::job::{JobName, JobSpec, JobState, Visibility};
 use crate::link::{Link, LinkOn};
@@ -193,6 +196,12 @@ pub enum Command {
     },
     /// What runs reported of themselves.
     Values(ReportValues),
+    /// Alerts are raised, answered, silenced or over.
+    Alert(Box<AlertChange>),
+    /// A channel is set up, or goes.
+    Channel(Box<ChannelChange>),
+    /// A message to a channel goes a step further.
+    Delivery(Box<DeliveryStep>),
 }
 
 /// A setting of the whole cluster.
@@ -385,6 +394,11 @@ pub enum Reply {
     /// For each part of a [`ReportValues`], up to where the attempt's values are applied now. `None`: no such attempt
     /// was ever assigned.
     ValuesUpTo(Vec<Option<u64>>),
+    /// What became of a [`DeliveryStep`].
+    Stepped {
+        /// Whether it counted; else the message had gone on already.
+        counts: bool,
+    },
 }
 
 /// A due time of a [`CatchUp`] with what became of it.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use odin_schedule::DstPolicy;
 
+use crate::alerting::Alerting;
 use crate::children::Children;
 use crate::concurrency::Concurrency;
 use crate::id::{BundleHash, JobId, Revision, RunId, VersionNumber};
@@ -217,6 +218,8 @@ pub struct JobSpec {
     pub loss: Loss,
     /// Which of several runs that wait is first.
     pub priority: Priority,
+    /// Whom it tells of what, and what it expects of its runs.
+    pub alerting: Alerting,
 }
 
 impl JobSpec {
@@ -251,6 +254,7 @@ impl JobSpec {
             retries: Retries::default(),
             loss: Loss::default(),
             priority: Priority::default(),
+            alerting: Alerting::default(),
         }
     }
 }

@@ -9,14 +9,18 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod alert;
+pub mod alerting;
 pub mod attempt;
 pub mod calendar;
+pub mod channel;
 pub mod children;
 pub mod clock;
 pub mod codec;
 pub mod command;
 pub mod concurrency;
 mod daylight;
+pub mod delivery;
 pub mod id;
 pub mod instant;
 pub mod job;
@@ -37,11 +41,15 @@ pub mod reported_result;
 pub mod retries;
 pub mod run;
 pub mod secret;
+pub mod silence;
 mod stored_spec;
 pub mod timeouts;
 pub mod usage;
 pub mod value;
 
+pub use alert::{AlertId, AlertKind};
+pub use alerting::{Alerting, Notice};
+pub use channel::ChannelName;
 pub use children::Children;
 pub use clock::{Boottime, Clock};
 pub use command::{Command, Reply};

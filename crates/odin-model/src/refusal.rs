@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::alert::AlertRefusal;
 use crate::command::CATCH_UP_MAX;
 use crate::id::{JobId, Revision, RunId};
 use crate::job::JobName;
@@ -173,6 +174,9 @@ pub enum Refusal {
     /// A secret cannot be changed so, or not be used by the job.
     #[error(transparent)]
     Secret(SecretRefusal),
+    /// An alert, a silence or a channel cannot be changed so, or not be named by the job.
+    #[error(transparent)]
+    Alert(AlertRefusal),
 }
 
 impl Refusal {
@@ -208,6 +212,7 @@ impl Refusal {
             Self::NoSuchLink { .. } => "link/not-found",
             Self::BadCatchUp => "catch-up/bad-times",
             Self::Secret(refusal) => refusal.code(),
+            Self::Alert(refusal) => refusal.code(),
         }
     }
 }

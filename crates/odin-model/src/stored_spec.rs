@@ -8,6 +8,7 @@ use std::time::Duration;
 use odin_schedule::DstPolicy;
 use serde::{Deserialize, Serialize};
 
+use crate::alerting::Alerting;
 use crate::children::Children;
 use crate::concurrency::{Bounds, Concurrency, Overlap};
 use crate::job::{JobName, JobSpec, Program};
@@ -52,6 +53,7 @@ enum Setting {
     Concurrency(Bounds),
     Loss(Loss),
     Priority(Priority),
+    Alerting(Alerting),
 }
 
 impl From<JobSpec> for StoredSpec {
@@ -79,6 +81,7 @@ impl From<JobSpec> for StoredSpec {
             retries,
             loss,
             priority,
+            alerting,
         } = spec;
         let settings = [
             differs(timeouts).map(Setting::Timeouts),
@@ -91,6 +94,7 @@ impl From<JobSpec> for StoredSpec {
             differs(concurrency.bounds).map(Setting::Concurrency),
             differs(loss).map(Setting::Loss),
             differs(priority).map(Setting::Priority),
+            differs(alerting).map(Setting::Alerting),
         ];
         Self {
             name,
@@ -140,6 +144,7 @@ impl From<StoredSpec> for JobSpec {
                 Setting::Concurrency(it) => spec.concurrency.bounds = it,
                 Setting::Loss(it) => spec.loss = it,
                 Setting::Priority(it) => spec.priority = it,
+                Setting::Alerting(it) => spec.alerting = it,
             }
         }
         spec

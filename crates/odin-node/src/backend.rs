@@ -13,6 +13,7 @@ use odin_cluster::Leadership;
 use odin_executor::DataDir as ExecutorDir;
 use odin_executor::output::{self, OutputError};
 use odin_executor::protocol::{AttemptKey, PeekedOutput};
+use odin_model::channel::ChannelChange;
 use odin_model::job::Job;
 use odin_model::node::Node;
 use odin_model::output::OutputChunk;
@@ -157,6 +158,7 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Link { .. }
         | Command::SetCalendar(_) => true,
         Command::Secret(change) => matches!(**change, SecretChange::Set { .. }),
+        Command::Channel(change) => matches!(**change, ChannelChange::Set { .. }),
         Command::Keyed { command, .. } => is_new_work(command),
         Command::NodeUp { .. }
         | Command::NodeDown { .. }
@@ -173,6 +175,8 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Recompute(_)
         | Command::Quarantine(_)
         | Command::Release { .. }
+        | Command::Alert(_)
+        | Command::Delivery(_)
         | Command::Unlink { .. } => false,
     }
 }

@@ -9,6 +9,8 @@
 //! | [`linkage`] | whether a link between jobs is made | apply, on every replica |
 //! | [`placement`] | where a run goes | the leader's loop; apply, for successors |
 //! | [`admission`] | which of the runs that wait at a node is next | the node's agent |
+//! | [`alerting`] | which alerts the life of a run gives rise to | apply, on every replica |
+//! | [`delivery`] | when a message to a channel is sent again, or held | the leader's notifier |
 //! | [`clock_jump`] | when the leader's wall clock is not to be trusted | the leader's loop |
 //!
 //! Nothing here reads a clock, draws a random number, does I/O or keeps state; `clippy.toml` beside this crate
@@ -17,8 +19,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod admission;
+pub mod alerting;
 pub mod clock_jump;
 pub mod concurrency;
+pub mod delivery;
 pub mod due;
 pub mod judge;
 pub mod linkage;

@@ -3,12 +3,14 @@
 //!
 //! A command checks first and writes then, so a refusal has nothing to roll back; `debug_assert`s hold it to that.
 
+mod alert;
 mod assign;
 mod attempt;
 mod calendar;
 mod cancel;
 mod catch_up;
 mod change;
+mod channel;
 mod deploy;
 mod fire;
 mod job;
@@ -18,15 +20,18 @@ mod ledger;
 mod link;
 mod modify;
 mod node;
+mod outbox;
 mod quarantine;
 mod report;
 mod run;
 mod run_now;
 mod secret;
 mod setting;
+mod silence;
 mod successors;
 mod turn;
 mod values;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -177,6 +182,9 @@ impl<'a> Batch<'a> {
             Command::Quarantine(apart) => quarantine::set(self, apart),
             Command::Release { jobs, at } => quarantine::release(self, jobs, *at),
             Command::Values(reported) => values::apply(self, reported),
+            Command::Alert(change) => alert::apply(self, change),
+            Command::Channel(change) => channel::apply(self, change),
+            Command::Delivery(step) => outbox::apply(self, step),
         }
     }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use odin_model::alert::{AlertKey, AlertKind, AlertState, Subject, Watch};
 use odin_model::concurrency::Bounds;
+use odin_model::delivery::DeliveryState;
 use odin_model::instant::{from_micros, to_micros};
 use odin_model::job::Visibility;
 use odin_model::job_change::JobChangeKind;
@@ -103,14 +105,11 @@ pub(crate) fn limit(rows: usize) -> i64 {
 }
 
 pub(crate) fn job_change_kind(kind: JobChangeKind) -> i64 {
-    let place = JobChangeKind::ALL.iter().position(|known| *known == kind);
-    i64::try_from(place.expect("all kinds are in the list")).expect("there are few")
+    place(&JobChangeKind::ALL, &kind)
 }
 
 pub(crate) fn to_job_change_kind(number: i64) -> Result<JobChangeKind, StoreError> {
-    let place = usize::try_from(number).ok();
-    let kind = place.and_then(|place| JobChangeKind::ALL.get(place).copied());
-    kind.ok_or_else(|| StoreError::damaged("the kind of a job's change"))
+    at_place(&JobChangeKind::ALL, number, "the kind of a job's change")
 }
 
 /// Its place in the model, which never changes.
@@ -133,6 +132,82 @@ pub(crate) fn to_value_kind(number: i64) -> Result<ValueKind, StoreError> {
     kinds
         .find(|kind| value_kind(*kind) == number)
         .ok_or_else(|| StoreError::damaged("a value's kind"))
+}
+
+/// The place of a word in the list of all: the lists are only added to.
+fn place<T: PartialEq>(all: &[T], word: &T) -> i64 {
+    let place = all.iter().position(|it| it == word);
+    let place = place.expect("the list has every word");
+    i64::try_from(place).expect("lists of words are short")
+}
+
+/// The word of a place.
+fn at_place<T: Copy>(all: &[T], place: i64, what: &str) -> Result<T, StoreError> {
+    let place = usize::try_from(place).ok();
+    place
+        .and_then(|place| all.get(place).copied())
+        .ok_or_else(|| StoreError::damaged(what))
+}
+
+pub(crate) fn alert_kind(kind: AlertKind) -> i64 {
+    place(&AlertKind::ALL, &kind)
+}
+
+pub(crate) fn to_alert_kind(number: i64) -> Result<AlertKind, StoreError> {
+    at_place(&AlertKind::ALL, number, "an alert's kind")
+}
+
+pub(crate) fn alert_state(state: AlertState) -> i64 {
+    place(&AlertState::ALL, &state)
+}
+
+pub(crate) fn to_alert_state(number: i64) -> Result<AlertState, StoreError> {
+    at_place(&AlertState::ALL, number, "an alert's state")
+}
+
+pub(crate) fn delivery_state(state: DeliveryState) -> i64 {
+    place(&DeliveryState::ALL, &state)
+}
+
+pub(crate) fn to_delivery_state(number: i64) -> Result<DeliveryState, StoreError> {
+    at_place(&DeliveryState::ALL, number, "a message's state")
+}
+
+const WATCHES: [Watch; 3] = [Watch::Late, Watch::TooSlow, Watch::NeverFinished];
+
+pub(crate) fn watch(watch: Watch) -> i64 {
+    place(&WATCHES, &watch)
+}
+
+pub(crate) fn to_watch(number: i64) -> Result<Watch, StoreError> {
+    at_place(&WATCHES, number, "what a run is watched for")
+}
+
+/// Two columns: which sort of subject, and which one of it.
+pub(crate) fn subject(subject: &Subject) -> (i64, i64) {
+    match subject {
+        Subject::Job(job) => (0, job_id(*job)),
+        Subject::Node(node) => (1, node_id(*node)),
+        Subject::Cluster => (2, 0),
+    }
+}
+
+pub(crate) fn to_alert_key(
+    kind: i64,
+    (sort, id): (i64, i64),
+    detail: String,
+) -> Result<AlertKey, StoreError> {
+    let subject = match sort {
+        0 => Subject::Job(to_job_id(id)),
+        1 => Subject::Node(to_node_id(id)),
+        2 => Subject::Cluster,
+        _ => return Err(StoreError::damaged("whom an alert is about")),
+    };
+    Ok(AlertKey {
+        kind: to_alert_kind(kind)?,
+        subject,
+        detail,
+    })
 }
 
 pub(crate) fn job_state(state: JobState) -> i64 {

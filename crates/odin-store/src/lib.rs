@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::needless_pass_by_value))]
 
 mod apply;
+mod channels;
 mod checkpoint;
 mod columns;
 mod effect;
@@ -29,9 +30,9 @@ pub use checkpoint::{Checkpoint, Checkpointer};
 pub use effect::{CancelWhen, Effect};
 pub use error::StoreError;
 pub use reader::{
-    Bucket, CancelRequest, JobsAfter, JobsPage, KeptValue, NamedLink, OpenRun, Reader, RunPlace,
-    RunsOf, RunsPage, SecretEntry, SecretsAfter, SecretsPage, Series, SeriesPlace, SeriesQuery,
-    ValuesPage, Version,
+    AlertsOf, Bucket, CancelRequest, JobsAfter, JobsPage, KeptValue, NamedLink, OpenRun, Overdue,
+    Reader, RunPlace, RunsOf, RunsPage, SecretEntry, SecretsAfter, SecretsPage, Series,
+    SeriesPlace, SeriesQuery, ValuesPage, Version,
 };
 pub use snapshot::Frozen;
 pub use store::{Applied, Entry, Store};

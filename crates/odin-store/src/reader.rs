@@ -3,6 +3,7 @@
 //! Who may see what is the caller's to ask for: lists take an owner (`None` for those who may see all), and what is
 //! asked for by id comes with its owner or its job.
 
+mod alerts;
 mod calendars;
 mod catch_ups;
 pub(crate) mod changes;
@@ -19,6 +20,7 @@ mod values;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use alerts::{AlertsOf, Overdue};
 pub use drawing::Bucket;
 pub use jobs::{JobsAfter, JobsPage, Version};
 pub use links::NamedLink;

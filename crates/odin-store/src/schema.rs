@@ -318,11 +318,105 @@ CREATE TABLE value_cells (
     PRIMARY KEY (series, level, slot)
 ) STRICT, WITHOUT ROWID;
 
+-- Where word of alerts goes.
+CREATE TABLE channels (
+    name TEXT PRIMARY KEY,
+    owner_uid INTEGER NOT NULL,
+    owner_user TEXT NOT NULL,
+    spec BLOB NOT NULL,
+    server_alerts INTEGER NOT NULL,
+    token INTEGER NOT NULL,
+    set_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Of listed jobs that tell somebody something: what their current version says, and how many runs failed in a row.
+CREATE TABLE job_alerting (
+    job INTEGER PRIMARY KEY,
+    alerting BLOB NOT NULL,
+    failures INTEGER NOT NULL
+) STRICT;
+CREATE TABLE job_channels (
+    channel TEXT NOT NULL,
+    job INTEGER NOT NULL,
+    PRIMARY KEY (channel, job)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_channels_by_job ON job_channels (job);
+
+-- What runs are watched for, until it happens or they are over.
+CREATE TABLE watches (
+    run INTEGER NOT NULL,
+    watch INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (run, watch)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX watches_by_instant ON watches (at);
+
+-- `subject` is 0 for a job, 1 for a node, 2 for the cluster.
+CREATE TABLE alerts (
+    id INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    subject INTEGER NOT NULL,
+    subject_id INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    owner_uid INTEGER,
+    owner_user TEXT,
+    run INTEGER,
+    opened_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    told_at INTEGER,
+    count INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    acknowledged_by TEXT,
+    acknowledged_at INTEGER,
+    acknowledged_reason TEXT,
+    resolved_at INTEGER,
+    text TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX alerts_open ON alerts (subject, subject_id, kind, detail) WHERE state <> 2;
+CREATE INDEX alerts_resolved ON alerts (id) WHERE state = 2;
+
+CREATE TABLE silences (
+    id INTEGER PRIMARY KEY,
+    by_uid INTEGER NOT NULL,
+    by_user TEXT NOT NULL,
+    job INTEGER,
+    kind INTEGER,
+    channel TEXT,
+    reason TEXT NOT NULL,
+    from_at INTEGER NOT NULL,
+    until_at INTEGER NOT NULL
+) STRICT;
+
+-- The outbox: messages to channels, with the alerts that each lists.
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY,
+    channel TEXT NOT NULL,
+    run_as_uid INTEGER,
+    run_as_user TEXT,
+    state INTEGER NOT NULL,
+    urgent INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    next_at INTEGER,
+    made_at INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    more INTEGER NOT NULL,
+    last TEXT,
+    settled_at INTEGER
+) STRICT;
+CREATE INDEX deliveries_open ON deliveries (channel, id) WHERE state < 3;
+CREATE INDEX deliveries_settled ON deliveries (id) WHERE state >= 3;
+CREATE TABLE delivery_events (
+    delivery INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    event BLOB NOT NULL,
+    PRIMARY KEY (delivery, number)
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 24] = [
+pub(crate) const REPLICATED: [(&str, &str); 32] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -347,6 +441,14 @@ pub(crate) const REPLICATED: [(&str, &str); 24] = [
     ("value_series", "id"),
     ("value_blocks", "id"),
     ("value_cells", "series, level, slot"),
+    ("channels", "name"),
+    ("job_alerting", "job"),
+    ("job_channels", "channel, job"),
+    ("watches", "run, watch"),
+    ("alerts", "id"),
+    ("silences", "id"),
+    ("deliveries", "id"),
+    ("delivery_events", "delivery, number"),
 ];
 
 /// Makes the tables in a new file; in an old one, checks that this build can read it.

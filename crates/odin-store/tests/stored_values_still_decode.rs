@@ -8,12 +8,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_model::Refusal;
+use odin_model::alert::{
+    AlertChange, AlertEvent, AlertKey, AlertRefusal, EventKind, Raised, Subject, Watch,
+};
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
+use odin_model::channel::{
+    ChannelChange, ChannelSpec, EmailTarget, MailLogin, MailSecurity, QuietHours, Target,
+    WebhookTarget,
+};
 use odin_model::command::{
     CatchUp, CatchUpAnswer, CaughtUpDue, Command, Deploy, DueAfter, Earlier, Fire, FireAnswer,
     FireItem, Modify, Reply, SetJobState, Setting,
 };
 use odin_model::concurrency::Bounds;
+use odin_model::delivery::{DeliveryId, DeliveryStep};
 use odin_model::job::Visibility;
 use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
@@ -23,12 +31,13 @@ use odin_model::reported_result::{ReportedResult, Verdict};
 use odin_model::secret::{
     SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
 };
+use odin_model::silence::SilenceScope;
 use odin_model::value::{Flaw, ReportValues, ValuesPart};
 use odin_model::{
-    AttemptNumber, BundleHash, Children, Concurrency, Epoch, ExitCodes, HookCommand, JobId,
-    JobName, JobSpec, JobState, Link, LinkOn, Missed, NodeId, OnCancel, OnLost, Overlap, Priority,
-    Program, Retries, Revision, RunId, TimeoutKind, Usage, Value, ValueData, ValueKind,
-    VersionNumber, codec,
+    AlertId, AlertKind, Alerting, AttemptNumber, BundleHash, ChannelName, Children, Concurrency,
+    Epoch, ExitCodes, HookCommand, JobId, JobName, JobSpec, JobState, Link, LinkOn, Missed, NodeId,
+    Notice, OnCancel, OnLost, Overlap, Priority, Program, Retries, Revision, RunId, TimeoutKind,
+    Usage, Value, ValueData, ValueKind, VersionNumber, codec,
 };
 use odin_schedule::GapPolicy;
 use serde::Serialize;
@@ -279,6 +288,156 @@ fn secret_commands() -> Vec<(&'static str, Command)> {
     ]
 }
 
+fn alert_commands() -> Vec<(&'static str, Command)> {
+    let name = ChannelName::parse("ops").unwrap();
+    let key = AlertKey::detailed(AlertKind::ValueOutOfBounds, Subject::Job(job()), "rows");
+    let raised = Raised {
+        key: key.clone(),
+        run: Some(run()),
+        text: "rows is 0".to_owned(),
+    };
+    let scope = SilenceScope {
+        job: Some(job()),
+        kind: Some(AlertKind::Late),
+        channel: Some(name.clone()),
+    };
+    let alert = |change| Command::Alert(Box::new(change));
+    let watches = [Watch::Late, Watch::TooSlow, Watch::NeverFinished].map(|watch| (run(), watch));
+    let email = Target::Email(EmailTarget {
+        to: vec!["ops@example.org".to_owned()],
+        from: "odin@example.org".to_owned(),
+        host: "mail.example.org".to_owned(),
+        port: 587,
+        security: MailSecurity::StartTls,
+        login: Some(MailLogin {
+            user: "odin".to_owned(),
+            password: SecretName::parse("SMTP").unwrap(),
+        }),
+    });
+    let quiet = ChannelSpec {
+        quiet: Some(QuietHours {
+            from_minute: 1320,
+            to_minute: 420,
+            timezone: "Europe/Berlin".to_owned(),
+        }),
+        urgent: vec![AlertKind::NodeDown],
+        server_alerts: true,
+        ..ChannelSpec::new(email)
+    };
+    let webhook = ChannelSpec::new(Target::Webhook(WebhookTarget {
+        url: "https://example.org".to_owned(),
+        secret: Some(SecretName::parse("HOOK").unwrap()),
+    }));
+    let command = ChannelSpec::new(Target::Command(HookCommand::Shell("wall".to_owned())));
+    let set = |spec| {
+        Command::Channel(Box::new(ChannelChange::Set {
+            by: ann(),
+            name: ChannelName::parse("ops").unwrap(),
+            spec,
+            token: 77,
+            at: at(20),
+        }))
+    };
+    let remove = ChannelChange::Remove {
+        by: ann(),
+        name,
+        force: true,
+    };
+    let (delivery, attempt) = (DeliveryId(5), 2);
+    let step = |step| Command::Delivery(Box::new(step));
+    vec![
+        (
+            "alert-overdue",
+            alert(AlertChange::Overdue {
+                watches: watches.to_vec(),
+                at: at(11),
+            }),
+        ),
+        (
+            "alert-raise",
+            alert(AlertChange::Raise {
+                alerts: vec![raised],
+                at: at(12),
+            }),
+        ),
+        (
+            "alert-resolve",
+            alert(AlertChange::Resolve {
+                keys: vec![key],
+                text: "well".to_owned(),
+                at: at(13),
+            }),
+        ),
+        (
+            "alert-acknowledge",
+            alert(AlertChange::Acknowledge {
+                by: ann(),
+                alert: AlertId(17),
+                reason: "known".to_owned(),
+                at: at(14),
+            }),
+        ),
+        (
+            "alert-silence",
+            alert(AlertChange::Silence {
+                by: ann(),
+                scope,
+                reason: "works".to_owned(),
+                until: at(90),
+                at: at(15),
+            }),
+        ),
+        (
+            "alert-unsilence",
+            alert(AlertChange::Unsilence {
+                by: ann(),
+                silence: 3,
+                at: at(16),
+            }),
+        ),
+        ("channel-set-email", set(quiet)),
+        ("channel-set-webhook", set(webhook)),
+        ("channel-set-command", set(command)),
+        ("channel-remove", Command::Channel(Box::new(remove))),
+        (
+            "delivery-begin",
+            step(DeliveryStep::Begin {
+                delivery,
+                attempt,
+                at: at(30),
+                until: at(70),
+            }),
+        ),
+        (
+            "delivery-hold",
+            step(DeliveryStep::Hold {
+                delivery,
+                attempt,
+                until: at(80),
+            }),
+        ),
+        (
+            "delivery-done",
+            step(DeliveryStep::Done {
+                delivery,
+                attempt,
+                answer: "202".to_owned(),
+                at: at(31),
+            }),
+        ),
+        (
+            "delivery-failed",
+            step(DeliveryStep::Failed {
+                delivery,
+                attempt,
+                error: "500".to_owned(),
+                next_at: Some(at(40)),
+                at: at(31),
+            }),
+        ),
+    ]
+}
+
 fn other_commands() -> Vec<(&'static str, Command)> {
     let node = NodeId(3);
     let epoch = Epoch(40);
@@ -497,6 +656,14 @@ fn replies() -> Vec<(&'static str, Reply)> {
             "reply-values-up-to",
             Reply::ValuesUpTo(vec![Some(300), None]),
         ),
+        ("reply-stepped", Reply::Stepped { counts: true }),
+        (
+            "reply-refused-alert",
+            Reply::Refused(Refusal::Alert(AlertRefusal::UnknownChannel {
+                name: ChannelName::parse("opps").unwrap(),
+                channels: vec![ChannelName::parse("ops").unwrap()],
+            })),
+        ),
     ]
 }
 
@@ -558,6 +725,7 @@ fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
         .into_iter()
         .chain(other_commands())
         .chain(secret_commands())
+        .chain(alert_commands())
     {
         results.push(check(name, &command));
     }
@@ -584,6 +752,31 @@ fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
     results.push(check("spec-secrets", &with_secrets));
     results.push(check("values", &values()));
     results.push(check("reported-result", &reported_result()));
+    let mut telling = spec(Program::Shell("true".to_owned()));
+    telling.alerting = Alerting {
+        on: Notice::ALL.to_vec(),
+        to: vec![ChannelName::parse("ops").unwrap()],
+        failures: 3,
+        repeat: Duration::from_secs(60),
+        late_after: Some(Duration::from_secs(900)),
+        min_duration: Some(Duration::from_secs(1)),
+        max_duration: Some(Duration::from_secs(9)),
+    };
+    results.push(check("spec-alerting", &telling));
+    results.push(check("alerting", &telling.alerting));
+    let event = AlertEvent {
+        alert: AlertId(17),
+        kind: AlertKind::Failure,
+        event: EventKind::Repeated,
+        at: at(30),
+        job: Some((job(), telling.name.clone())),
+        owner: Some("ann".to_owned()),
+        node: Some("worker1".to_owned()),
+        run: Some(run()),
+        count: 4,
+        text: "it failed".to_owned(),
+    };
+    results.push(check("alert-event", &event));
     results.push(check("facts", &facts()));
     results.push(check("output", &output()));
     let wrong: Vec<_> = results.into_iter().filter_map(Result::err).collect();

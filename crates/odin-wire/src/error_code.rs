@@ -72,6 +72,26 @@ const fn row(
 /// Every code, in alphabetical order. A family stands for the codes of its prefix that have no row of their own.
 pub const TABLE: &[ErrorCode] = &[
     row(
+        "alert/bad-id",
+        400,
+        "Not an alert's id",
+        "`odin alerts` shows the ids of open alerts.",
+    ),
+    row("alert/bad-kind", 400, "Not a kind of alert", ""),
+    row(
+        "alert/bad-reason",
+        422,
+        "A reason is missing or too long",
+        "Say in a sentence why: --reason \"…\".",
+    ),
+    row(
+        "alert/not-found",
+        404,
+        "No such alert",
+        "`odin alerts` shows open alerts; --all shows resolved ones too.",
+    ),
+    row("alert/over", 409, "The alert is resolved already", ""),
+    row(
         "auth/not-root",
         403,
         "This server runs only its own user's jobs",
@@ -163,6 +183,42 @@ pub const TABLE: &[ErrorCode] = &[
         "Choose a shorter one.",
     ),
     row(
+        "channel/bad-name",
+        400,
+        "Not a channel's name",
+        "Use lower-case letters, digits, `-`, `_` and `.`: ops.",
+    ),
+    row(
+        "channel/bad-target",
+        422,
+        "The channel cannot be set up like this",
+        "",
+    ),
+    row(
+        "channel/in-use",
+        409,
+        "Jobs send word to the channel",
+        "Deploy them without it, or force it: their alerts are then only listed.",
+    ),
+    row(
+        "channel/not-found",
+        404,
+        "No such channel",
+        "`odin notify channel list` shows the channels.",
+    ),
+    row(
+        "channel/too-many",
+        409,
+        "There are as many channels as there may be",
+        "Remove one that nobody uses.",
+    ),
+    row(
+        "channel/undeliverable",
+        502,
+        "The channel did not take the message",
+        "See what the last step says; `odin notify test` tries it again.",
+    ),
+    row(
         "cluster/command-too-large",
         422,
         "The change is too large for one log entry",
@@ -236,6 +292,12 @@ pub const TABLE: &[ErrorCode] = &[
         409,
         "The name is taken",
         "Choose another name, or use the other job's id.",
+    ),
+    row(
+        "job/no-such-channel",
+        422,
+        "The job names a channel that is not there",
+        "`odin notify channel list` shows the channels; an admin sets one up.",
     ),
     row(
         "job/no-such-secret",
@@ -491,6 +553,24 @@ pub const TABLE: &[ErrorCode] = &[
         503,
         "The server is stopping",
         "Try again in a few seconds.",
+    ),
+    row(
+        "silence/bad-time",
+        422,
+        "A silence cannot last that long",
+        "",
+    ),
+    row(
+        "silence/not-found",
+        404,
+        "No such silence",
+        "`odin alerts silences` shows those in force.",
+    ),
+    row(
+        "silence/too-many",
+        409,
+        "There are as many silences as there may be",
+        "End one that is no longer needed.",
     ),
     row(
         "storage/full",

@@ -7,7 +7,7 @@ use odin_model::{JobId, JobState, Refusal, Reply, VersionNumber};
 
 use super::change::{self, Change};
 use super::job::{JobRow, NewVersion};
-use super::{Batch, Stop, job, need_operator, secret};
+use super::{Batch, Stop, channel, job, need_operator, secret};
 
 /// What a deployment is of.
 enum Target {
@@ -32,6 +32,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, deploy: &Deploy) -> Result<Reply, Sto
                 job::need_free_name(batch.conn, &deploy.by.user, &deploy.spec.name, None)?;
             }
             secret::need_usable(batch.conn, &deploy.by.user, &deploy.spec)?;
+            channel::need_known(batch.conn, &deploy.spec)?;
             let due = deploy.due;
             if due.next_due.is_some_and(|next| next <= due.after) {
                 return Err(Refusal::DueOutOfDate { job: id }.into());
@@ -59,6 +60,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, deploy: &Deploy) -> Result<Reply, Sto
                 job::need_free_name(batch.conn, &known.owner, &deploy.spec.name, Some(known.id))?;
             }
             secret::need_usable(batch.conn, &known.owner, &deploy.spec)?;
+            channel::need_known(batch.conn, &deploy.spec)?;
             let next_due = job::need_due(&known, &deploy.due, deploy.at)?;
             let next_due = next_due.filter(|_| known.state == JobState::Enabled);
             let reply = job::add_version(batch, &known, &version, visibility, next_due)?;

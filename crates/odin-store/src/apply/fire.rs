@@ -11,7 +11,7 @@ use super::change::{self, Change};
 use super::job::Cursor;
 use super::ledger::Entry;
 use super::run::{Begins, NewRun};
-use super::{Batch, Stop, job, ledger, run, turn};
+use super::{Batch, Stop, job, ledger, run, turn, watch};
 use crate::StoreError;
 
 /// Answers each item on its own: one that is stale or blocked changes nothing, and the others count.
@@ -138,7 +138,8 @@ fn record(
         revision: item.revision,
         decided_at: fire.proposed_at,
     };
-    ledger::add(batch.conn, &entry)
+    ledger::add(batch.conn, &entry)?;
+    watch::decided(batch, &entry)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use odin_model::{
 use odin_scheduling::judge::Policy;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Batch, Stop, policy_of, run, secret, turn};
+use super::{Batch, Stop, policy_of, run, secret, turn, watch};
 use crate::{Effect, StoreError, columns};
 
 /// What an edit has to know of a job.
@@ -302,6 +302,7 @@ pub(super) fn insert(
     ])?;
     insert_version(batch.conn, id, VersionNumber::FIRST, version)?;
     secret::note_uses(batch.conn, id, version.spec, visibility)?;
+    watch::note(batch.conn, id, version.spec, visibility, version.at)?;
     batch.changes.due(id, None, next_due);
     batch.changes.jobs += i64::from(visibility == Visibility::Listed);
     Ok(changed(batch, id, VersionNumber::FIRST, true, Vec::new()))
@@ -338,6 +339,7 @@ pub(super) fn add_version(
     ])?;
     insert_version(batch.conn, job.id, number, version)?;
     secret::note_uses(batch.conn, job.id, version.spec, visibility)?;
+    watch::note(batch.conn, job.id, version.spec, visibility, version.at)?;
     // A new policy may have room for those who wait.
     turn::release(batch, job.id)?;
     note_mended(batch, job);

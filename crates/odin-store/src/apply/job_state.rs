@@ -11,7 +11,7 @@ use odin_model::{JobId, JobState, LedgerOutcome, Refusal, Reply, Revision};
 use super::change::{self, Change};
 use super::job::JobRow;
 use super::ledger::{self, Entry};
-use super::{Batch, Stop, catch_up, job, link, run};
+use super::{Batch, Stop, catch_up, job, link, run, watch};
 use crate::{CancelWhen, StoreError};
 
 /// Pauses or resumes. Resuming begins after now: what fell into the pause never was due. A job in quarantine is
@@ -85,6 +85,7 @@ pub(super) fn remove(
     catch_up::give_up(batch.conn, id)?;
     let reason = format!("the job was removed by {}", by.user.user);
     cancel_decided(batch, id, &reason, at)?;
+    watch::forget(batch.conn, id, at)?;
     job::set_state(batch, &known, JobState::Removed, None)?;
     change::note(
         batch,

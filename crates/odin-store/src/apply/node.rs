@@ -1,12 +1,13 @@
 //! The machines come and go.
 
 use jiff::{SignedDuration, Timestamp};
+use odin_model::alert::{AlertKey, AlertKind, Raised, Subject};
 use odin_model::node::{NodeFacts, NodeState};
 use odin_model::run::RunEvent;
 use odin_model::{Epoch, NodeId, Refusal, Reply, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Batch, Stop, run};
+use super::{Batch, Stop, alert, run};
 use crate::{Effect, StoreError, columns, settings};
 
 /// A node begins a life. What it has stays with it: its executor outlives its server. What was given up as
@@ -51,6 +52,9 @@ pub(super) fn up(
         let _stays = run.take(RunEvent::NodeReturned { started });
         run::save(batch, &run)?;
     }
+    let key = AlertKey::new(AlertKind::NodeDown, Subject::Node(node));
+    let text = format!("the node `{}` is back", facts.name);
+    alert::resolve(batch, &key, None, &text, at)?;
     Ok(Reply::NodeUp { epoch })
 }
 
@@ -97,6 +101,13 @@ pub(super) fn down(
             run::save(batch, &run)?;
         }
     }
+    let name = name_of(batch.conn, node)?;
+    let raised = Raised {
+        key: AlertKey::new(AlertKind::NodeDown, Subject::Node(node)),
+        run: None,
+        text: format!("the node `{name}` is silent: what runs there is not known"),
+    };
+    alert::raise(batch, &raised, 1, at)?;
     Ok(Reply::Done)
 }
 

@@ -5,7 +5,7 @@ use odin_model::run::RunEvent;
 use odin_model::{NodeId, Reply};
 
 use super::run::RunRow;
-use super::{Batch, Stop, attempt, run};
+use super::{Batch, Stop, attempt, run, watch};
 use crate::{CancelWhen, StoreError};
 
 /// Takes the events in order. One that does not apply, being late, repeated or of a superseded attempt, changes
@@ -35,6 +35,7 @@ pub(super) fn apply(
         }
         if changed {
             run::save(batch, &found)?;
+            watch::process_began(batch.conn, &found)?;
         }
     }
     Ok(Reply::Done)
