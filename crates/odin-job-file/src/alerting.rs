@@ -10,12 +10,12 @@ use crate::document::Value;
 use crate::execution::read_timeout;
 use crate::fault::{Fault, quoted};
 use crate::fields::Fields;
-use crate::keys;
 use crate::mistake::Notes;
 use crate::policies::read_count;
 use crate::read::read_duration;
 use crate::shape::Section;
 use crate::suggestion::nearest;
+use crate::words;
 
 /// What `notify` tells of when it does not say.
 const ON_DEFAULT: [Notice; 5] = [
@@ -86,8 +86,8 @@ fn read_on(fields: &Fields<'_>, bounds: &Alerting, notes: &mut Notes) -> Vec<Not
                 let fault = Fault::UnknownValue {
                     key: "on",
                     value: quoted(text),
-                    choices: keys::NOTICES,
-                    suggestion: nearest(text, keys::NOTICES.iter().copied()),
+                    choices: words::NOTICES,
+                    suggestion: nearest(text, words::NOTICES.iter().copied()),
                 };
                 notes.refuse(&fault, span);
             }

@@ -5,17 +5,17 @@ use odin_model::Missed;
 use crate::document::Value;
 use crate::fault::{Fault, quoted};
 use crate::fields::Fields;
-use crate::keys;
 use crate::mistake::Notes;
 use crate::shape::Section;
 use crate::suggestion::nearest;
+use crate::words;
 
 pub(crate) fn read_missed(job: &Fields<'_>, notes: &mut Notes) -> Missed {
     let Some(entry) = job.entry("missed") else {
         return Missed::default();
     };
     if !matches!(entry.value.value, Value::Mapping(_)) {
-        let choice = read_choice(job, "missed", keys::MISSED, notes);
+        let choice = read_choice(job, "missed", words::MISSED, notes);
         return missed(choice, Missed::LIMIT_DEFAULT);
     }
     let fields = Fields::read(Section::Missed, &entry.value, entry.key_span.clone(), notes);
@@ -25,7 +25,7 @@ pub(crate) fn read_missed(job: &Fields<'_>, notes: &mut Notes) -> Missed {
     {
         return Missed::default();
     }
-    let policy = read_choice(&fields, "policy", keys::MISSED, notes);
+    let policy = read_choice(&fields, "policy", words::MISSED, notes);
     let Some((text, limit)) = fields.text("limit") else {
         return missed(policy, Missed::LIMIT_DEFAULT);
     };

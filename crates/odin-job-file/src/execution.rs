@@ -10,12 +10,12 @@ use crate::document::{Entry, Value};
 use crate::duration::DurationFault;
 use crate::fault::{Fault, quoted};
 use crate::fields::Fields;
-use crate::keys;
 use crate::mistake::Notes;
 use crate::program::read_command;
 use crate::read::read_duration;
 use crate::shape::Section;
 use crate::size;
+use crate::words;
 
 /// How an attempt is executed.
 pub(crate) struct Execution {
@@ -32,7 +32,7 @@ pub(crate) fn read(job: &Fields<'_>, notes: &mut Notes) -> Execution {
         timeouts: read_timeouts(job, notes),
         kill_grace: read_duration(job, "kill_grace", notes),
         limits: read_limits(job, notes),
-        children: match read_choice(job, "children", keys::CHILDREN, notes) {
+        children: match read_choice(job, "children", words::CHILDREN, notes) {
             Some("keep") => Children::Keep,
             Some(_) | None => Children::End,
         },
@@ -160,12 +160,12 @@ fn read_dst(job: &Fields<'_>, notes: &mut Notes) -> DstPolicy {
         return DstPolicy::default();
     };
     DstPolicy {
-        gap: match read_choice(&fields, "gap", keys::GAP, notes) {
+        gap: match read_choice(&fields, "gap", words::GAP, notes) {
             Some("skip") => GapPolicy::Skip,
             Some("before") => GapPolicy::Before,
             Some(_) | None => GapPolicy::Shift,
         },
-        repeat: match read_choice(&fields, "repeat", keys::REPEAT, notes) {
+        repeat: match read_choice(&fields, "repeat", words::REPEAT, notes) {
             Some("last") => RepeatPolicy::Last,
             Some("both") => RepeatPolicy::Both,
             Some(_) | None => RepeatPolicy::First,

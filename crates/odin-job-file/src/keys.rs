@@ -1,6 +1,9 @@
 //! The keys of a job file: one table, from which files are read, the reference is written and the schema is made.
 
 use crate::shape::{Section, Shape};
+use crate::words::{
+    BACKOFF, CHILDREN, CONCURRENCY, DELIVERIES, GAP, MISSED, NOTICES, ON_LOST, REPEAT, RETRIED,
+};
 
 /// Whether this version does what a key says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,34 +59,6 @@ const fn later(section: Section, name: &'static str, meaning: &'static str) -> K
         meaning,
     }
 }
-
-pub(crate) const DELIVERIES: &[&str] = &["env", "file"];
-pub(crate) const CONCURRENCY: &[&str] = &["allow", "forbid", "queue", "replace"];
-pub(crate) const ON_LOST: &[&str] = &["fail", "rerun"];
-pub(crate) const BACKOFF: &[&str] = &["fixed", "exponential"];
-/// Outcomes that can be tried again.
-pub(crate) const RETRIED: &[&str] = &[
-    "failed",
-    "signalled",
-    "timed_out",
-    "out_of_memory",
-    "not_startable",
-    "lost",
-];
-/// What `notify` may tell of.
-pub(crate) const NOTICES: &[&str] = &[
-    "failure",
-    "recovered",
-    "late",
-    "missed",
-    "never_finished",
-    "too_fast",
-    "too_slow",
-];
-pub(crate) const CHILDREN: &[&str] = &["end", "keep"];
-pub(crate) const GAP: &[&str] = &["shift", "skip", "before"];
-pub(crate) const REPEAT: &[&str] = &["first", "last", "both"];
-pub(crate) const MISSED: &[&str] = &["skip", "once", "all"];
 
 /// Every key that Odin knows.
 pub(crate) const KEYS: &[Key] = &[

@@ -48,6 +48,7 @@ mod suggestion;
 pub mod template;
 mod text;
 mod unknown_key;
+mod words;
 
 pub use duration::DURATION_MAX;
 pub use fault::FILE_BYTES_MAX;

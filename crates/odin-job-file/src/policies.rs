@@ -11,18 +11,18 @@ use crate::choice::read_choice;
 use crate::document::Value;
 use crate::fault::{Fault, quoted};
 use crate::fields::Fields;
-use crate::keys;
 use crate::mistake::Notes;
 use crate::read::read_duration;
 use crate::shape::Section;
 use crate::suggestion::nearest;
+use crate::words;
 
 pub(crate) fn read_concurrency(job: &Fields<'_>, notes: &mut Notes) -> Concurrency {
     let Some(entry) = job.entry("concurrency") else {
         return Concurrency::default();
     };
     if !matches!(entry.value.value, Value::Mapping(_)) {
-        return overlap(read_choice(job, "concurrency", keys::CONCURRENCY, notes)).into();
+        return overlap(read_choice(job, "concurrency", words::CONCURRENCY, notes)).into();
     }
     let fields = Fields::read(
         Section::Concurrency,
@@ -34,7 +34,7 @@ pub(crate) fn read_concurrency(job: &Fields<'_>, notes: &mut Notes) -> Concurren
     if fields.required_text("policy", HELP, notes).is_none() {
         return Concurrency::default();
     }
-    let overlap = overlap(read_choice(&fields, "policy", keys::CONCURRENCY, notes));
+    let overlap = overlap(read_choice(&fields, "policy", words::CONCURRENCY, notes));
     let bounds = Bounds {
         max: read_count(&fields, "max", 1, u32::MAX, notes),
         waiting: read_count(&fields, "waiting", 0, Concurrency::WAITING_MAX, notes),
@@ -113,7 +113,7 @@ pub(crate) fn read_retries(job: &Fields<'_>, notes: &mut Notes) -> Retries {
     );
     Retries {
         max: narrow(read_count(&fields, "max", 0, most, notes)).unwrap_or(0),
-        backoff: match read_choice(&fields, "backoff", keys::BACKOFF, notes) {
+        backoff: match read_choice(&fields, "backoff", words::BACKOFF, notes) {
             Some("fixed") => Backoff::Fixed,
             Some(_) | None => Backoff::Exponential,
         },
@@ -140,8 +140,8 @@ fn read_outcomes(fields: &Fields<'_>, notes: &mut Notes) -> Vec<Outcome> {
                 let fault = Fault::UnknownValue {
                     key: "on",
                     value: quoted(text),
-                    choices: keys::RETRIED,
-                    suggestion: nearest(text, keys::RETRIED.iter().copied()),
+                    choices: words::RETRIED,
+                    suggestion: nearest(text, words::RETRIED.iter().copied()),
                 };
                 notes.refuse(&fault, span);
             }
@@ -203,7 +203,7 @@ pub(crate) fn read_loss(job: &Fields<'_>, notes: &mut Notes) -> Loss {
         notes.refuse(&fault, entry.place());
     }
     Loss {
-        on_lost: match read_choice(job, "on_lost", keys::ON_LOST, notes) {
+        on_lost: match read_choice(job, "on_lost", words::ON_LOST, notes) {
             Some("rerun") => OnLost::Rerun,
             Some(_) | None => OnLost::Fail,
         },

@@ -9,9 +9,9 @@ use odin_model::{SecretDelivery, SecretName, SecretUse};
 use crate::document::{Entry, Value};
 use crate::fault::{Fault, quoted};
 use crate::fields::{Fields, scalar_text};
-use crate::keys;
 use crate::mistake::Notes;
 use crate::suggestion::nearest;
+use crate::words;
 
 /// A secret with its place in the text.
 pub(crate) type Placed = (SecretUse, Range<usize>);
@@ -91,8 +91,8 @@ fn read_delivery(entry: &Entry, notes: &mut Notes) -> Option<SecretDelivery> {
             let fault = Fault::UnknownValue {
                 key: "secrets",
                 value: quoted(other),
-                choices: keys::DELIVERIES,
-                suggestion: nearest(other, keys::DELIVERIES.iter().copied()),
+                choices: words::DELIVERIES,
+                suggestion: nearest(other, words::DELIVERIES.iter().copied()),
             };
             notes.refuse(&fault, entry.place());
             None

@@ -14,6 +14,7 @@ pub mod calendar;
 pub mod catch_up;
 pub mod error_code;
 pub mod event;
+mod exit;
 pub mod health;
 pub mod job;
 pub mod ledger;
@@ -31,8 +32,9 @@ pub use calendar::{
     RemoveCalendarQuery, SetCalendar,
 };
 pub use catch_up::{CatchUpJob, CatchUpOccurrence, CatchUpState, CaughtUp};
-pub use error_code::{ErrorCode, Exit};
+pub use error_code::ErrorCode;
 pub use event::{EventKind, Lagged};
+pub use exit::Exit;
 pub use health::Health;
 pub use job::{
     DeployQuery, Job, JobList, JobSettings, JobState, JobVersion, JobVersionList, JobsQuery,

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::error_code::{self, Exit};
+use crate::error_code;
+use crate::exit::Exit;
 
 /// Why a request did not succeed. The CLI prints the same with `--json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
