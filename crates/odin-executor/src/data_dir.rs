@@ -89,6 +89,18 @@ impl DataDir {
         self.output().join(key.to_string())
     }
 
+    /// What attempts reported, until a server has it.
+    #[must_use]
+    pub fn values(&self) -> PathBuf {
+        self.path.join("values")
+    }
+
+    /// The file of what one attempt reported.
+    #[must_use]
+    pub fn values_file(&self, key: AttemptKey) -> PathBuf {
+        self.values().join(key.to_string())
+    }
+
     /// All unpacked bundles.
     #[must_use]
     pub fn jobs(&self) -> PathBuf {
@@ -122,10 +134,11 @@ mod tests {
                 dir.journal(),
                 dir.jobs(),
                 dir.output(),
+                dir.values(),
             ]
             .map(|path| path.display().to_string())
         };
-        let shared = ["/d/jobs", "/d/output"];
+        let shared = ["/d/jobs", "/d/output", "/d/values"];
         let first = ["/d/executor.sock", "/d/values.sock", "/d/executor/journal"];
         let second = [
             "/d/executor-2.sock",

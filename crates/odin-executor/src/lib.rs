@@ -3,7 +3,7 @@
 //! Two halves. [`run`] is the main of the executor, one small process per node that is the parent of every job's
 //! processes and survives the server. [`Client`] is the server's side of its control socket; [`protocol`] is what
 //! they say to each other. Beside them stand [`unpack`], which runs as a job's owner, [`output`], which reads what
-//! attempts printed, [`raw`], the measure that the executor is held against, and [`fault`], where tests end it.
+//! attempts printed, [`values`], which reads what they reported, [`raw`], the measure that the executor is held against, and [`fault`], where tests end it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,7 +22,7 @@ pub mod protocol;
 pub mod raw;
 pub mod socket;
 pub mod unpack;
-mod values;
+pub mod values;
 
 pub use client::{Client, ClientError, ExecutorProgram, FromExecutor};
 pub use data_dir::DataDir;

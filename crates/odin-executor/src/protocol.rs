@@ -21,7 +21,7 @@ use odin_model::{
 use serde::{Deserialize, Serialize};
 
 /// The version of the messages. Launches are taken from a server of the same one only.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 
 /// The version of the program that this is. An executor of another one is replaced, in its own time.
 pub const BUILD: &str = env!("CARGO_PKG_VERSION");
@@ -38,6 +38,19 @@ pub struct AttemptKey {
 impl std::fmt::Display for AttemptKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.run, self.attempt)
+    }
+}
+
+impl AttemptKey {
+    /// The key of a text that [`Display`](std::fmt::Display) made; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (run, attempt) = text.split_once('.')?;
+        let key = Self {
+            run: run.parse().ok()?,
+            attempt: AttemptNumber(attempt.parse().ok()?),
+        };
+        (key.to_string() == text).then_some(key)
     }
 }
 
@@ -143,6 +156,8 @@ pub struct Launch {
     pub kill_grace: Duration,
     /// How much output is kept.
     pub output_bytes_max: u64,
+    /// How much is kept of what it reports, in bytes.
+    pub values_bytes_max: u64,
     /// How much of this machine it may use.
     pub limits: Limits,
     /// What becomes of what it leaves behind.

@@ -37,6 +37,7 @@ use crate::proposer::Proposer;
 use crate::reporter::{Handed, report};
 use crate::sealing::Keyring;
 use crate::turns::Turns;
+use crate::values::ValuesFiles;
 use crate::wall_offset::SKEW_MAX;
 
 /// How many batches of events may wait for the log.
@@ -58,6 +59,8 @@ pub(crate) struct Agent {
     pub(crate) peeks: mpsc::Receiver<Peek>,
     /// How many runs this node has at once. `None`: any number.
     pub(crate) slots: Option<u32>,
+    /// What its attempts report. `None`: nothing.
+    pub(crate) values: Option<ValuesFiles>,
 }
 
 /// Somebody wants to see what a running attempt has printed so far.
@@ -114,6 +117,7 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
         agent.life.node,
         taken,
         requests.clone(),
+        agent.values.clone(),
     ));
     let effects = agent.announcements.effects();
     let turns = Turns::new(agent.slots);
@@ -197,6 +201,11 @@ impl Work {
                 Event::Peek(peek) => self.on_peek(peek).await,
                 Event::CaughtUp(caught_up) if caught_up.list == self.lists => {
                     self.stage = Stage::Ready;
+                    // Nothing was armed since: what the list does not have, no executor has.
+                    if let Some(values) = &self.agent.values {
+                        let known = caught_up.listed.iter().map(|listed| listed.key);
+                        values.adopt_all_but(known).await;
+                    }
                     match self.read_state(Some(&caught_up.listed)).await {
                         Ok(()) => {
                             self.pass_lease_on().await;

@@ -23,6 +23,7 @@ use crate::machine::{Announcements, StoreMachine};
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
 use crate::sealing::Keyring;
+use crate::values::ValuesFiles;
 
 /// How many questions for a running attempt's output may wait.
 const PEEKS_MAX: usize = 64;
@@ -47,6 +48,8 @@ pub struct EngineParts {
     pub bundles: PathBuf,
     /// What opens the secrets of runs.
     pub keyring: Arc<Keyring>,
+    /// The data directory whose attempts' reports are followed. `None`: they report nothing.
+    pub values: Option<PathBuf>,
 }
 
 /// Whether and with whom a node founds a cluster. Without effect on a log that has history.
@@ -128,6 +131,9 @@ impl Engine {
         };
         tasks.spawn(leader.run(stop.clone()));
 
+        let values = parts
+            .values
+            .map(|root| ValuesFiles::follow(root, proposer.clone(), reader.clone()));
         let (peeks, asked) = mpsc::channel(PEEKS_MAX);
         let (said, up) = watch::channel(Up::Waiting);
         let launches = Launches::new(parts.facts.name.clone(), parts.bundles);
@@ -153,6 +159,7 @@ impl Engine {
                     keyring,
                     peeks: asked,
                     slots,
+                    values,
                 };
                 agent::run(agent, parts.executor, stop).await;
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram, LaunchSecret, Prepare};
 use odin_model::job::Job;
+use odin_model::value::VALUES_BYTES_MAX_DEFAULT;
 use odin_model::{BundleHash, JobId, JobSpec, Lane, Owner, Program, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
 use odin_store::{Reader, StoreError};
@@ -133,6 +134,7 @@ impl Launches {
             on_cancel: job.spec.on_cancel.clone(),
             kill_grace: job.spec.kill_grace,
             output_bytes_max: job.spec.output_bytes_max,
+            values_bytes_max: VALUES_BYTES_MAX_DEFAULT,
             node: self.node_name.clone(),
         }
     }

@@ -40,6 +40,7 @@ mod server;
 mod silences;
 mod turns;
 mod users;
+mod values;
 mod wall_offset;
 
 pub use agent::Peek;

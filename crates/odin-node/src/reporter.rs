@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use odin_executor::fault::{self, Point};
-use odin_executor::protocol::{NumberedEvent, Request};
+use odin_executor::protocol::{AttemptKey, NumberedEvent, Request};
 use odin_model::attempt::{AttemptEvent, AttemptEventKind};
 use odin_model::output::{OutputKept, OutputSummary};
 use odin_model::{Command, NodeId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::proposer::Proposer;
+use crate::values::ValuesFiles;
 
 /// How many events one command reports.
 const EVENTS_MAX: usize = 1_024;
@@ -34,6 +35,7 @@ pub(crate) async fn report(
     node: NodeId,
     mut handed: mpsc::Receiver<Handed>,
     requests: mpsc::Sender<Request>,
+    values: Option<ValuesFiles>,
 ) {
     let mut batch = Batch::default();
     while let Some(first) = handed.recv().await {
@@ -43,9 +45,17 @@ pub(crate) async fn report(
             batch.take(next);
         }
         for events in batch.commands() {
+            let over = over(&events);
+            // What a run has said of itself is part of how it ended.
+            if let Some(values) = &values {
+                values.drain(over.iter().copied()).await;
+            }
             fault::reach(Point::ServerReportBefore);
             propose(&proposer, Command::Report { node, events }).await;
             fault::reach(Point::ServerReportAfter);
+            if let Some(values) = &values {
+                values.forget(over).await;
+            }
         }
         if let Some(up_to) = batch.up_to.take() {
             fault::reach(Point::ServerAckBefore);
@@ -56,6 +66,19 @@ pub(crate) async fn report(
             let _ = barrier.send(());
         }
     }
+}
+
+/// The attempts that are over.
+fn over(events: &[AttemptEvent]) -> Vec<AttemptKey> {
+    let ends = events.iter().filter(|event| match event.kind {
+        AttemptEventKind::Finished(_) => true,
+        AttemptEventKind::Started { .. } => false,
+    });
+    ends.map(|event| AttemptKey {
+        run: event.run,
+        attempt: event.attempt,
+    })
+    .collect()
 }
 
 /// Proposes until somebody has taken it: a result is never dropped.

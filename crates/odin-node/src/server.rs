@@ -172,6 +172,7 @@ impl Server {
             executor: link,
             bundles: data_dir.bundles(),
             keyring: Arc::clone(&keyring),
+            values: Some(data_dir.root().to_owned()),
         };
         let engine = Engine::start(parts).await?;
         wait_until_up(&engine).await?;

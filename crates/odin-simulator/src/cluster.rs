@@ -175,6 +175,7 @@ impl Cluster {
             executor: link,
             bundles: self.directory.join("bundles"),
             keyring: Arc::new(odin_node::Keyring::of_key(&[7; 32])),
+            values: None,
         };
         let engine = Engine::start(parts).await.expect("the engine starts");
         self.network.register(node, engine.proposer.log().clone());

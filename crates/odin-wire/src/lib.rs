@@ -22,6 +22,7 @@ pub mod link;
 pub mod node;
 pub mod output;
 pub mod problem;
+pub mod report_line;
 pub mod run;
 pub mod schedule;
 pub mod secret;

@@ -64,6 +64,8 @@ pub(super) struct Running {
     pub(super) ending: Option<Kill>,
     /// Its processes' way into the values socket, which ends with the attempt.
     pub(super) access: Access,
+    /// Until when it is waited for that what they have said is on the disk; `None` while the attempt is not over.
+    pub(super) values_until: Option<Boottime>,
     /// Orphans of this attempt's tree, by pid and start time. Empty until somebody looked for them.
     pub(super) orphans: HashSet<(u32, u64)>,
 }

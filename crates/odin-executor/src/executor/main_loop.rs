@@ -63,6 +63,7 @@ pub(super) struct MainLoop {
     pub(super) kept: Kept,
     pub(super) groups: Groups,
     pub(super) leaving: LeavingGroups,
+    pub(super) accesses: Accesses,
     pub(super) own_memory: OwnMemory,
     pub(super) timers: Timers,
     /// What `/proc` showed in this turn of the loop, if somebody looked.
@@ -112,7 +113,8 @@ impl MainLoop {
         let shares = Shares::of_the_limit();
         let own_memory =
             OwnMemory::open().map_err(ExecutorError::system("open /proc/self/status"))?;
-        let accesses = Accesses::new().map_err(ExecutorError::system("make an eventfd"))?;
+        let accesses =
+            Accesses::new(sources.waker()).map_err(ExecutorError::system("make an eventfd"))?;
         let accounts = Accounts::new(&clock);
         let secret_files = SecretFiles::new(&dir);
         let surroundings = Surroundings {
@@ -155,6 +157,7 @@ impl MainLoop {
             groups,
             // Those that were killed just now are empty in a moment.
             leaving: LeavingGroups::of(left_groups),
+            accesses: accesses.clone(),
             own_memory,
             timers: Timers::default(),
             snapshot: None,
@@ -176,7 +179,8 @@ impl MainLoop {
         this.sources.listen(&this.dir)?;
         let values = socket::listen(&this.dir.values_socket(), 0o666)
             .map_err(ExecutorError::system("listen on values.sock"))?;
-        values::open(values, accesses, Arc::clone(&this.clock), shares.values)
+        let (dir, clock) = (this.dir.clone(), Arc::clone(&this.clock));
+        values::open(values, dir, accesses, clock, shares.values)
             .map_err(ExecutorError::system("serve values.sock"))?;
         Ok(this)
     }
@@ -255,6 +259,12 @@ impl MainLoop {
                 Timer::Sweep(slot) => self.sweep(slot),
                 Timer::Flush(slot) => self.flush_masks(slot),
                 Timer::Watch(slot) => self.watch_running(slot),
+                Timer::Values(slot) => self.finish_with_values(slot),
+            }
+        }
+        for key in self.accesses.take_closed() {
+            if let Some(slot) = self.slots.find(key) {
+                self.finish_with_values(slot);
             }
         }
         self.timers.prune(|slot| self.slots.contains(slot));

@@ -177,10 +177,11 @@ fn make_directories(dir: &DataDir) -> Result<(), ExecutorError> {
     let make_all = || -> io::Result<()> {
         make(dir.executor(), 0o700)?;
         make(dir.output(), 0o700)?;
+        make(dir.values(), 0o700)?;
         make(dir.jobs(), 0o711)
     };
     make_all().map_err(ExecutorError::system(
-        "make the directories executor, output and jobs",
+        "make the directories executor, output, values and jobs",
     ))
 }
 

@@ -24,6 +24,8 @@ use crate::process::{Made, SpawnOutcome, Spawned};
 
 /// How long output is read after the first process has ended, when something else holds the pipes.
 const READ_AFTER_EXIT: Duration = Duration::from_secs(2);
+/// How long a disk may take with what an attempt has said before the attempt is over without it.
+const VALUES_WITHIN: Duration = Duration::from_secs(5);
 /// Until a descriptor that the kernel had no memory to watch is tried again.
 const WATCH_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -77,6 +79,7 @@ impl MainLoop {
             access: made
                 .access
                 .expect("a process that is an attempt has access"),
+            values_until: None,
             orphans: HashSet::new(),
             on_cancel: OnCancelRun::planned(made.launch, made.drawn),
         };
@@ -238,8 +241,33 @@ impl MainLoop {
         }
     }
 
-    /// Records the result of an attempt of which nothing is left.
+    /// An attempt of which nothing is left is over once everything that it has said is kept: its result is part of that.
     pub(super) fn finish(&mut self, slot: Slot) {
+        let until = self.now.plus(VALUES_WITHIN);
+        let Some(running) = self.running_mut(slot) else {
+            return;
+        };
+        if running.access.close() {
+            self.finish_now(slot);
+        } else if running.values_until.is_none() {
+            running.values_until = Some(until);
+            self.timers.add(until, Timer::Values(slot));
+        }
+    }
+
+    /// Goes on with an attempt that waits for what it has said.
+    pub(super) fn finish_with_values(&mut self, slot: Slot) {
+        let now = self.now;
+        if let Some(running) = self.running_mut(slot)
+            && let Some(until) = running.values_until
+            && (running.access.close() || until <= now)
+        {
+            self.finish_now(slot);
+        }
+    }
+
+    /// Records the result of an attempt of which nothing is left.
+    fn finish_now(&mut self, slot: Slot) {
         let finished_at = self.clock.wall();
         self.flush_all_masks(slot);
         let Some(attempt) = self.slots.remove(slot) else {

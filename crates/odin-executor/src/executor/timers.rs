@@ -28,6 +28,8 @@ pub(super) enum Timer {
     Flush(Slot),
     /// The kernel had no memory to watch a process or its output: try again.
     Watch(Slot),
+    /// What it has reported is not waited for any longer.
+    Values(Slot),
     /// Control groups that were busy may be empty now.
     Groups,
 }
@@ -43,7 +45,8 @@ impl Timer {
             | Self::Drained(slot)
             | Self::Sweep(slot)
             | Self::Flush(slot)
-            | Self::Watch(slot) => Some(slot),
+            | Self::Watch(slot)
+            | Self::Values(slot) => Some(slot),
             Self::Groups => None,
         }
     }

@@ -1,5 +1,6 @@
 //! The streams of one run, without its secrets.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use odin_model::Boottime;
@@ -14,7 +15,7 @@ pub(crate) const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// A run's streams: those of its own process, and of the command before its end.
 pub(crate) struct RunMasks {
-    patterns: Patterns,
+    patterns: Arc<Patterns>,
     streams: [Masked; 4],
     out: Vec<u8>,
     /// Whether somebody will call [`flush`](Self::flush).
@@ -44,7 +45,7 @@ impl Source {
 
 impl RunMasks {
     /// `None` when there is nothing to mask.
-    pub(crate) fn new(patterns: Patterns) -> Option<Box<Self>> {
+    pub(crate) fn new(patterns: Arc<Patterns>) -> Option<Box<Self>> {
         (!patterns.is_empty()).then(|| {
             Box::new(Self {
                 patterns,

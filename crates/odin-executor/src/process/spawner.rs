@@ -24,7 +24,7 @@ use crate::executor::Slot;
 use crate::limits::{Group, Groups};
 use crate::masking::{Patterns, RunMasks};
 use crate::protocol::{Launch, LaunchProgram, LaunchSecret};
-use crate::values::{Access, Accesses, RunToken};
+use crate::values::{Access, Accesses, RunToken, Terms};
 
 /// How many children are in the making at once, at most. On two processors, four make a sixth more processes in a
 /// second than two do: a child that waits for a processor or for its program's file holds up fewer others.
@@ -461,12 +461,16 @@ impl Maker {
                 .map_err(|error| error.to_string())?,
             false => Vec::new(),
         };
-        let masks = (is_run && !launch.secrets.is_empty())
-            .then(|| RunMasks::new(Patterns::new(launch.secrets.iter().map(|it| &it.value))))
-            .flatten();
+        let patterns = (is_run && !launch.secrets.is_empty())
+            .then(|| Arc::new(Patterns::new(launch.secrets.iter().map(|it| &it.value))));
+        let masks = patterns.clone().and_then(RunMasks::new);
         let access = is_run.then(|| {
+            let terms = Terms {
+                bytes_max: launch.values_bytes_max,
+                masks: patterns.filter(|it| !it.is_empty()),
+            };
             self.accesses
-                .grant(launch.key, launch.owner.uid, drawn.token)
+                .grant(launch.key, launch.owner.uid, drawn.token, terms)
         });
         let (made, started_at) = (self.clock.boottime(), self.clock.wall());
         // The last look before the process exists: nothing slow may come between this and the next line.

@@ -1,6 +1,6 @@
 //! Which attempts run, as the values socket needs to know it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use odin_model::Boottime;
 
 use super::token::RunToken;
 use crate::executor::Wake;
+use crate::masking::Patterns;
 use crate::protocol::AttemptKey;
 
 const NEVER_POISONED: &str = "no code that holds this lock panics";
@@ -19,7 +20,19 @@ pub(crate) struct Accesses(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
+    /// Wakes the thread that serves the socket.
     wake: Wake,
+    /// Tells the main loop that an attempt is closed.
+    tell: Box<dyn Fn() + Send + Sync>,
+}
+
+/// How an attempt's reports are kept.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    /// How much of them, in bytes.
+    pub(crate) bytes_max: u64,
+    /// The secrets that must not be stored; `None` without any.
+    pub(crate) masks: Option<Arc<Patterns>>,
 }
 
 #[derive(Default)]
@@ -28,10 +41,15 @@ struct State {
     running: HashMap<u32, HashMap<AttemptKey, Running>>,
     /// Attempts that are over and had somebody let in, since the last [`Accesses::take_over`].
     over: Vec<AttemptKey>,
+    /// Those of them that somebody waits for.
+    closing: HashSet<AttemptKey>,
+    /// Attempts that were waited for and are closed, since the last [`Accesses::take_closed`].
+    closed: Vec<AttemptKey>,
 }
 
 struct Running {
     token: RunToken,
+    terms: Terms,
     /// Whether its token was shown.
     was_let_in: bool,
     heard: Arc<AtomicU64>,
@@ -55,18 +73,21 @@ impl Access {
 }
 
 impl Accesses {
-    pub(crate) fn new() -> std::io::Result<Self> {
+    /// `tell` is called when there is something to [`take_closed`](Self::take_closed).
+    pub(crate) fn new(tell: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
         Ok(Self(Arc::new(Shared {
             state: Mutex::default(),
             wake: Wake::new()?,
+            tell: Box::new(tell),
         })))
     }
 
     /// Lets processes of `uid` that show this token speak for the attempt, which must have no access yet.
-    pub(crate) fn grant(&self, key: AttemptKey, uid: u32, token: RunToken) -> Access {
+    pub(crate) fn grant(&self, key: AttemptKey, uid: u32, token: RunToken, terms: Terms) -> Access {
         let heard = Arc::new(AtomicU64::new(0));
         let running = Running {
             token,
+            terms,
             was_let_in: false,
             heard: Arc::clone(&heard),
         };
@@ -96,15 +117,15 @@ impl Accesses {
         state.running.contains_key(&uid)
     }
 
-    /// The running attempt of this user that has this token. All of the user's are compared, so that the time says
+    /// The running attempt of this user that has this token, with its terms. All of the user's are compared, so that the time says
     /// nothing of any.
-    pub(super) fn let_in(&self, uid: u32, token: RunToken) -> Option<AttemptKey> {
+    pub(super) fn let_in(&self, uid: u32, token: RunToken) -> Option<(AttemptKey, Terms)> {
         let mut state = self.0.state.lock().expect(NEVER_POISONED);
         let mut found = None;
         for (key, running) in state.running.get_mut(&uid)? {
             if running.token.is(token) {
                 running.was_let_in = true;
-                found = Some(*key);
+                found = Some((*key, running.terms.clone()));
             }
         }
         found
@@ -116,8 +137,57 @@ impl Accesses {
         std::mem::take(&mut self.0.state.lock().expect(NEVER_POISONED).over)
     }
 
+    /// Nobody speaks for the attempt any more, and what was said is on the disk, or never will be.
+    pub(super) fn closed(&self, key: AttemptKey) {
+        let mut state = self.0.state.lock().expect(NEVER_POISONED);
+        if state.closing.remove(&key) {
+            state.closed.push(key);
+            drop(state);
+            (self.0.tell)();
+        }
+    }
+
+    /// The attempts that were waited for and are closed, each once.
+    pub(crate) fn take_closed(&self) -> Vec<AttemptKey> {
+        std::mem::take(&mut self.0.state.lock().expect(NEVER_POISONED).closed)
+    }
+
     pub(super) fn wake(&self) -> &Wake {
         &self.0.wake
+    }
+}
+
+impl Access {
+    /// Ends it. Whether there is nothing to wait for: what its processes have said is on the disk. If not, the key comes
+    /// with [`Accesses::take_closed`].
+    pub(crate) fn close(&self) -> bool {
+        let shared = &self.accesses.0;
+        let mut state = shared.state.lock().expect(NEVER_POISONED);
+        if state.end(self.uid, self.key) {
+            state.closing.insert(self.key);
+            drop(state);
+            shared.wake.wake();
+            return false;
+        }
+        !state.closing.contains(&self.key)
+    }
+}
+
+impl State {
+    /// Whether somebody was let in, and is to be sent off.
+    fn end(&mut self, uid: u32, key: AttemptKey) -> bool {
+        let Some(of_user) = self.running.get_mut(&uid) else {
+            return false;
+        };
+        let removed = of_user.remove(&key);
+        if of_user.is_empty() {
+            self.running.remove(&uid);
+        }
+        let was_let_in = removed.is_some_and(|running| running.was_let_in);
+        if was_let_in {
+            self.over.push(key);
+        }
+        was_let_in
     }
 }
 
@@ -125,15 +195,8 @@ impl Drop for Access {
     fn drop(&mut self) {
         let shared = &self.accesses.0;
         let mut state = shared.state.lock().expect(NEVER_POISONED);
-        let Some(of_user) = state.running.get_mut(&self.uid) else {
-            return;
-        };
-        let removed = of_user.remove(&self.key);
-        if of_user.is_empty() {
-            state.running.remove(&self.uid);
-        }
-        if removed.is_some_and(|running| running.was_let_in) {
-            state.over.push(self.key);
+        state.closing.remove(&self.key);
+        if state.end(self.uid, self.key) {
             drop(state);
             shared.wake.wake();
         }
@@ -153,13 +216,20 @@ mod tests {
         }
     }
 
+    fn terms() -> Terms {
+        Terms {
+            bytes_max: 1 << 20,
+            masks: None,
+        }
+    }
+
     #[test]
     fn a_token_lets_in_its_own_user_for_as_long_as_its_attempt_runs() {
-        let accesses = Accesses::new().unwrap();
+        let accesses = Accesses::new(|| {}).unwrap();
         let (one, other) = (RunToken([1; 16]), RunToken([2; 16]));
-        let first = accesses.grant(key(1), 1000, one);
-        let _second = accesses.grant(key(2), 1000, other);
-        let _root = accesses.grant(key(3), 0, RunToken([3; 16]));
+        let first = accesses.grant(key(1), 1000, one, terms());
+        let _second = accesses.grant(key(2), 1000, other, terms());
+        let _root = accesses.grant(key(3), 0, RunToken([3; 16]), terms());
         for (uid, token, expected) in [
             (1000, one, Some(key(1))),
             (1000, other, Some(key(2))),
@@ -167,26 +237,48 @@ mod tests {
             (0, one, None),
             (1001, one, None),
         ] {
-            assert_eq!(accesses.let_in(uid, token), expected, "{uid}");
+            let found = accesses.let_in(uid, token).map(|(key, _)| key);
+            assert_eq!(found, expected, "{uid}");
         }
         assert_eq!(first.heard(), None);
         accesses.hear(1000, key(1), Boottime(Duration::from_secs(7)));
         assert_eq!(first.heard(), Some(Boottime(Duration::from_secs(7))));
         drop(first);
         accesses.hear(1000, key(1), Boottime(Duration::from_secs(8)));
-        assert_eq!(accesses.let_in(1000, one), None);
+        assert!(accesses.let_in(1000, one).is_none());
         assert!(accesses.has_running(1000) && !accesses.has_running(1001));
     }
 
     #[test]
     fn only_attempts_that_somebody_spoke_for_are_told_to_be_over() {
-        let accesses = Accesses::new().unwrap();
-        let silent = accesses.grant(key(1), 1000, RunToken([1; 16]));
-        let speaking = accesses.grant(key(2), 1000, RunToken([2; 16]));
-        assert_eq!(accesses.let_in(1000, RunToken([2; 16])), Some(key(2)));
+        let accesses = Accesses::new(|| {}).unwrap();
+        let silent = accesses.grant(key(1), 1000, RunToken([1; 16]), terms());
+        let speaking = accesses.grant(key(2), 1000, RunToken([2; 16]), terms());
+        assert!(accesses.let_in(1000, RunToken([2; 16])).is_some());
         drop((silent, speaking));
         assert_eq!(accesses.take_over(), [key(2)]);
         assert_eq!(accesses.take_over(), []);
         assert!(!accesses.has_running(1000));
+    }
+
+    #[test]
+    fn who_ends_an_attempt_is_told_when_what_it_said_is_on_the_disk() {
+        let accesses = Accesses::new(|| {}).unwrap();
+        let silent = accesses.grant(key(1), 1000, RunToken([1; 16]), terms());
+        let speaking = accesses.grant(key(2), 1000, RunToken([2; 16]), terms());
+        assert!(accesses.let_in(1000, RunToken([2; 16])).is_some());
+        assert!(silent.close() && silent.close());
+        assert!(!speaking.close() && !speaking.close());
+        assert!(accesses.let_in(1000, RunToken([2; 16])).is_none());
+        assert_eq!(accesses.take_over(), [key(2)]);
+        accesses.closed(key(2));
+        accesses.closed(key(1));
+        assert_eq!(accesses.take_closed(), [key(2)]);
+        assert!(speaking.close());
+        drop(speaking);
+        assert_eq!(
+            (accesses.take_over(), accesses.take_closed()),
+            (vec![], vec![])
+        );
     }
 }

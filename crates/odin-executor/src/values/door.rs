@@ -1,9 +1,10 @@
 //! The thread that serves the values socket: it lets in who shows the token of an attempt of its own.
 //!
 //! Nothing here waits for a peer, and everything is bounded: strangers, by user and in number, by what they send and
-//! by the time until their hello; those let in, by attempt and in number.
+//! by the time until their hello; those let in, by attempt and in number, by the memory that they take and by what
+//! the disk takes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -12,15 +13,15 @@ use std::time::Duration;
 use odin_model::{Boottime, Clock};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::net::SendFlags;
 
-use super::access::Accesses;
-use super::hello::{self, Refusal, WELCOME};
+use super::LINE_BYTES_MAX;
+use super::access::{Accesses, Terms};
+use super::guests::{Guests, Received, Turn, receive, refuse};
+use super::hello::{self, Refusal};
+use crate::data_dir::DataDir;
 use crate::protocol::AttemptKey;
 use crate::socket;
 
-/// A line, at most, without its end.
-const LINE_BYTES_MAX: usize = 64 << 10;
 /// Until the hello must be there.
 const HELLO_WITHIN: Duration = Duration::from_secs(1);
 /// Connections of one attempt, at most.
@@ -52,11 +53,13 @@ pub(crate) struct Bounds {
 /// The system's.
 pub(crate) fn open(
     listener: OwnedFd,
+    dir: DataDir,
     accesses: Accesses,
     clock: Arc<dyn Clock>,
     bounds: Bounds,
 ) -> io::Result<()> {
-    let door = Door::new(listener, accesses, clock, bounds)?;
+    let guests = Guests::start(dir, &accesses)?;
+    let door = Door::new(listener, guests, accesses, clock, bounds)?;
     let builder = std::thread::Builder::new()
         .name("values".to_owned())
         .stack_size(256 << 10);
@@ -77,9 +80,7 @@ struct Door {
     next_peer: u64,
     /// By number, so the first is the oldest and the next to be late.
     strangers: BTreeMap<u64, Stranger>,
-    guests: HashMap<u64, Guest>,
-    /// The guests of each attempt that has any; none is listed twice.
-    by_attempt: HashMap<AttemptKey, Vec<u64>>,
+    guests: Guests,
     buffer: Box<[u8]>,
 }
 
@@ -93,23 +94,10 @@ struct Stranger {
     line: Vec<u8>,
 }
 
-/// Let in.
-struct Guest {
-    socket: OwnedFd,
-    uid: u32,
-    of: AttemptKey,
-}
-
-/// What was received from a connection.
-enum Received {
-    Bytes(usize),
-    Nothing,
-    End,
-}
-
 impl Door {
     fn new(
         listener: OwnedFd,
+        guests: Guests,
         accesses: Accesses,
         clock: Arc<dyn Clock>,
         bounds: Bounds,
@@ -136,8 +124,7 @@ impl Door {
             bounds,
             next_peer: FIRST_PEER,
             strangers: BTreeMap::new(),
-            guests: HashMap::new(),
-            by_attempt: HashMap::new(),
+            guests,
             buffer: vec![0; LINE_BYTES_MAX].into(),
         })
     }
@@ -148,25 +135,44 @@ impl Door {
             self.now = self.clock.boottime();
             // First of all, so that nobody of an attempt that is over is heard.
             if peers.contains(&WAKE) {
-                self.send_off_those_of_the_past();
+                let over = self.accesses.take_over();
+                let (guests, mut turn) = self.turn();
+                guests.end_attempts(over, &mut turn);
+                guests.end_round(&mut turn);
             }
             for peer in peers {
                 match peer {
                     WAKE => {}
                     LISTENER => self.accept(),
-                    peer if self.guests.contains_key(&peer) => self.take_from_guest(peer),
+                    peer if self.guests.has(peer) => {
+                        let (guests, mut turn) = self.turn();
+                        guests.look_at(peer, &mut turn);
+                    }
                     peer => self.take_from_stranger(peer),
                 }
             }
+            self.guests.begin_round(self.now);
             self.send_off_the_late();
             self.listen_again();
         }
     }
 
+    fn turn(&mut self) -> (&mut Guests, Turn<'_>) {
+        let turn = Turn {
+            epoll: &self.epoll,
+            accesses: &self.accesses,
+            now: self.now,
+            at: self.clock.wall(),
+            buffer: &mut self.buffer,
+        };
+        (&mut self.guests, turn)
+    }
+
     /// Waits until somebody did something, or is late.
     fn wait(&self) -> rustix::io::Result<Vec<u64>> {
         let late_at = self.strangers.values().next().map(|oldest| oldest.until);
-        let next = late_at.into_iter().chain(self.listen_again_at).min();
+        let next = [late_at, self.listen_again_at, self.guests.round_at()];
+        let next = next.into_iter().flatten().min();
         let timeout = next.map(|at| {
             // Rounded up: a wait that ends early would be a turn for nothing.
             let left = at.0.saturating_sub(self.now.0) + Duration::from_micros(1);
@@ -265,83 +271,41 @@ impl Door {
         let Some(end) = end else {
             return;
         };
-        let says_more = received.len() > end + 1;
+        let says_more = received[end + 1..].to_vec();
         let (token, uid) = (hello::parse(&stranger.line), stranger.uid);
         let admitted = token.and_then(|token| self.admit(uid, token));
         match admitted {
-            Ok(of) => self.let_in(peer, of, says_more),
+            Ok(of) => self.let_in(peer, of, &says_more),
             Err(refusal) => self.send_off_stranger(peer, refusal),
         }
     }
 
     /// The attempt that a token is of, if it may have one more connection.
-    fn admit(&self, uid: u32, token: super::RunToken) -> Result<AttemptKey, Refusal> {
+    fn admit(&self, uid: u32, token: super::RunToken) -> Result<(AttemptKey, Terms), Refusal> {
         let of = self
             .accesses
             .let_in(uid, token)
             .ok_or(Refusal::NotPermitted)?;
-        let guests = self.by_attempt.get(&of).map_or(0, Vec::len);
-        let further = self.guests.len() - self.by_attempt.len();
-        let is_full = guests > 0 && further >= self.bounds.further_max;
+        let guests = self.guests.count_of(of.0);
+        let is_full = guests > 0 && self.guests.further() >= self.bounds.further_max;
         if is_full || guests >= GUESTS_OF_ONE_MAX {
             return Err(Refusal::TooMany);
         }
         Ok(of)
     }
 
-    fn let_in(&mut self, peer: u64, of: AttemptKey, says_more: bool) {
+    fn let_in(&mut self, peer: u64, of: (AttemptKey, Terms), says_more: &[u8]) {
         let Some(Stranger { socket, uid, .. }) = self.strangers.remove(&peer) else {
             return;
         };
-        self.accesses.hear(uid, of, self.now);
-        say(&socket, WELCOME);
-        self.guests.insert(peer, Guest { socket, uid, of });
-        self.by_attempt.entry(of).or_default().push(peer);
-        if says_more {
-            self.send_off_guest(peer, Some(Refusal::NotSupportedYet));
-        }
-    }
-
-    fn take_from_guest(&mut self, peer: u64) {
-        let Some(guest) = self.guests.get(&peer) else {
-            return;
-        };
-        self.accesses.hear(guest.uid, guest.of, self.now);
-        match receive(&guest.socket, &mut self.buffer) {
-            Received::Bytes(_) => self.send_off_guest(peer, Some(Refusal::NotSupportedYet)),
-            Received::Nothing => {}
-            Received::End => self.send_off_guest(peer, None),
-        }
+        let (guests, mut turn) = self.turn();
+        guests.add(peer, (socket, uid), of, says_more, &mut turn);
     }
 
     fn send_off_stranger(&mut self, peer: u64, refusal: Refusal) {
         if let Some(stranger) = self.strangers.remove(&peer) {
-            self.refuse(&stranger.socket, refusal);
+            refuse(&stranger.socket, refusal, &mut self.buffer);
             self.stop_watching(&stranger.socket);
-        }
-    }
-
-    fn send_off_guest(&mut self, peer: u64, refusal: Option<Refusal>) {
-        let Some(guest) = self.guests.remove(&peer) else {
-            return;
-        };
-        if let Some(refusal) = refusal {
-            self.refuse(&guest.socket, refusal);
-        }
-        self.stop_watching(&guest.socket);
-        if let Some(peers) = self.by_attempt.get_mut(&guest.of) {
-            peers.retain(|other| *other != peer);
-            if peers.is_empty() {
-                self.by_attempt.remove(&guest.of);
-            }
-        }
-    }
-
-    fn send_off_those_of_the_past(&mut self) {
-        for key in self.accesses.take_over() {
-            for peer in self.by_attempt.remove(&key).unwrap_or_default() {
-                self.send_off_guest(peer, None);
-            }
         }
     }
 
@@ -370,33 +334,8 @@ impl Door {
         );
     }
 
-    /// The last line that a connection gets.
-    fn refuse(&mut self, socket: &OwnedFd, refusal: Refusal) {
-        // What the peer said is read away: a close with unread bytes reads as a broken connection.
-        let _ = rustix::io::read(socket, &mut self.buffer[..]);
-        say(socket, &refusal.line());
-    }
-
     fn stop_watching(&self, socket: &OwnedFd) {
         // Fails only for a descriptor that is not watched.
         let _ = epoll::delete(&self.epoll, socket);
-    }
-}
-
-/// Says a line if there is room for it: who does not read has room for the few that there are.
-fn say(socket: &OwnedFd, line: &str) {
-    let _ = rustix::net::send(
-        socket,
-        line.as_bytes(),
-        SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-    );
-}
-
-fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Received {
-    match rustix::io::read(socket, buffer) {
-        Ok(0) => Received::End,
-        Ok(count) => Received::Bytes(count),
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Received::Nothing,
-        Err(_) => Received::End,
     }
 }

@@ -26,8 +26,8 @@ pub(super) enum Refusal {
     NotPermitted,
     /// The run, or all of them together, have as many connections as they may.
     TooMany,
-    /// It is let in and says something.
-    NotSupportedYet,
+    /// What it said may not be on the disk.
+    DiskFailed,
 }
 
 impl Refusal {
@@ -49,7 +49,10 @@ impl Refusal {
                 "there are too many connections to this socket",
                 "values/too-many-connections",
             ),
-            Self::NotSupportedYet => ("values are not supported yet", "values/not-supported-yet"),
+            Self::DiskFailed => (
+                "the disk failed: what was not acknowledged may be lost",
+                "values/disk-failed",
+            ),
         };
         // None of the texts has anything to escape.
         format!("{{\"error\":\"{error}\",\"code\":\"{code}\"}}\n")
@@ -128,7 +131,7 @@ mod tests {
             Refusal::Version,
             Refusal::NotPermitted,
             Refusal::TooMany,
-            Refusal::NotSupportedYet,
+            Refusal::DiskFailed,
         ] {
             let line = refusal.line();
             let value: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -187,6 +187,7 @@ impl Executor {
             on_cancel: None,
             kill_grace: Duration::from_secs(30),
             output_bytes_max: 10 << 20,
+            values_bytes_max: 10 << 20,
             node: "node-1".into(),
         }
     }

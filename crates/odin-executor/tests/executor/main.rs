@@ -16,6 +16,7 @@ mod outcomes;
 mod output;
 mod owners;
 mod protocol;
+mod reports;
 mod surroundings;
 mod timeouts;
 mod trees;

@@ -171,6 +171,7 @@ impl Bench {
             on_cancel: None,
             kill_grace: Duration::from_secs(10),
             output_bytes_max: 1 << 20,
+            values_bytes_max: 10 << 20,
             node: "bench".into(),
         }))
     }

@@ -136,6 +136,7 @@ pub(crate) async fn engine(directory: &DataDir, node: NodeId) -> Outcome<Engine>
         executor: link,
         bundles: directory.bundles(),
         keyring: Arc::new(odin_node::Keyring::of_key(&[7; 32])),
+        values: None,
     };
     Ok(Engine::start(parts).await?)
 }
