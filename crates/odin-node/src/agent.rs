@@ -19,14 +19,13 @@ use odin_executor::protocol::{
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
-use odin_model::{Boottime, Clock, Epoch, RunState, Usage};
+use odin_model::{Boottime, Clock, Epoch, RunId, RunState, Usage};
 use odin_store::{CancelRequest, CancelWhen, Effect, OpenRun, Reader, StoreError, View};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use self::arming::HELD_MAX;
 use crate::executor_link::ExecutorLink;
 use crate::launches::{Launches, Pinned};
 use crate::lease_requests::{self, Leased};
@@ -36,7 +35,7 @@ use crate::preparations::Preparations;
 use crate::proposer::Proposer;
 use crate::reporter::{Handed, report};
 use crate::sealing::Keyring;
-use crate::turns::Turns;
+use crate::turns::{HELD_MAX, Turns};
 use crate::values::ValuesFiles;
 use crate::wall_offset::SKEW_MAX;
 
@@ -102,8 +101,11 @@ struct Work {
     preparations: Preparations,
     /// What the executor was asked to start and has not reported as over, and who waits for that.
     turns: Turns,
-    /// Whether the state has runs for this node that did not fit.
-    behind: bool,
+    /// The earliest of the runs that the state has for this node and that did not fit.
+    behind: Option<RunId>,
+    /// What was reported as over since the executor was last asked what it has, until the state is read: that may not
+    /// know it yet.
+    over_meanwhile: HashSet<AttemptKey>,
     /// Who waits for what a running attempt has printed.
     peeks: HashMap<AttemptKey, Vec<oneshot::Sender<odin_executor::protocol::PeekedOutput>>>,
 }
@@ -133,7 +135,8 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
         skew: None,
         preparations: Preparations::default(),
         turns,
-        behind: false,
+        behind: None,
+        over_meanwhile: HashSet::new(),
         peeks: HashMap::new(),
     };
     tokio::select! {
@@ -251,16 +254,21 @@ impl Work {
             Report::Events(events) => {
                 for NumberedEvent { event, .. } in &events {
                     if let AttemptEventKind::Finished(_) = event.kind {
-                        self.turns.over(&AttemptKey {
+                        let key = AttemptKey {
                             run: event.run,
                             attempt: event.attempt,
-                        });
+                        };
+                        self.turns.over(&key);
+                        if self.stage == Stage::Reading {
+                            self.over_meanwhile.insert(key);
+                        }
                     }
                 }
                 self.hand(Handed::Events(events)).await;
-                if self.behind && self.turns.known() <= HELD_MAX / 2 {
-                    self.behind = false;
-                    self.read_state(None).await?;
+                if self.turns.known() <= HELD_MAX / 2
+                    && let Some(from) = self.behind.take()
+                {
+                    self.read_on(from).await?;
                 }
                 self.admit().await?;
             }
@@ -295,7 +303,8 @@ impl Work {
     async fn list(&mut self) {
         self.stage = Stage::Reading;
         self.turns.clear();
-        self.behind = false;
+        self.behind = None;
+        self.over_meanwhile.clear();
         self.preparations.forget_waiting();
         self.lists += 1;
         self.lists_open += 1;
@@ -340,7 +349,7 @@ impl Work {
             RefusalReason::Full | RefusalReason::Draining => {
                 tracing::warn!(%key, ?reason, "the executor takes no more now");
                 self.turns.over(&key);
-                self.behind = true;
+                self.leave_in_state(key.run);
             }
         }
     }
@@ -416,42 +425,34 @@ impl Work {
         self.effects = self.effects.resubscribe();
         let known: Option<HashSet<_>> =
             listed.map(|listed| listed.iter().map(|attempt| attempt.key).collect());
+        let over = std::mem::take(&mut self.over_meanwhile);
         let runs = self.agent.reader.open_runs_of_node(self.agent.life.node)?;
         self.disarm(listed.unwrap_or_default(), &runs).await?;
         for run in runs {
-            let Some((attempt, _, _)) = run.state.attempt() else {
+            let Some(key) = key_of(&run) else {
                 continue;
-            };
-            let key = AttemptKey {
-                run: run.id,
-                attempt,
             };
             let has_it = known.as_ref().is_some_and(|known| known.contains(&key));
             match run.state {
-                RunState::Running { .. }
-                    if known.as_ref().is_some_and(|known| !known.contains(&key)) =>
-                {
+                RunState::Running { .. } if known.is_some() && !has_it => {
                     let reason =
                         "its executor's record of it is gone: nobody can tell how it ended"
                             .to_owned();
                     self.give_up(key, Ending::Lost { reason }).await;
                 }
                 RunState::Assigned { .. } | RunState::Unreachable { .. } => {
-                    if has_it {
-                        self.turns.has(key, run.job, run.lane);
+                    if has_it && !over.contains(&key) {
+                        self.turns.has(key, run.job, run.lane, run.ready_at);
                     }
-                    self.launch(&Pinned {
-                        key,
-                        job: run.job,
-                        version: run.version,
-                        due_at: run.due_at,
-                        ready_at: run.ready_at,
-                        lane: run.lane,
-                    })
-                    .await?;
+                    self.launch(&pinned(key, &run)).await?;
                 }
-                RunState::Running { .. } => self.turns.has(key, run.job, run.lane),
-                RunState::Queued
+                // Without a list nothing is new here that runs: what does not count is over, and the state does not
+                // know it yet.
+                RunState::Running { .. } if has_it && !over.contains(&key) => {
+                    self.turns.has(key, run.job, run.lane, run.ready_at);
+                }
+                RunState::Running { .. }
+                | RunState::Queued
                 | RunState::Waiting
                 | RunState::Retrying { .. }
                 | RunState::Finished(_) => {}
@@ -463,6 +464,38 @@ impl Work {
         Ok(())
     }
 
+    /// Arms what did not fit before, as far as it fits now.
+    async fn read_on(&mut self, from: RunId) -> Result<(), StoreError> {
+        if self.stage != Stage::Ready || self.skew.is_none() {
+            return Ok(());
+        }
+        let node = self.agent.life.node;
+        let runs = self
+            .agent
+            .reader
+            .open_runs_of_node_from(node, from, HELD_MAX)?;
+        if runs.len() == HELD_MAX
+            && let Some(last) = runs.last()
+        {
+            self.leave_in_state(last.id);
+        }
+        for run in &runs {
+            let is_to_start = matches!(
+                run.state,
+                RunState::Assigned { .. } | RunState::Unreachable { .. }
+            );
+            if is_to_start && let Some(key) = key_of(run) {
+                self.launch(&pinned(key, run)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A run is read again once others are over.
+    fn leave_in_state(&mut self, run: RunId) {
+        self.behind = Some(self.behind.map_or(run, |first| first.min(run)));
+    }
+
     /// Ends what the executor has and the state took away from this node while it was silent. Nothing of it starts
     /// before: the executor has no lease until this is asked.
     async fn disarm(
@@ -470,14 +503,7 @@ impl Work {
         listed: &[ListedAttempt],
         runs: &[OpenRun],
     ) -> Result<(), StoreError> {
-        let has: HashSet<_> = runs
-            .iter()
-            .filter_map(|run| {
-                let (attempt, _, _) = run.state.attempt()?;
-                let run = run.id;
-                Some(AttemptKey { run, attempt })
-            })
-            .collect();
+        let has: HashSet<_> = runs.iter().filter_map(key_of).collect();
         let gone = listed.iter().filter(|attempt| {
             attempt.state != ListedState::Finished && !has.contains(&attempt.key)
         });
@@ -577,5 +603,23 @@ impl Work {
     async fn hand(&self, handed: Handed) {
         // The reporter ends only with the agent.
         let _ = self.handed.send(handed).await;
+    }
+}
+
+/// The attempt that a run has. `None`: it has none that is open.
+fn key_of(run: &OpenRun) -> Option<AttemptKey> {
+    let (attempt, _, _) = run.state.attempt()?;
+    let run = run.id;
+    Some(AttemptKey { run, attempt })
+}
+
+fn pinned(key: AttemptKey, run: &OpenRun) -> Pinned {
+    Pinned {
+        key,
+        job: run.job,
+        version: run.version,
+        due_at: run.due_at,
+        ready_at: run.ready_at,
+        lane: run.lane,
     }
 }

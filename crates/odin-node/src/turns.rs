@@ -1,7 +1,9 @@
 //! Whose turn it is at this node: what is under way, and what waits for a slot. The decision is
 //! [`odin_scheduling::admission`]'s.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,14 +13,24 @@ use odin_scheduling::admission::{Candidate, UnderWay, next};
 
 use crate::launches::Pinned;
 
+/// How many runs are under way or wait at once: below what an executor holds. The others stay in the state, and are taken
+/// on once half of these are over.
+pub(crate) const HELD_MAX: usize = 16_000;
+/// How many places of [`HELD_MAX`] are kept for runs of seconds of which few are here.
+const KEPT_FREE: usize = 2_000;
+/// How many of one second are few.
+const FEW: u32 = 64;
+
 /// What this node has been given. A node without a bound starts live work at once: that never waits here.
 #[derive(Debug)]
 pub(crate) struct Turns {
     slots: Option<u32>,
     under_way: HashMap<AttemptKey, Taken>,
     of_job: HashMap<JobId, u32>,
+    /// How many are under way or wait that were ready in a second.
+    of_second: HashMap<i64, u32>,
     catch_ups: u32,
-    waiting: Vec<Waiting>,
+    waiting: BTreeMap<AttemptKey, Waiting>,
     turn: u64,
 }
 
@@ -26,6 +38,7 @@ pub(crate) struct Turns {
 struct Taken {
     job: JobId,
     lane: Lane,
+    ready_at: Timestamp,
     /// Whether the executor was asked to start it since it was last asked what it has.
     is_asked: bool,
 }
@@ -44,8 +57,9 @@ impl Turns {
             slots,
             under_way: HashMap::new(),
             of_job: HashMap::new(),
+            of_second: HashMap::new(),
             catch_ups: 0,
-            waiting: Vec::new(),
+            waiting: BTreeMap::new(),
             turn: 0,
         }
     }
@@ -64,14 +78,21 @@ impl Turns {
         self.under_way.len() + self.waiting.len()
     }
 
+    /// Whether one more that is ready at `ready_at` fits. The last [`KEPT_FREE`] places are for seconds of which fewer
+    /// than [`FEW`] are here, so that the hundred thousand runs of one instant do not keep out one of another.
+    pub(crate) fn has_room(&self, ready_at: Timestamp) -> bool {
+        let known = self.known();
+        let of_second = self.of_second.get(&ready_at.as_second());
+        known < HELD_MAX - KEPT_FREE
+            || (known < HELD_MAX && of_second.is_none_or(|count| *count < FEW))
+    }
+
     pub(crate) fn is_under_way(&self, key: &AttemptKey) -> bool {
         self.under_way.contains_key(key)
     }
 
     pub(crate) fn waits(&self, key: &AttemptKey) -> bool {
-        self.waiting
-            .iter()
-            .any(|waiting| waiting.pinned.key == *key)
+        self.waiting.contains_key(key)
     }
 
     /// Whether the executor was asked to start it since it was last asked what it has.
@@ -86,16 +107,18 @@ impl Turns {
     }
 
     /// A run is under way here.
-    pub(crate) fn has(&mut self, key: AttemptKey, job: JobId, lane: Lane) {
-        let taken = Taken {
-            job,
-            lane,
-            is_asked: false,
-        };
+    pub(crate) fn has(&mut self, key: AttemptKey, job: JobId, lane: Lane, ready_at: Timestamp) {
         if self.under_way.contains_key(&key) {
             return;
         }
+        let taken = Taken {
+            job,
+            lane,
+            ready_at,
+            is_asked: false,
+        };
         self.under_way.insert(key, taken);
+        self.comes(ready_at);
         *self.of_job.entry(job).or_default() += 1;
         self.catch_ups += u32::from(lane == Lane::CatchUp);
     }
@@ -109,17 +132,23 @@ impl Turns {
 
     /// A run is over, or goes back to the state.
     pub(crate) fn over(&mut self, key: &AttemptKey) {
-        self.waiting.retain(|waiting| waiting.pinned.key != *key);
+        if let Some(waiting) = self.waiting.remove(key) {
+            self.goes(waiting.pinned.ready_at);
+        }
         let Some(taken) = self.under_way.remove(key) else {
             return;
         };
+        self.goes(taken.ready_at);
         self.catch_ups -= u32::from(taken.lane == Lane::CatchUp);
-        if let Some(count) = self.of_job.get_mut(&taken.job) {
-            *count -= 1;
-            if *count == 0 {
-                self.of_job.remove(&taken.job);
-            }
-        }
+        take_one(&mut self.of_job, taken.job);
+    }
+
+    fn comes(&mut self, ready_at: Timestamp) {
+        *self.of_second.entry(ready_at.as_second()).or_default() += 1;
+    }
+
+    fn goes(&mut self, ready_at: Timestamp) {
+        take_one(&mut self.of_second, ready_at.as_second());
     }
 
     /// A run waits for its turn.
@@ -132,11 +161,14 @@ impl Turns {
             ready_at: pinned.ready_at,
             waits_since: now,
         };
-        self.waiting.push(Waiting {
+        let waiting = Waiting {
             pinned: *pinned,
             candidate,
             patience: spec.timeouts.queue,
-        });
+        };
+        if self.waiting.insert(pinned.key, waiting).is_none() {
+            self.comes(pinned.ready_at);
+        }
     }
 
     /// Takes out the run whose turn it is. One whose time has not come is armed ahead only where nobody competes for the
@@ -145,13 +177,12 @@ impl Turns {
         let room_for_all = self
             .slots
             .is_none_or(|slots| self.known() <= usize::try_from(slots).unwrap_or(usize::MAX));
-        let may: Vec<_> = self
+        let (keys, may): (Vec<_>, Vec<_>) = self
             .waiting
             .iter()
-            .enumerate()
             .filter(|(_, waiting)| room_for_all || waiting.candidate.ready_at <= now)
-            .collect();
-        let candidates: Vec<_> = may.iter().map(|(_, waiting)| waiting.candidate).collect();
+            .map(|(key, waiting)| (*key, waiting.candidate))
+            .unzip();
         let of_job = |job| self.of_job.get(&job).copied().unwrap_or(0);
         let under_way = UnderWay {
             slots: self.slots,
@@ -160,10 +191,11 @@ impl Turns {
             of_job: &of_job,
             turn: self.turn,
         };
-        let (place, _) = may[next(&candidates, &under_way, now)?];
+        let chosen = keys[next(&may, &under_way, now)?];
         self.turn += 1;
-        let chosen = self.waiting.swap_remove(place).pinned;
-        self.has(chosen.key, chosen.job, chosen.lane);
+        let chosen = self.waiting.remove(&chosen)?.pinned;
+        self.goes(chosen.ready_at);
+        self.has(chosen.key, chosen.job, chosen.lane, chosen.ready_at);
         Some(chosen)
     }
 
@@ -176,9 +208,9 @@ impl Turns {
                 .is_ok_and(|waited| waited >= patience)
                 .then_some((waiting.pinned, patience))
         };
-        let expired: Vec<_> = self.waiting.iter().filter_map(is_over).collect();
-        if !expired.is_empty() {
-            self.waiting.retain(|waiting| is_over(waiting).is_none());
+        let expired: Vec<_> = self.waiting.values().filter_map(is_over).collect();
+        for (pinned, _) in &expired {
+            self.over(&pinned.key);
         }
         expired
     }
@@ -187,10 +219,20 @@ impl Turns {
     pub(crate) fn until_ready(&self, now: Timestamp) -> Option<Duration> {
         let ahead = self
             .waiting
-            .iter()
+            .values()
             .map(|waiting| waiting.candidate.ready_at.duration_since(now))
             .filter(|wait| *wait > SignedDuration::ZERO);
         Duration::try_from(ahead.min()?).ok()
+    }
+}
+
+/// Counts one less, and forgets what there is none of.
+fn take_one<K: Eq + Hash>(counts: &mut HashMap<K, u32>, key: K) {
+    if let Entry::Occupied(mut count) = counts.entry(key) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
+        }
     }
 }
 
@@ -268,5 +310,38 @@ mod tests {
             (RunId::from_bits(1), Duration::from_secs(5))
         );
         assert_eq!(turns.known(), 1);
+    }
+
+    #[test]
+    fn a_crowd_of_one_second_leaves_room_for_few_of_another() {
+        let mut turns = Turns::new(None);
+        let mut runs = 0..;
+        let mut take = |turns: &mut Turns, second, most: usize| {
+            let fits: Vec<_> = std::iter::from_fn(|| {
+                turns.has_room(at(second)).then(|| {
+                    let run = pinned(runs.next().unwrap(), Lane::Live, second);
+                    turns.has(run.key, run.job, run.lane, run.ready_at);
+                    run.key
+                })
+            })
+            .take(most)
+            .collect();
+            fits
+        };
+        let crowd = take(&mut turns, 10, usize::MAX);
+        assert_eq!(crowd.len(), HELD_MAX - KEPT_FREE);
+        assert_eq!(take(&mut turns, 14, usize::MAX).len(), 64);
+        let one = take(&mut turns, 15, 1);
+        assert!(!turns.has_room(at(10)) && turns.has_room(at(15)) && !turns.has_room(at(14)));
+        // Not even those are without a bound.
+        let others: usize = (20..200)
+            .map(|second| take(&mut turns, second, usize::MAX).len())
+            .sum();
+        assert_eq!((others + 65, turns.known()), (KEPT_FREE, HELD_MAX));
+        for key in crowd.iter().chain(&one) {
+            turns.over(key);
+        }
+        assert_eq!(turns.known(), HELD_MAX - crowd.len() - 1);
+        assert!(turns.has_room(at(10)) && turns.of_second.len() < 40);
     }
 }

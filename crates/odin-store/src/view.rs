@@ -27,7 +27,12 @@ pub struct Counts {
 }
 
 impl View {
-    /// Up to `limit` jobs with an undecided occurrence not later than `until`, earliest first, then by id.
+    /// Up to `limit` jobs with an undecided occurrence not later than `until`.
+    ///
+    /// Instants take turns, a job each: the earliest, the latest, the second earliest, the second latest, and so on,
+    /// round after round. So the hundred thousand jobs of one instant keep out none that is due at another, and what
+    /// has waited for longest is in every answer. Of more instants than `limit`, the earliest and the latest are
+    /// looked at; those between come as the earliest are decided. Jobs of one instant come by id.
     #[must_use]
     pub fn due(&self, until: Timestamp, limit: usize) -> Vec<(Timestamp, JobId)> {
         self.read(|state| state.due.until(to_micros(until), limit))
@@ -279,17 +284,38 @@ impl DueIndex {
     }
 
     fn until(&self, until: i64, limit: usize) -> Vec<(Timestamp, JobId)> {
-        let mut found = Vec::new();
-        for (&at, group) in self.instants.range(..=until) {
-            let at = from_micros(at);
-            let room = limit - found.len();
-            match group {
-                _ if room == 0 => break,
-                Group::One(job) => found.push((at, *job)),
-                Group::Many(jobs) => found.extend(jobs.iter().take(room).map(|&job| (at, job))),
+        let mut due = self.instants.range(..=until);
+        let from_both_ends = (0..limit).map_while(|turn| {
+            if turn % 2 == 0 {
+                due.next()
+            } else {
+                due.next_back()
             }
+        });
+        let mut groups: Vec<_> = from_both_ends
+            .map(|(&at, group)| (from_micros(at), group.iter()))
+            .collect();
+        let mut found = Vec::new();
+        while !groups.is_empty() && found.len() < limit {
+            groups.retain_mut(|(at, jobs)| match jobs.next() {
+                Some(&job) if found.len() < limit => {
+                    found.push((*at, job));
+                    true
+                }
+                _ => false,
+            });
         }
         found
+    }
+}
+
+impl Group {
+    fn iter(&self) -> impl Iterator<Item = &JobId> {
+        let (one, many) = match self {
+            Self::One(job) => (Some(job), None),
+            Self::Many(jobs) => (None, Some(jobs)),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
     }
 }
 
@@ -299,27 +325,97 @@ mod tests {
 
     use super::*;
 
+    /// Moves a job to another instant, or out of the index.
+    fn take_due(view: &View, job: JobId, from: Option<Timestamp>, to: Option<Timestamp>) {
+        let mut changes = Changes::default();
+        changes.due(job, from, to);
+        view.take(&changes, 1);
+    }
+
     proptest! {
         #[test]
-        fn the_due_index_is_a_set_of_instants_and_jobs(
-            moves in proptest::collection::vec((0u64..6, proptest::option::of(0i64..5)), 0..60),
+        fn the_due_index_is_a_set_of_instants_that_take_turns(
+            moves in proptest::collection::vec((0u64..20, proptest::option::of(0i64..5)), 0..60),
             until in -1i64..6,
-            limit in 0usize..8,
+            limit in 0usize..12,
         ) {
             let view = View::default();
             let mut model = BTreeMap::new();
             for (job, to) in moves {
                 let job = JobId::from_bits(job);
-                let from = model.remove(&job);
-                let mut changes = Changes::default();
-                changes.due(job, from.map(from_micros), to.map(from_micros));
-                view.take(&changes, 1);
+                take_due(&view, job, model.remove(&job).map(from_micros), to.map(from_micros));
                 model.extend(to.map(|to| (job, to)));
             }
-            let all: BTreeSet<_> = model.iter().map(|(&job, &at)| (from_micros(at), job)).collect();
-            let expected: Vec<_> = all.iter().copied().filter(|(at, _)| to_micros(*at) <= until).take(limit).collect();
-            prop_assert_eq!(view.due(from_micros(until), limit), expected);
-            prop_assert_eq!(view.next_due_instant(), all.first().map(|(at, _)| *at));
+            let first = model.values().min().copied().map(from_micros);
+            prop_assert_eq!(view.next_due_instant(), first);
+            let mut groups: BTreeMap<Timestamp, BTreeSet<JobId>> = BTreeMap::new();
+            for (&job, &at) in model.iter().filter(|&(_, &at)| at <= until) {
+                groups.entry(from_micros(at)).or_default().insert(job);
+            }
+            let found = view.due(from_micros(until), limit);
+            let all: usize = groups.values().map(BTreeSet::len).sum();
+            prop_assert_eq!(found.len(), all.min(limit), "as many as there are and may be");
+            let mut taken: BTreeMap<Timestamp, Vec<JobId>> = BTreeMap::new();
+            for &(at, job) in &found {
+                taken.entry(at).or_default().push(job);
+            }
+            for (at, jobs) in &taken {
+                prop_assert!(jobs.iter().eq(groups[at].iter().take(jobs.len())), "of one instant by id");
+            }
+            // Nobody has had two turns more than somebody who still waits; the ends come before the middle.
+            let turns = |at: &Timestamp| taken.get(at).map_or(0, Vec::len);
+            let most = groups.keys().map(turns).max().unwrap_or(0);
+            for (at, jobs) in &groups {
+                prop_assert!(turns(at) == jobs.len() || turns(at) + 1 >= most);
+            }
+            if limit > 0 {
+                prop_assert!(groups.keys().next().is_none_or(|earliest| turns(earliest) > 0));
+            }
+            if limit > 1 {
+                prop_assert!(groups.keys().next_back().is_none_or(|latest| turns(latest) > 0));
+            }
         }
+    }
+
+    /// Passes of a hundred jobs, each a tenth of a second of which moves the horizon on, until all of `crowd` are
+    /// decided; a job that is due every second meanwhile must be in the pass after it came into sight.
+    #[track_caller]
+    fn check_crowd(crowd: impl Iterator<Item = (u64, i64)>) {
+        const A_PASS: usize = 100;
+        let view = View::default();
+        let mut waiting = 0;
+        for (job, at) in crowd {
+            take_due(&view, JobId::from_bits(job), None, Some(from_micros(at)));
+            waiting += 1;
+        }
+        let witness = JobId::from_bits(u64::MAX);
+        let mut witness_due = 1_000_000;
+        take_due(&view, witness, None, Some(from_micros(witness_due)));
+        let (mut horizon, mut passes) = (1_000_000, 0);
+        while waiting > 0 {
+            for (at, job) in view.due(from_micros(horizon), A_PASS) {
+                let next = (job == witness).then(|| from_micros(to_micros(at) + 1_000_000));
+                take_due(&view, job, Some(at), next);
+                match next {
+                    Some(next) => witness_due = to_micros(next),
+                    None => waiting -= 1,
+                }
+            }
+            assert!(witness_due > horizon, "the job of every second is left out");
+            horizon += 100_000;
+            passes += 1;
+            assert!(passes <= 5_000 / (A_PASS - 1) + 1, "{waiting} are left out");
+        }
+    }
+
+    #[test]
+    fn a_job_of_its_own_instant_is_in_every_pass_while_thousands_of_another_are_decided() {
+        check_crowd((0..5_000).map(|job| (job, 0)));
+    }
+
+    #[test]
+    fn a_job_of_its_own_instant_is_in_every_pass_while_thousands_of_their_own_instants_are_decided()
+    {
+        check_crowd((0..5_000).map(|job| (job, i64::try_from(job).unwrap() * 100)));
     }
 }

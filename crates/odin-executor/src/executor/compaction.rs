@@ -51,7 +51,7 @@ impl MainLoop {
 
     fn forget_start_positions(&mut self) {
         self.newest_start = 0;
-        for (_, _, slot) in &self.starting {
+        for (_, _, slot) in self.starting.iter() {
             if let Some(State::Starting { position, .. }) =
                 self.slots.get_mut(*slot).map(|attempt| &mut attempt.state)
             {

@@ -8,6 +8,7 @@ use odin_model::output::OutputSummary;
 
 use super::attempt::{Attempt, State, Stop};
 use super::main_loop::MainLoop;
+use super::queue::Entry;
 use super::slots::Slot;
 use super::timeouts::queued_until;
 use super::timers::Timer;
@@ -23,6 +24,12 @@ const WRITE_AHEAD: Duration = Duration::from_millis(200);
 const QUIET_FOR: Duration = Duration::from_millis(500);
 /// Attempts held, at most: armed, running, or ending.
 const ATTEMPTS_MAX: usize = 20_000;
+/// Attempts whose start is written and that are not ordered, at most: two syncs of a slow disk take no longer than these
+/// take to start, and whoever comes due later waits for a turn and not for all that is due.
+const STARTING_MAX: usize = 1_024;
+/// Orders that wait for a spawner, at most, for the same reason: what takes turns is what is not ordered yet. Enough to
+/// keep the spawners busy for a turn of the loop.
+const ORDERED_MAX: usize = 64;
 
 impl MainLoop {
     pub(super) fn arm(&mut self, launch: Box<Launch>) {
@@ -59,8 +66,8 @@ impl MainLoop {
 
     /// Another executor takes them: nothing is recorded of them here.
     pub(super) fn forget_armed(&mut self) {
-        for (_, _, slot) in std::mem::take(&mut self.armed) {
-            self.slots.remove(slot);
+        for (_, _, slot) in std::mem::take(&mut self.armed).iter() {
+            self.slots.remove(*slot);
         }
     }
 
@@ -73,19 +80,20 @@ impl MainLoop {
 
     /// Whether launches may go ahead, were their instants there.
     fn may_start(&self) -> bool {
-        let room = self.starting.len() + self.running < self.running_max;
+        let room = self.starting.len() < STARTING_MAX
+            && self.starting.len() + self.running < self.running_max;
         room && self.lease_until > self.now && !self.events.is_full() && self.journal_works()
     }
 
     /// Writes the starts of what is due soon.
     pub(super) fn write_starts(&mut self) {
         let until = self.now.plus(WRITE_AHEAD);
-        while let Some(&(not_before, key, slot)) = self.armed.first() {
-            if not_before > until || !self.may_start() {
-                return;
-            }
+        while self.may_start()
+            && let Some(entry) = self.armed.turn(until, |_| true)
+        {
             fault::reach(Point::ExecutorStartBefore);
-            self.armed.pop_first();
+            self.armed.remove(&entry);
+            let (not_before, key, slot) = entry;
             let position = self.journal.add(&Record::Starting { key });
             let attempt = self.slots.get_mut(slot).expect("what is armed has a slot");
             let State::Armed(launch) =
@@ -106,24 +114,32 @@ impl MainLoop {
 
     /// Gives the spawners what is due and on the disk.
     pub(super) fn order_processes(&mut self) {
+        if self.starting.is_empty() || self.lease_until <= self.now {
+            return;
+        }
         let durable = self.journal.durable();
-        let mut orders = Vec::new();
-        while let Some(&(not_before, key, slot)) = self.starting.first() {
+        let slots = &self.slots;
+        let is_on_disk = |(_, _, slot): &Entry| match slots.get(*slot).map(|it| &it.state) {
+            Some(State::Starting { position, .. }) => *position <= durable,
+            _ => unreachable!("the starting set holds starting attempts"),
+        };
+        let room = ORDERED_MAX.saturating_sub(self.spawners.waiting());
+        let turns = std::iter::from_fn(|| {
+            let entry = self.starting.turn(self.now, is_on_disk)?;
+            self.starting.remove(&entry);
+            Some(entry)
+        });
+        let entries: Vec<Entry> = turns.take(room).collect();
+        let mut orders = Vec::with_capacity(entries.len());
+        for (_, _, slot) in entries {
             let attempt = self
                 .slots
                 .get_mut(slot)
                 .expect("what is starting has a slot");
-            let State::Starting { position, .. } = &attempt.state else {
-                unreachable!("the starting set holds starting attempts");
-            };
-            if not_before > self.now || *position > durable || self.lease_until <= self.now {
-                break;
-            }
             let before = std::mem::replace(&mut attempt.state, State::Spawning { stop: None });
             let State::Starting { launch, .. } = before else {
-                unreachable!("matched above")
+                unreachable!("the starting set holds starting attempts")
             };
-            self.starting.remove(&(not_before, key, slot));
             self.running += 1;
             orders.push(SpawnOrder {
                 slot,
@@ -163,7 +179,7 @@ impl MainLoop {
     /// Whether the loop may wait for the disk for a moment without making a start late.
     pub(super) fn haste(&self) -> Haste {
         let quiet_until = self.now.plus(QUIET_FOR);
-        let is_due = |(not_before, ..): &(Boottime, AttemptKey, Slot)| *not_before < quiet_until;
+        let is_due = |(not_before, ..): &Entry| *not_before < quiet_until;
         if self.starting.is_empty() && !self.armed.first().is_some_and(is_due) {
             Haste::NothingIsDue
         } else {
@@ -227,10 +243,9 @@ impl MainLoop {
             return;
         };
         match &attempt.state {
-            State::Armed(launch) => _ = self.armed.remove(&(launch.not_before, attempt.key, slot)),
+            State::Armed(launch) => self.armed.remove(&(launch.not_before, attempt.key, slot)),
             State::Starting { launch, .. } => {
-                _ = self
-                    .starting
+                self.starting
                     .remove(&(launch.not_before, attempt.key, slot));
             }
             State::Spawning { .. } | State::Running(_) => {}

@@ -1,6 +1,6 @@
 //! The loop: wait, take what happened, write it down, act on it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::leaving_groups::LeavingGroups;
 use super::orphans::{Orphaned, Orphans};
 use super::own_memory::OwnMemory;
 use super::prepare::Preparer;
+use super::queue::Queue;
 use super::running::Whose;
 use super::slots::{Slot, Slots};
 use super::sources::{Source, Sources};
@@ -26,7 +27,6 @@ use crate::limits::Groups;
 use crate::output::FRAME_BYTES_MAX;
 use crate::process::tree::Snapshot;
 use crate::process::{Accounts, SecretFiles, Spawners, Surroundings};
-use crate::protocol::AttemptKey;
 use crate::socket;
 use crate::values::{self, Accesses};
 
@@ -45,10 +45,10 @@ pub(super) struct MainLoop {
     pub(super) boot_id: String,
     pub(super) events: Events,
     pub(super) slots: Slots,
-    /// Armed attempts, oldest first.
-    pub(super) armed: BTreeSet<(Boottime, AttemptKey, Slot)>,
-    /// Attempts whose start is written, oldest first.
-    pub(super) starting: BTreeSet<(Boottime, AttemptKey, Slot)>,
+    /// Armed attempts.
+    pub(super) armed: Queue,
+    /// Attempts whose start is written.
+    pub(super) starting: Queue,
     /// Where in the journal the newest start ends.
     pub(super) newest_start: u64,
     pub(super) lease_until: Boottime,
@@ -143,8 +143,8 @@ impl MainLoop {
             boot_id,
             events: Events::replayed(&mut replay, now),
             slots: Slots::default(),
-            armed: BTreeSet::new(),
-            starting: BTreeSet::new(),
+            armed: Queue::default(),
+            starting: Queue::default(),
             newest_start: 0,
             lease_until: Boottime(Duration::ZERO),
             spawners,

@@ -15,6 +15,7 @@ mod on_cancel;
 mod orphans;
 mod own_memory;
 mod prepare;
+mod queue;
 mod recovery;
 mod running;
 mod slots;

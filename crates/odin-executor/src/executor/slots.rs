@@ -63,6 +63,14 @@ impl Slots {
         Some(attempt)
     }
 
+    pub(super) fn get(&self, slot: Slot) -> Option<&Attempt> {
+        let entry = self
+            .entries
+            .get(index_of(slot.index))
+            .filter(|entry| entry.generation == slot.generation)?;
+        entry.attempt.as_ref()
+    }
+
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Attempt> {
         let entry = self
             .entries
@@ -73,8 +81,7 @@ impl Slots {
 
     /// Whether the attempt is still there.
     pub(super) fn contains(&self, slot: Slot) -> bool {
-        let entry = self.entries.get(index_of(slot.index));
-        entry.is_some_and(|entry| entry.generation == slot.generation && entry.attempt.is_some())
+        self.get(slot).is_some()
     }
 
     pub(super) fn find(&self, key: AttemptKey) -> Option<Slot> {

@@ -209,6 +209,11 @@ impl Spawners {
         }
     }
 
+    /// How many orders wait for a thread; those that wait for the user database apart.
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.orders.lock().expect(NEVER_POISONED).queue.len()
+    }
+
     /// What was spawned since the last call.
     pub(crate) fn take(&self) -> Vec<Spawned> {
         std::mem::take(&mut *self.shared.spawned.lock().expect(NEVER_POISONED))

@@ -13,9 +13,6 @@ use super::{Agent, Stage, Work};
 use crate::launch_secrets;
 use crate::launches::{Pinned, PinnedJob};
 
-/// How many attempts are armed or running at once: below what an executor holds. The others stay in the state, and
-/// are armed once half of these are over.
-pub(super) const HELD_MAX: usize = 16_000;
 /// How far ahead files are unpacked, and for how many jobs at once.
 const AHEAD: SignedDuration = SignedDuration::from_secs(60);
 const AHEAD_MAX: usize = 4_000;
@@ -27,8 +24,8 @@ impl Work {
         if self.turns.waits(&key) || self.turns.was_taken_on(&key) {
             return Ok(());
         }
-        if self.turns.known() >= HELD_MAX {
-            self.behind = true;
+        if !has_it && !self.turns.has_room(pinned.ready_at) {
+            self.leave_in_state(key.run);
             return Ok(());
         }
         let Some(job) = self.agent.launches.job(&self.agent.reader, pinned)? else {
@@ -69,7 +66,8 @@ impl Work {
     }
 
     async fn take_on(&mut self, pinned: &Pinned, job: &PinnedJob) -> Result<(), StoreError> {
-        self.turns.has(pinned.key, pinned.job, pinned.lane);
+        self.turns
+            .has(pinned.key, pinned.job, pinned.lane, pinned.ready_at);
         self.turns.take_on(&pinned.key);
         if !self.preparations.is_unpacked((pinned.job, pinned.version)) {
             let launches = &self.agent.launches;

@@ -154,6 +154,26 @@ impl Reader {
         )
     }
 
+    /// Up to `limit` of them, from the run `from` on.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn open_runs_of_node_from(
+        &self,
+        node: NodeId,
+        from: RunId,
+        limit: usize,
+    ) -> Result<Vec<OpenRun>, StoreError> {
+        self.open_runs(
+            "INDEXED BY runs_open_by_node WHERE node = ?1 AND outcome IS NULL AND id >= ?2 ORDER BY id LIMIT ?3",
+            params![
+                columns::node_id(node),
+                columns::run_id(from),
+                columns::limit(limit)
+            ],
+        )
+    }
+
     /// Up to `limit` runs that may begin and that no node has, oldest first: what the leader assigns.
     ///
     /// # Errors
