@@ -30,8 +30,8 @@ const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 /// Commands kept in memory besides those of the file being written, in bytes and in number: what followers that keep
 /// up read. Each takes some 100 bytes more than its length.
-const CACHE_BYTES: usize = 4 * 1024 * 1024;
-const CACHE_ENTRIES: usize = 16 * 1024;
+const CACHE_BYTES: usize = 1024 * 1024;
+const CACHE_ENTRIES: usize = 2 * 1024;
 
 /// The buffer with which files are read at start; the crate's default of 64 MiB is all of an idle node's memory.
 const READ_BUFFER_BYTES: usize = 1024 * 1024;

@@ -8,6 +8,7 @@ use odin_model::attempt::{AttemptEvent, AttemptEventKind};
 use odin_model::output::{OutputKept, OutputSummary};
 use odin_model::{Command, NodeId};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use crate::proposer::Proposer;
 use crate::values::ValuesFiles;
@@ -18,6 +19,9 @@ const EVENTS_MAX: usize = 1_024;
 const OUTPUT_BYTES_MAX: usize = 128 * 1024;
 /// How long to wait after a proposal that nobody took.
 const RETRY: Duration = Duration::from_millis(100);
+/// How long starts wait for an end before they are reported alone. A short run is then one entry of the log and not two,
+/// and its end, which others wait for, never stands behind the sync of its start, which only people look at.
+const HOLD_STARTS: Duration = Duration::from_millis(25);
 
 /// What the reporter is handed.
 pub(crate) enum Handed {
@@ -43,6 +47,14 @@ pub(crate) async fn report(
         while !batch.is_full() {
             let Ok(next) = handed.try_recv() else { break };
             batch.take(next);
+        }
+        let hold_until = Instant::now() + HOLD_STARTS;
+        while batch.holds_starts_only() {
+            match timeout_at(hold_until, handed.recv()).await {
+                Ok(Some(next)) => batch.take(next),
+                // Nobody else comes, or not soon.
+                Ok(None) | Err(_) => break,
+            }
         }
         for events in batch.commands() {
             let over = over(&events);
@@ -114,6 +126,13 @@ impl Batch {
             Handed::Own(event) => self.events.push(event),
             Handed::Barrier(barrier) => self.barriers.push(barrier),
         }
+    }
+
+    /// Whether nobody waits for what is here.
+    fn holds_starts_only(&self) -> bool {
+        let is_start =
+            |event: &AttemptEvent| matches!(event.kind, AttemptEventKind::Started { .. });
+        !self.is_full() && self.events.iter().all(is_start)
     }
 
     fn is_full(&self) -> bool {
