@@ -46,8 +46,9 @@ impl Proposer {
     }
 }
 
+/// In no more memory than it needs: the log keeps it for a while.
 fn encoded(command: &Command) -> Bytes {
-    codec::encode(command).into()
+    codec::encode(command).into_boxed_slice().into()
 }
 
 fn decoded(reply: &[u8]) -> Reply {

@@ -287,22 +287,29 @@ pub fn sealed(binary: &Path) -> Command {
     command
 }
 
-/// The processes whose command line says that they are an executor on `data_dir`.
+/// The processes whose command line says that they are an executor on `data_dir`. A child of one has its command line until
+/// it becomes its program, and is none.
 fn executors_of(data_dir: &Path) -> Vec<u32> {
     let Ok(data_dir) = data_dir.canonicalize() else {
         return Vec::new();
     };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
-            return false;
-        };
-        let words: Vec<_> = line.split(|&byte| byte == 0).collect();
-        words.contains(&b"__executor".as_slice())
-            && words.contains(&data_dir.as_os_str().as_encoded_bytes())
-    })
-    .collect()
+    let named: Vec<u32> = pids
+        .filter(|pid| {
+            let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
+                return false;
+            };
+            let words: Vec<_> = line.split(|&byte| byte == 0).collect();
+            words.contains(&b"__executor".as_slice())
+                && words.contains(&data_dir.as_os_str().as_encoded_bytes())
+        })
+        .collect();
+    let made: Vec<u32> = named.iter().flat_map(|pid| descendants(*pid)).collect();
+    named
+        .into_iter()
+        .filter(|pid| !made.contains(pid))
+        .collect()
 }
 
 /// Ends executors with their processes: first what they are the parent of, then themselves.
