@@ -26,7 +26,7 @@ use crate::wal_types::{Flushed, StoredPayload, StoredVote, WalTypes};
 
 /// One file of the log. The entries of the file being written are all in memory, and files whose entries are all
 /// purged are deleted: so this bounds memory, and is how finely space comes back.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+const CHUNK_BYTES: usize = 2 * 1024 * 1024;
 
 /// Commands kept in memory besides those of the file being written, in bytes and in number: what followers that keep
 /// up read. Each takes some 100 bytes more than its length.

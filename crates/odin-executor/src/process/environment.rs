@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::io;
 use std::path::Path;
 
 use odin_model::SecretName;
@@ -19,6 +20,30 @@ pub(crate) struct Drawn {
     pub(crate) token: RunToken,
     pub(crate) trace: [u8; 16],
     pub(crate) span: [u8; 8],
+}
+
+impl Drawn {
+    /// From the system's random bits. The error is for people.
+    pub(crate) fn draw() -> Result<Self, String> {
+        let mut bytes = [0; 40];
+        // SAFETY: the buffer's length is given. Requests up to 256 bytes are answered whole.
+        let count = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+        if count != 40 {
+            return Err(format!(
+                "the system gave no random bits for the run's token: {}",
+                io::Error::last_os_error()
+            ));
+        }
+        let mut drawn = Self {
+            token: RunToken([0; 16]),
+            trace: [0; 16],
+            span: [0; 8],
+        };
+        drawn.token.0.copy_from_slice(&bytes[..16]);
+        drawn.trace.copy_from_slice(&bytes[16..32]);
+        drawn.span.copy_from_slice(&bytes[32..]);
+        Ok(drawn)
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

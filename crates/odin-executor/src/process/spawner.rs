@@ -24,7 +24,7 @@ use crate::executor::Slot;
 use crate::limits::{Group, Groups};
 use crate::masking::{Patterns, RunMasks};
 use crate::protocol::{Launch, LaunchProgram, LaunchSecret};
-use crate::values::{Access, Accesses, RunToken, Terms};
+use crate::values::{Access, Accesses, Terms};
 
 /// How many children are in the making at once, at most. On two processors, four make a sixth more processes in a
 /// second than two do: a child that waits for a processor or for its program's file holds up fewer others.
@@ -392,7 +392,7 @@ impl Maker {
     ) -> Result<Option<Parts>, String> {
         let launch = &*order.launch;
         let (program, drawn, cancel_reason) = match &order.purpose {
-            Purpose::Run => (&launch.program, draw()?, None),
+            Purpose::Run => (&launch.program, Drawn::draw()?, None),
             Purpose::OnCancel {
                 command,
                 reason,
@@ -581,25 +581,4 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&read, true)?;
     Ok((read, write))
-}
-
-fn draw() -> Result<Drawn, String> {
-    let mut bytes = [0; 40];
-    // SAFETY: the buffer's length is given. Requests up to 256 bytes are answered whole.
-    let count = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
-    if count != 40 {
-        return Err(format!(
-            "the system gave no random bits for the run's token: {}",
-            io::Error::last_os_error()
-        ));
-    }
-    let mut drawn = Drawn {
-        token: RunToken([0; 16]),
-        trace: [0; 16],
-        span: [0; 8],
-    };
-    drawn.token.0.copy_from_slice(&bytes[..16]);
-    drawn.trace.copy_from_slice(&bytes[16..32]);
-    drawn.span.copy_from_slice(&bytes[32..]);
-    Ok(drawn)
 }

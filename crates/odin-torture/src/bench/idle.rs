@@ -1,6 +1,5 @@
 //! What a server takes that has nothing to do, and how soon it is there.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -68,16 +67,6 @@ async fn figures(what: &str, server: &mut Server, size: Size) -> Outcome<()> {
 
 /// User and system time of processes, in ticks.
 fn ticks(processes: &[u32]) -> Outcome<f64> {
-    ticks_in(processes, 11..=12)
-}
-
-/// The same with that of the children that they have waited for.
-pub(crate) fn ticks_with_children(processes: &[u32]) -> Outcome<f64> {
-    ticks_in(processes, 11..=14)
-}
-
-/// The sum of these fields of `/proc/PID/stat`, counted from the one after the name.
-fn ticks_in(processes: &[u32], places: RangeInclusive<usize>) -> Outcome<f64> {
     let mut sum = 0.0;
     for pid in processes {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
@@ -94,7 +83,8 @@ fn ticks_in(processes: &[u32], places: RangeInclusive<usize>) -> Outcome<f64> {
                 .and_then(|text| text.parse::<f64>().ok())
                 .unwrap_or(0.0)
         };
-        sum += places.clone().map(field).sum::<f64>();
+        // Counted from the field after the name.
+        sum += field(11) + field(12);
     }
     Ok(sum)
 }

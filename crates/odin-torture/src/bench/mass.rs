@@ -1,6 +1,8 @@
 //! A hundred thousand jobs due at one instant, and one that is due every second meanwhile.
 
 use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use odin_testbed::Server;
 use tokio::time::sleep;
 
 use crate::arguments::Arguments;
-use crate::bench::idle::{memory_mib, ticks_with_children};
+use crate::bench::idle::memory_mib;
 use crate::bench::rate::{all_runs, whole_second};
 use crate::bench::raw::Raw;
 use crate::bench::{Size, now, percentile, populate};
@@ -20,9 +22,8 @@ use crate::outcome::Outcome;
 
 /// Between two looks at the processes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Over when both processes and what they made take less than this share of a processor in each of [`QUIET_LOOKS`].
-const QUIET: f64 = 0.15;
-const QUIET_LOOKS: u32 = 4;
+/// Runs of the other job that may be open at any time: it is decided four seconds ahead.
+const OPEN_MEANWHILE: u64 = 8;
 /// A job of its own instant that starts later than this was kept out, in seconds. What is left of lateness comes from
 /// the machine, which has no processor free.
 const WITNESS_LATE_MAX: f64 = 5.0;
@@ -54,7 +55,7 @@ pub(crate) async fn measure(arguments: &Arguments, size: Size, raw: &Raw) -> Out
     if now() >= due {
         return Err("the deploys took longer than expected: nothing was due at one instant".into());
     }
-    let peak = until_quiet(&server, due).await?;
+    let peak = until_over(&server, due).await?;
     server.kill();
     let runs = all_runs(&server.data_dir().join("state.db"))?;
     tell(&runs, due, size, raw)?;
@@ -83,31 +84,37 @@ fn witness(server: &Server, directory: &Path) -> Outcome<()> {
 }
 
 /// Waits until the work is done; the most memory that the server and the executor had, in MiB.
-async fn until_quiet(server: &Server, due: Timestamp) -> Outcome<(f64, f64)> {
+async fn until_over(server: &Server, due: Timestamp) -> Outcome<(f64, f64)> {
     let wait = (due + LOOK_EVERY).duration_since(now());
     sleep(Duration::try_from(wait).unwrap_or_default()).await;
     let executor = *server.executors().first().ok_or("there is no executor")?;
-    let processes = [server.pid(), executor];
-    let (mut peak, mut before) = ((0.0f64, 0.0f64), ticks_with_children(&processes)?);
-    let mut quiet = 0;
-    loop {
+    let mut peak = (0.0f64, 0.0f64);
+    while open_runs(server)? > OPEN_MEANWHILE {
         sleep(LOOK_EVERY).await;
         peak = (
             peak.0.max(memory_mib(server.pid())?),
             peak.1.max(memory_mib(executor)?),
         );
-        let after = ticks_with_children(&processes)?;
-        // A hundred ticks a second.
-        let is_quiet = (after - before) / 100.0 < QUIET * LOOK_EVERY.as_secs_f64();
-        quiet = if is_quiet { quiet + 1 } else { 0 };
-        if quiet == QUIET_LOOKS {
-            return Ok(peak);
-        }
-        before = after;
         if now() > due + AT_MOST {
             return Err("the jobs of one instant are not over after twenty minutes".into());
         }
     }
+    Ok(peak)
+}
+
+/// How many runs are not over, as the server's metrics say.
+fn open_runs(server: &Server) -> Outcome<u64> {
+    let mut stream = UnixStream::connect(&server.socket)?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: odin\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let count = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("odin_open_runs "));
+    Ok(count
+        .ok_or("the metrics do not say how many runs are open")?
+        .trim()
+        .parse()?)
 }
 
 fn tell(runs: &[Run], due: Timestamp, size: Size, raw: &Raw) -> Outcome<()> {
@@ -160,7 +167,10 @@ fn tell(runs: &[Run], due: Timestamp, size: Size, raw: &Raw) -> Outcome<()> {
         )
         .into());
     }
-    let early = mass.iter().filter(|run| run.started_at < Some(due)).count();
+    let early = mass
+        .iter()
+        .filter(|run| run.started_at.is_some_and(|at| at < due))
+        .count();
     let succeeded = |run: &&&Run| run.state == RunState::Finished(Succeeded);
     let failed = mass.len() - mass.iter().filter(succeeded).count();
     if early + failed > 0 {
