@@ -293,6 +293,7 @@ mod tests {
                 job: JobId::from_bits(1),
                 version: VersionNumber::FIRST,
                 due_at: None,
+                queued_at: jiff::Timestamp::UNIX_EPOCH,
                 ready_at: jiff::Timestamp::UNIX_EPOCH,
                 lane: odin_model::Lane::Live,
                 state: RunState::Queued,

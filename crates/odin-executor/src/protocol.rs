@@ -16,7 +16,7 @@ use odin_model::attempt::AttemptEvent;
 use odin_model::output::OutputChunk;
 use odin_model::{
     AttemptNumber, Boottime, BundleHash, Children, JobId, Limits, OnCancel, Owner, RunId,
-    SecretDelivery, SecretName, SecretValue, Timeouts, VersionNumber,
+    SecretDelivery, SecretName, SecretValue, Timeouts, Unleased, VersionNumber,
 };
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,8 @@ pub enum Request {
     Lease {
         /// On this machine's `CLOCK_BOOTTIME`.
         until: Boottime,
+        /// What becomes of those that run when no other lease follows.
+        then: AfterLease,
     },
     /// Stop an attempt. An attempt that this executor never had is recorded as cancelled, so that it can no
     /// longer be armed. One that is over is answered by [`Report::Refused`].
@@ -97,6 +99,15 @@ pub enum Request {
     /// Take no new launches, forget those that are not recorded as starting, and exit when the last attempt is over
     /// and acknowledged. Answered by [`Report::Draining`].
     Drain,
+}
+
+/// What becomes of running attempts for which a lease has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AfterLease {
+    /// They go on: no other node can decide anything without this one.
+    RunsGoOn,
+    /// Those that say so in [`Launch::unleased`] are ended.
+    RunsEnd,
 }
 
 /// Which attempts a cancel stops.
@@ -164,6 +175,8 @@ pub struct Launch {
     pub children: Children,
     /// What runs before a cancel ends it.
     pub on_cancel: Option<OnCancel>,
+    /// When it ends without a lease, where the lease says that runs do; `None` for a run that may overlap with others.
+    pub unleased: Option<Unleased>,
     /// This node's name, for the environment.
     pub node: String,
 }

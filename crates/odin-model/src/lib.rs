@@ -59,7 +59,7 @@ pub use job::{JobName, JobSpec, JobState, Program};
 pub use ledger::{LedgerOutcome, LedgerRow};
 pub use limits::Limits;
 pub use link::{Link, LinkOn};
-pub use loss::{Loss, OnLost};
+pub use loss::{Loss, OnLost, Unleased};
 pub use missed::Missed;
 pub use on_cancel::{HookCommand, OnCancel};
 pub use owner::{Owner, Principal};

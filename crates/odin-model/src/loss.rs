@@ -34,6 +34,16 @@ impl OnLost {
     }
 }
 
+/// What becomes of an attempt whose node holds no lease any longer, while another node may start what must not
+/// overlap with it. Both are counted from the end of the node's last lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Unleased {
+    /// When it is told to end.
+    pub end_after: Duration,
+    /// When whatever is left of it is killed, at the latest.
+    pub gone_after: Duration,
+}
+
 impl Loss {
     /// The time when the file has none.
     pub const LOST_AFTER_DEFAULT: Duration = Duration::from_secs(300);

@@ -15,7 +15,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use odin_cluster::Denied;
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, ListedAttempt, NumberedEvent, RefusalReason, Report, Request, Welcome,
+    AfterLease, AttemptKey, CancelScope, ListedAttempt, NumberedEvent, RefusalReason, Report,
+    Request, Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
@@ -94,7 +95,7 @@ struct Work {
     lists_open: usize,
     /// The latest lease that was granted while the executor may have attempts that the state has taken away from
     /// this node: handed on once those are disarmed.
-    lease: Option<Boottime>,
+    lease: Option<(Boottime, AfterLease)>,
     /// None until the first lease; what it says of the leader's wall clock.
     skew: Option<SignedDuration>,
     /// Which versions are unpacked, and who waits for that.
@@ -364,6 +365,7 @@ impl Work {
                 job,
                 version,
                 due_at,
+                queued_at,
                 ready_at,
                 lane,
                 state: RunState::Assigned { attempt, node, .. },
@@ -376,7 +378,7 @@ impl Work {
                     key,
                     job: *job,
                     version: *version,
-                    due_at: *due_at,
+                    due_at: due_at.unwrap_or(*queued_at),
                     ready_at: *ready_at,
                     lane: *lane,
                 })
@@ -417,8 +419,8 @@ impl Work {
 
     /// Hands the latest lease to the executor.
     async fn pass_lease_on(&mut self) {
-        if let Some(until) = self.lease.take() {
-            self.request(Request::Lease { until }).await;
+        if let Some((until, then)) = self.lease.take() {
+            self.request(Request::Lease { until, then }).await;
         }
     }
 
@@ -442,7 +444,12 @@ impl Work {
 
     async fn on_lease(&mut self, lease: Result<Leased, Denied>) -> Result<(), StoreError> {
         match lease {
-            Ok(Leased { grant, skew, epoch }) => {
+            Ok(Leased {
+                grant,
+                skew,
+                then,
+                epoch,
+            }) => {
                 // In a new life, what was unreachable is assigned again.
                 let first = self.skew.is_none() || epoch != self.agent.epoch;
                 self.agent.epoch = epoch;
@@ -452,7 +459,7 @@ impl Work {
                     return Ok(());
                 }
                 self.skew = Some(skew);
-                self.lease = Some(grant.expires);
+                self.lease = Some((grant.expires, then));
                 if first && self.stage != Stage::Unconnected {
                     self.list().await;
                 }

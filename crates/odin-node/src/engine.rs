@@ -136,7 +136,7 @@ impl Engine {
             .map(|root| ValuesFiles::follow(root, proposer.clone(), reader.clone()));
         let (peeks, asked) = mpsc::channel(PEEKS_MAX);
         let (said, up) = watch::channel(Up::Waiting);
-        let launches = Launches::new(parts.facts.name.clone(), parts.bundles);
+        let launches = Launches::new(parts.facts.name.clone(), parts.bundles, lease_terms);
         let agent = {
             let (proposer, reader, announcements) =
                 (proposer.clone(), reader.clone(), announcements.clone());

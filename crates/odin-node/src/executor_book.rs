@@ -130,7 +130,7 @@ mod tests {
     use std::time::Duration;
 
     use jiff::Timestamp;
-    use odin_executor::protocol::{CancelScope, ListedState};
+    use odin_executor::protocol::{AfterLease, CancelScope, ListedState};
     use odin_model::attempt::{AttemptEvent, AttemptEventKind};
     use odin_model::{AttemptNumber, Boottime, RunId};
 
@@ -216,8 +216,11 @@ mod tests {
         assert_eq!(to(&mut book, &peek(5)), [2]);
         assert_eq!(to(&mut book, &cancel(4)), [1]);
         assert_eq!(to(&mut book, &cancel(5)), [2]);
-        let until = Boottime(Duration::ZERO);
-        assert_eq!(to(&mut book, &Request::Lease { until }), [1, 2]);
+        let lease = Request::Lease {
+            until: Boottime(Duration::ZERO),
+            then: AfterLease::RunsEnd,
+        };
+        assert_eq!(to(&mut book, &lease), [1, 2]);
         assert_eq!(to(&mut book, &crate::launches::arm_of(key(4))), [0; 0]);
         assert_eq!(to(&mut book, &crate::launches::arm_of(key(5))), [2]);
     }

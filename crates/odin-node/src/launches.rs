@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use odin_cluster::LeaseTerms;
 use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram, LaunchSecret, Prepare};
 use odin_model::job::Job;
 use odin_model::value::VALUES_BYTES_MAX_DEFAULT;
 use odin_model::{BundleHash, JobId, JobSpec, Lane, Owner, Program, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
+use odin_scheduling::unleased::unleased;
 use odin_store::{Reader, StoreError};
 
 use crate::wall_offset::{since_boottime, to_boottime};
@@ -23,8 +25,8 @@ pub(crate) struct Pinned {
     pub(crate) key: AttemptKey,
     pub(crate) job: JobId,
     pub(crate) version: VersionNumber,
-    /// The occurrence; `None` for runs that are ready at once.
-    pub(crate) due_at: Option<Timestamp>,
+    /// The occurrence; for a run without one, when it became ready. The same for each of its attempts.
+    pub(crate) due_at: Timestamp,
     /// When this attempt may start.
     pub(crate) ready_at: Timestamp,
     /// Whether it makes up for the past.
@@ -55,15 +57,17 @@ impl PinnedJob {
 pub(crate) struct Launches {
     node_name: String,
     bundles: PathBuf,
+    leases: LeaseTerms,
     cached: HashMap<(JobId, VersionNumber), Arc<PinnedJob>>,
 }
 
 impl Launches {
-    /// For the node of this name, with bundles in this directory.
-    pub(crate) fn new(node_name: String, bundles: PathBuf) -> Self {
+    /// For the node of this name, with bundles in this directory, in a cluster with such leases.
+    pub(crate) fn new(node_name: String, bundles: PathBuf, leases: LeaseTerms) -> Self {
         Self {
             node_name,
             bundles,
+            leases,
             cached: HashMap::new(),
         }
     }
@@ -115,14 +119,13 @@ impl Launches {
         now: Reading,
         skew: SignedDuration,
     ) -> Launch {
-        let due_at = pinned.due_at.unwrap_or(pinned.ready_at);
         Launch {
             key: pinned.key,
             job: pinned.job,
             job_name: job.spec.name.to_string(),
             version: pinned.version,
             owner: job.owner.clone(),
-            due_at,
+            due_at: pinned.due_at,
             ready_at: since_boottime(pinned.ready_at, now, skew),
             not_before: to_boottime(pinned.ready_at, now, skew),
             program: program(&job.spec),
@@ -132,6 +135,7 @@ impl Launches {
             limits: job.spec.limits,
             children: job.spec.children,
             on_cancel: job.spec.on_cancel.clone(),
+            unleased: unleased(&job.spec, self.leases.lease, self.leases.margin),
             kill_grace: job.spec.kill_grace,
             output_bytes_max: job.spec.output_bytes_max,
             values_bytes_max: VALUES_BYTES_MAX_DEFAULT,
@@ -172,9 +176,11 @@ pub(crate) fn interpreter(language: &str) -> &str {
     }
 }
 
-/// A request to start something, for tests of where requests go.
+/// A launch for tests: due an hour ago, ready since a second.
 #[cfg(test)]
-pub(crate) fn arm_of(key: AttemptKey) -> odin_executor::protocol::Request {
+fn launch_of(key: AttemptKey) -> Launch {
+    use std::time::Duration;
+
     let name = odin_model::JobName::parse("a job").unwrap();
     let program = Program::Shell("true".to_owned());
     let spec = JobSpec::new(name, program, "never", "UTC");
@@ -186,19 +192,44 @@ pub(crate) fn arm_of(key: AttemptKey) -> odin_executor::protocol::Request {
         spec,
         bundle: BundleHash([0; 32]),
     };
+    let now = Reading {
+        wall: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1),
+        boottime: odin_model::Boottime(Duration::from_secs(60)),
+    };
     let pinned = Pinned {
         key,
         job: JobId::from_bits(1),
         version: VersionNumber::FIRST,
-        due_at: None,
-        ready_at: Timestamp::UNIX_EPOCH,
-        lane: odin_model::Lane::Live,
+        due_at: Timestamp::UNIX_EPOCH,
+        ready_at: now.wall - SignedDuration::from_secs(1),
+        lane: Lane::Live,
     };
-    let now = Reading {
-        wall: Timestamp::UNIX_EPOCH,
-        boottime: odin_model::Boottime(std::time::Duration::ZERO),
-    };
-    let launches = Launches::new("node-1".to_owned(), PathBuf::new());
-    let launch = launches.launch(&pinned, &job, Vec::new(), now, SignedDuration::ZERO);
-    odin_executor::protocol::Request::Arm(Box::new(launch))
+    let launches = Launches::new("node-1".to_owned(), PathBuf::new(), LeaseTerms::default());
+    launches.launch(&pinned, &job, Vec::new(), now, SignedDuration::ZERO)
+}
+
+/// A request to start something, for tests of where requests go.
+#[cfg(test)]
+pub(crate) fn arm_of(key: AttemptKey) -> odin_executor::protocol::Request {
+    odin_executor::protocol::Request::Arm(Box::new(launch_of(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use odin_model::{AttemptNumber, Boottime, RunId};
+
+    use super::*;
+
+    #[test]
+    fn a_retry_waits_since_it_was_ready_and_is_due_when_its_run_was() {
+        let launch = launch_of(AttemptKey {
+            run: RunId::from_bits(1),
+            attempt: AttemptNumber(2),
+        });
+        assert_eq!(launch.ready_at, Boottime(Duration::from_secs(59)));
+        assert_eq!(launch.not_before, Boottime(Duration::from_secs(60)));
+        assert_eq!(launch.due_at, Timestamp::UNIX_EPOCH);
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use odin_cluster::{Denied, Grant, LeaseRequest, Log};
+use odin_executor::protocol::AfterLease;
 use odin_model::{Clock, Epoch, NodeId};
 use odin_scheduling::clock_jump::Reading;
 use tokio::sync::mpsc;
@@ -23,6 +24,8 @@ pub(crate) struct Leased {
     pub(crate) grant: Grant,
     /// How far the leader's wall clock is ahead of this node's.
     pub(crate) skew: SignedDuration,
+    /// What becomes of runs when no other lease follows.
+    pub(crate) then: AfterLease,
     /// The life of this node that it was granted to.
     pub(crate) epoch: Epoch,
 }
@@ -59,6 +62,15 @@ pub(crate) fn ask(
     receiver
 }
 
+/// Where this node alone decides, nobody starts anything in its place while it is away.
+fn after(log: &Log, node: NodeId) -> AfterLease {
+    if log.status().voters == [node] {
+        AfterLease::RunsGoOn
+    } else {
+        AfterLease::RunsEnd
+    }
+}
+
 async fn ask_once(
     log: &Log,
     clock: &dyn Clock,
@@ -75,7 +87,12 @@ async fn ask_once(
     // The lease counts only once this node has applied what the leader had committed.
     let until = grant.expires.since(read().boottime);
     match log.wait_applied(grant.commit_index, until).await {
-        Ok(()) => Ok(Leased { grant, skew, epoch }),
+        Ok(()) => Ok(Leased {
+            grant,
+            skew,
+            then: after(log, node),
+            epoch,
+        }),
         Err(_) => Err(Denied::NotReady),
     }
 }

@@ -144,7 +144,7 @@ mod tests {
             },
             job: JobId::from_bits(job),
             version: VERSION,
-            due_at: None,
+            due_at: jiff::Timestamp::UNIX_EPOCH,
             ready_at: jiff::Timestamp::UNIX_EPOCH,
             lane: odin_model::Lane::Live,
         }

@@ -253,7 +253,7 @@ mod tests {
             },
             job: JobId::from_bits(run),
             version: VersionNumber::FIRST,
-            due_at: Some(at(ready)),
+            due_at: at(ready),
             ready_at: at(ready),
             lane,
         }

@@ -11,6 +11,7 @@
 //! | [`admission`] | which of the runs that wait at a node is next | the node's agent |
 //! | [`alerting`] | which alerts the life of a run gives rise to | apply, on every replica |
 //! | [`delivery`] | when a message to a channel is sent again, or held | the leader's notifier |
+//! | [`unleased`] | how long a run may go on without a lease | the node's agent |
 //! | [`clock_jump`] | when the leader's wall clock is not to be trusted | the leader's loop |
 //!
 //! Nothing here reads a clock, draws a random number, does I/O or keeps state; `clippy.toml` beside this crate
@@ -29,3 +30,4 @@ pub mod linkage;
 pub mod placement;
 pub mod plan;
 pub mod retry;
+pub mod unleased;

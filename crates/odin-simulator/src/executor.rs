@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, JournalHealth, Launch, LaunchProgram, ListedAttempt, ListedState,
-    NumberedEvent, PeekedOutput, RefusalReason, Report, Request, Welcome,
+    AfterLease, AttemptKey, CancelScope, JournalHealth, Launch, LaunchProgram, ListedAttempt,
+    ListedState, NumberedEvent, PeekedOutput, RefusalReason, Report, Request, Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
-use odin_model::{AttemptNumber, Boottime, Clock, JobId, NodeId, Usage};
+use odin_model::{AttemptNumber, Boottime, Clock, JobId, NodeId, Unleased, Usage};
 use odin_node::executor_link::ExecutorEnd;
 use tokio::time::sleep;
 
@@ -67,7 +67,7 @@ pub struct SimulatedExecutor {
 
 #[derive(Debug, Default)]
 struct Held {
-    lease: Option<Boottime>,
+    lease: Option<(Boottime, AfterLease)>,
     armed: BTreeMap<(Boottime, AttemptKey), Launch>,
     running: BTreeMap<AttemptKey, Running>,
     /// Whatever started or was cancelled, for ever: the tombstones.
@@ -81,6 +81,8 @@ struct Running {
     started_at: Timestamp,
     ends: Boottime,
     ending: Ending,
+    /// When it ends without a lease.
+    unleased: Option<Unleased>,
 }
 
 impl Held {
@@ -148,7 +150,7 @@ impl SimulatedExecutor {
     fn step(&self) {
         let now = self.clock.boottime();
         let mut held = lock(&self.held);
-        let leased = held.lease.is_some_and(|until| now < until);
+        let leased = held.lease.is_some_and(|(until, _)| now < until);
         loop {
             let due = held
                 .armed
@@ -171,6 +173,7 @@ impl SimulatedExecutor {
                 ending: Ending::Exited {
                     code: exit_code(&launch),
                 },
+                unleased: launch.unleased,
             };
             held.running.insert(launch.key, running);
             held.record(
@@ -181,6 +184,7 @@ impl SimulatedExecutor {
                 },
             );
         }
+        self.end_unleased(&mut held, now);
         let over: Vec<_> = held
             .running
             .iter()
@@ -194,6 +198,24 @@ impl SimulatedExecutor {
             {
                 held.finish(key, ending, Some(started_at), self.clock.wall());
             }
+        }
+    }
+
+    /// Ends what must not meet what another node may start by now.
+    fn end_unleased(&self, held: &mut Held, now: Boottime) {
+        let Some((until, AfterLease::RunsEnd)) = held.lease else {
+            return;
+        };
+        let is_over = |running: &Running| {
+            running
+                .unleased
+                .is_some_and(|unleased| until.plus(unleased.end_after) <= now)
+        };
+        for running in held.running.values_mut().filter(|it| is_over(it)) {
+            running.ends = now;
+            running.ending = Ending::Lost {
+                reason: "without a lease for too long".to_owned(),
+            };
         }
     }
 
@@ -266,8 +288,10 @@ impl SimulatedExecutor {
                 held.armed.insert((launch.not_before, launch.key), *launch);
                 None
             }
-            Request::Lease { until } => {
-                held.lease = held.lease.max(Some(until));
+            Request::Lease { until, then } => {
+                if held.lease.is_none_or(|(before, _)| before < until) {
+                    held.lease = Some((until, then));
+                }
                 None
             }
             Request::Cancel { key, reason, scope } => self.cancel(&mut held, key, reason, scope),

@@ -17,6 +17,8 @@ pub enum Effect {
         version: VersionNumber,
         /// The occurrence it answers; `None` for runs without one.
         due_at: Option<Timestamp>,
+        /// When it was made: when a run without an occurrence became ready.
+        queued_at: Timestamp,
         /// When its next or latest attempt may start.
         ready_at: Timestamp,
         /// Whether it makes up for the past.

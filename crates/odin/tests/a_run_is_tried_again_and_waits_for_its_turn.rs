@@ -69,6 +69,34 @@ fn a_run_that_fails_is_tried_again_until_it_succeeds() {
 }
 
 #[test]
+fn a_run_without_a_due_time_was_due_when_it_became_ready_in_each_of_its_attempts() {
+    let place = Place::new();
+    let code = "echo $ODIN_DUE_AT >> $HERE/$ODIN_JOB_NAME\n[ $ODIN_ATTEMPT = 2 ]\n";
+    for name in ["asked", "linked"] {
+        let settings = "  retries: {max: 1, backoff: fixed, delay: 1100ms}\n";
+        place.deploy(name, "never", settings, code);
+    }
+    place.server.json(["link", "-f", "asked", "-t", "linked"]);
+    let asked = place.run("asked");
+    place.ended("asked", &asked);
+    let linked = place.server.wait_for("the linked run", |server| {
+        let runs = server.json(["runs", "-i", "linked"]);
+        Some(runs["runs"].get(0)?["id"].as_str()?.to_owned())
+    });
+    for (name, run) in [("asked", &asked), ("linked", &linked)] {
+        let ended = place.ended(name, run);
+        assert_eq!(ended["attempt"], 2, "{ended}");
+        let said = place.evidence(name);
+        let due: Vec<jiff::Timestamp> = said.lines().map(|at| at.parse().unwrap()).collect();
+        assert_eq!(due.len(), 2, "{said}");
+        let queued_at: jiff::Timestamp = ended["queued_at"].as_str().unwrap().parse().unwrap();
+        for due in due {
+            assert_eq!(due, queued_at, "{said}");
+        }
+    }
+}
+
+#[test]
 fn another_exit_status_and_the_last_retry_end_the_run() {
     let place = Place::new();
     place.deploy(

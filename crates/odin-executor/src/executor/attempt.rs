@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_model::attempt::Ending;
-use odin_model::{Boottime, Children, TimeoutKind, Timeouts, Usage};
+use odin_model::{Boottime, Children, TimeoutKind, Timeouts, Unleased, Usage};
 
 use super::on_cancel::OnCancelRun;
 use crate::limits::Group;
@@ -48,6 +48,8 @@ pub(super) struct Running {
     pub(super) _secret_files: Vec<SecretFile>,
     pub(super) kill_grace: Duration,
     pub(super) timeouts: Timeouts,
+    /// When it ends without a lease.
+    pub(super) unleased: Option<Unleased>,
     pub(super) children: Children,
     /// What runs before it is ended.
     pub(super) on_cancel: OnCancelRun,
@@ -128,6 +130,10 @@ pub(super) enum Stop {
     Cancelled {
         reason: String,
     },
+    /// Its node has held no lease for that long.
+    Unleased {
+        after: Duration,
+    },
 }
 
 impl Stop {
@@ -135,6 +141,7 @@ impl Stop {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Cancelled { reason } => reason.clone(),
+            Self::Unleased { after } => unleased_words(*after),
             Self::TimedOut { timeout, after } => {
                 let ending = Ending::TimedOut {
                     timeout: *timeout,
@@ -145,6 +152,17 @@ impl Stop {
             }
         }
     }
+}
+
+fn unleased_words(after: Duration) -> String {
+    format!(
+        "no word from the cluster came for {after:?} after the node's lease: ended so that what another node starts does \
+         not overlap with it"
+    )
+}
+
+fn ended_by(how: Option<How>) -> String {
+    how.map_or_else(|| "nothing: it could not be ended".to_owned(), How::words)
 }
 
 /// How far the ending of an attempt's tree has gone.
@@ -179,11 +197,12 @@ pub(super) fn ending(
         (Some(Stop::TimedOut { timeout, after }), how) => Ending::TimedOut {
             timeout,
             after,
-            after_kill: Some(
-                how.map_or_else(|| "nothing: it could not be ended".to_owned(), How::words),
-            ),
+            after_kill: Some(ended_by(how)),
         },
         (Some(Stop::Cancelled { reason }), _) => Ending::Cancelled { reason },
+        (Some(Stop::Unleased { after }), how) => Ending::Lost {
+            reason: format!("{}, by {}", unleased_words(after), ended_by(how)),
+        },
         (None, Some(How::Code(code))) => Ending::Exited { code },
         (None, Some(How::Signal { signal, core })) => Ending::Signalled { signal, core },
         (None, None) => Ending::Lost {

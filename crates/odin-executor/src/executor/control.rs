@@ -182,7 +182,7 @@ impl MainLoop {
                 }
             }
             Request::Arm(launch) => self.arm(launch),
-            Request::Lease { until } => self.extend_lease(until),
+            Request::Lease { until, then } => self.extend_lease(until, then),
             Request::Cancel { key, reason, scope } => self.cancel(key, reason, scope),
             Request::Ack { up_to } => {
                 let up_to = up_to.min(self.events.next_number() - 1);

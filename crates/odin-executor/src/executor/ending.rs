@@ -90,6 +90,28 @@ impl MainLoop {
         self.sweep(slot);
     }
 
+    /// Kills what is left of an attempt, whatever time it was given to end.
+    pub(super) fn kill_now(&mut self, slot: Slot) {
+        let now = self.now;
+        self.time_out_on_cancel(slot);
+        if self
+            .running_mut(slot)
+            .is_some_and(|running| running.ending.is_none())
+        {
+            self.end_tree(slot);
+        }
+        let Some(running) = self.running_mut(slot) else {
+            return;
+        };
+        if let Some(kill) = &mut running.ending
+            && kill.kill_at > now
+        {
+            kill.kill_at = now;
+            kill.give_up_at = now.plus(GIVE_UP_AFTER);
+            self.sweep(slot);
+        }
+    }
+
     /// Looks at what is left of a tree that is being ended, and signals it.
     pub(super) fn sweep(&mut self, slot: Slot) {
         if self

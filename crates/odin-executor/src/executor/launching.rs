@@ -15,7 +15,7 @@ use super::timers::Timer;
 use crate::fault::{self, Point};
 use crate::journal::{Haste, Record};
 use crate::process::{Purpose, SpawnOrder};
-use crate::protocol::{AttemptKey, CancelScope, Launch, RefusalReason, Report};
+use crate::protocol::{AfterLease, AttemptKey, CancelScope, Launch, RefusalReason, Report};
 
 /// How long before its instant an attempt's start is written, so that the disk delays nobody: one that others write
 /// to takes 90 ms for a sync now and then. What it costs is that a crash in this time reads as "may have started".
@@ -71,9 +71,10 @@ impl MainLoop {
         }
     }
 
-    pub(super) fn extend_lease(&mut self, until: Boottime) {
+    pub(super) fn extend_lease(&mut self, until: Boottime, then: AfterLease) {
         if until > self.lease_until {
             self.lease_until = until;
+            self.after_lease = then;
             self.spawners.set_lease(until);
         }
     }

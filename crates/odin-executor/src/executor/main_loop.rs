@@ -27,6 +27,7 @@ use crate::limits::Groups;
 use crate::output::FRAME_BYTES_MAX;
 use crate::process::tree::Snapshot;
 use crate::process::{Accounts, SecretFiles, Spawners, Surroundings};
+use crate::protocol::AfterLease;
 use crate::socket;
 use crate::values::{self, Accesses};
 
@@ -52,6 +53,7 @@ pub(super) struct MainLoop {
     /// Where in the journal the newest start ends.
     pub(super) newest_start: u64,
     pub(super) lease_until: Boottime,
+    pub(super) after_lease: AfterLease,
     pub(super) spawners: Spawners,
     pub(super) preparer: Preparer,
     /// Attempts that a spawner has or that run.
@@ -147,6 +149,7 @@ impl MainLoop {
             starting: Queue::default(),
             newest_start: 0,
             lease_until: Boottime(Duration::ZERO),
+            after_lease: AfterLease::RunsGoOn,
             spawners,
             preparer,
             running: 0,
@@ -253,6 +256,7 @@ impl MainLoop {
                 Timer::Start(slot) => self.time_out_start(slot),
                 Timer::Run(slot) => self.time_out_run(slot),
                 Timer::Silence(slot) => self.time_out_silence(slot),
+                Timer::Unleased(slot) => self.end_unleased(slot),
                 Timer::OnCancel(slot) => self.time_out_on_cancel(slot),
                 Timer::Groups => self.retry_groups(),
                 Timer::Drained(slot) => self.stop_reading(slot),

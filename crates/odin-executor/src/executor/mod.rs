@@ -22,6 +22,7 @@ mod slots;
 mod sources;
 mod timeouts;
 mod timers;
+mod unleased;
 mod wake;
 
 use std::io;

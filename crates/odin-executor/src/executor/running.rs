@@ -69,6 +69,7 @@ impl MainLoop {
             _secret_files: made.secret_files,
             kill_grace: made.launch.kill_grace,
             timeouts,
+            unleased: made.launch.unleased,
             children: made.launch.children,
             memory_limit: made.launch.limits.memory_bytes,
             group: made.group,
@@ -93,6 +94,7 @@ impl MainLoop {
         });
         self.by_pid.insert(made.pid, slot);
         self.set_timeouts(slot, timeouts, at);
+        self.watch_lease(slot);
         self.watch_running(slot);
         if let Some(stop) = stop {
             self.stop(slot, &stop);

@@ -18,6 +18,8 @@ pub(super) enum Timer {
     Run(Slot),
     /// It may have been silent for too long.
     Silence(Slot),
+    /// The lease may have ended too long ago for it to go on.
+    Unleased(Slot),
     /// The command that runs before it is ended has had its time.
     OnCancel(Slot),
     /// The first process has ended a while ago: its output is not waited for any longer.
@@ -41,6 +43,7 @@ impl Timer {
             | Self::Start(slot)
             | Self::Run(slot)
             | Self::Silence(slot)
+            | Self::Unleased(slot)
             | Self::OnCancel(slot)
             | Self::Drained(slot)
             | Self::Sweep(slot)

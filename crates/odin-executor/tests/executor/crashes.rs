@@ -114,6 +114,39 @@ fn what_a_killed_executor_ran_is_ended_and_lost_once() {
     assert_eq!(executor.list(), []);
 }
 
+/// Two data directories of one machine, as of a restored server beside the one that it is a copy of, have runs of the
+/// same ids.
+#[test]
+fn an_executor_that_begins_ends_nothing_of_another_data_directorys_run_of_the_same_id() {
+    let line =
+        "setsid sh -c 'while [ ! -e go ]; do sleep 0.05; done' & echo $! > escapee; wait; exit 7";
+    let mut both = [Executor::start(), Executor::start()];
+    both[0].use_runs_of_its_own();
+    let launch = both[0].shell(line);
+    for executor in &mut both {
+        let key = executor.arm(launch.clone());
+        executor.wait_started(key);
+    }
+    let [mut killed, mut other] = both;
+    let escapee = |executor: &Executor| {
+        let path = executor.directory().join("escapee");
+        wait_until(|| {
+            let text = std::fs::read_to_string(&path).ok()?;
+            text.strip_suffix('\n').map(str::to_owned)
+        })
+    };
+    let (own, foreign) = (escapee(&killed), escapee(&other));
+    killed.kill();
+    killed.connect();
+    let ending = killed.wait_finished(launch.key).ending;
+    assert_eq!(ending.outcome(), Outcome::Lost);
+    assert!(!is_alive(&own), "what the killed one left is ended");
+    assert!(is_alive(&foreign), "it is another's");
+    std::fs::write(other.directory().join("go"), "").unwrap();
+    let ending = other.wait_finished(launch.key).ending;
+    assert_eq!(ending, Ending::Exited { code: 7 });
+}
+
 #[test]
 fn results_outlive_a_killed_executor() {
     let mut executor = Executor::start();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use odin_executor::protocol::{ListedState, Request};
+use odin_executor::protocol::{AfterLease, ListedState, Request};
 use odin_model::Boottime;
 use odin_model::attempt::{AttemptEventKind, Ending};
 
@@ -32,6 +32,7 @@ fn without_a_lease_a_launch_waits_for_one() {
     assert_eq!(executor.list()[0].state, ListedState::WaitsForLease);
     executor.send([Request::Lease {
         until: Boottime(Duration::from_nanos(1)),
+        then: AfterLease::RunsGoOn,
     }]);
     assert_eq!(executor.list()[0].state, ListedState::WaitsForLease);
     executor.give_lease();
@@ -45,7 +46,10 @@ fn without_a_lease_a_launch_waits_for_one() {
 fn a_lease_that_ended_before_the_instant_is_no_lease() {
     let mut executor = Executor::start_without_lease();
     let end = now().plus(Duration::from_millis(200));
-    executor.send([Request::Lease { until: end }]);
+    executor.send([Request::Lease {
+        until: end,
+        then: AfterLease::RunsGoOn,
+    }]);
     let mut launch = executor.shell("true");
     launch.not_before = end.plus(Duration::from_millis(1));
     let key = executor.arm(launch);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, Launch, LaunchProgram, ListedAttempt, NumberedEvent, Report, Request,
+    AfterLease, AttemptKey, CancelScope, Launch, LaunchProgram, ListedAttempt, NumberedEvent,
+    Report, Request,
 };
 use odin_executor::{Client, DataDir, ExecutorProgram, FromExecutor};
 use odin_model::attempt::{AttemptEventKind, AttemptResult, Ending};
@@ -133,6 +134,7 @@ impl Executor {
     pub(crate) fn give_lease(&mut self) {
         self.send([Request::Lease {
             until: now().plus(Duration::from_secs(3600)),
+            then: AfterLease::RunsGoOn,
         }]);
     }
 
@@ -185,6 +187,7 @@ impl Executor {
             limits: Limits::default(),
             children: Children::default(),
             on_cancel: None,
+            unleased: None,
             kill_grace: Duration::from_secs(30),
             output_bytes_max: 10 << 20,
             values_bytes_max: 10 << 20,

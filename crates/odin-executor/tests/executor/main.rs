@@ -20,6 +20,7 @@ mod reports;
 mod surroundings;
 mod timeouts;
 mod trees;
+mod unleased;
 mod unpacking;
 mod upgrades;
 mod values;

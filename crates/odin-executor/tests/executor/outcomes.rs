@@ -4,10 +4,13 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use expect_test::expect_file;
-use odin_executor::protocol::{CancelScope, Launch, LaunchProgram};
+use odin_executor::protocol::{
+    AfterLease, CancelScope, Launch, LaunchProgram, ListedState, Request,
+};
+use odin_model::Unleased;
 use odin_model::attempt::Ending;
 
-use crate::executor::Executor;
+use crate::executor::{Executor, now};
 
 const HEAD: &str = "\
 # How a run can end
@@ -24,6 +27,10 @@ const TAIL: &str = "
 - A run that Odin ended, by a cancel or a timeout, is never called `failed` or `signalled`, however its process reacted.
 - `out_of_memory` needs `limits: {memory: ...}`: it is told by the control group's own count of kills. A process that the
   kernel ended because the whole machine had no more memory shows as `signal 9`; the kernel's log names it.
+- A run that is `lost` since its node was cut off had `on_lost: rerun`, or a `concurrency` other than `allow`. It is told
+  to end early enough for its `kill_grace` and its `on_cancel`, and nothing of it is left `lost_after` after the end of
+  the node's last lease (5 s): a second before the cluster may start what follows it. Other runs go on, and so do all
+  runs of a node that is the only voter.
 - A helper that is killed for want of memory does not make a run fail that then ends with exit code 0.
 - `warning`, and `failed` with exit code 0, come from what the job itself reports as its result.
 - A run that ended before its process existed has neither a start time nor an exit code.
@@ -126,8 +133,28 @@ fn each_outcome_is_distinct_and_documented() {
     executor.connect();
     let ending = executor.wait_finished(key).ending;
     table.add("its executor died", &ending);
+    table.add(
+        "its node was cut off, and it must not overlap with another's",
+        &cut_off(&mut executor),
+    );
     table.0.push_str(TAIL);
     expect_file!["../../../../docs/reference/run-outcomes.md"].assert_eq(&table.0);
+}
+
+/// Of a run that may not go on without a lease, after the last one.
+fn cut_off(executor: &mut Executor) -> Ending {
+    let mut launch = executor.shell("sleep 1000");
+    launch.unleased = Some(Unleased {
+        end_after: Duration::from_secs(2),
+        gone_after: Duration::from_secs(10),
+    });
+    let key = executor.arm(launch);
+    while executor.list()[0].state != ListedState::Running {
+        let until = now().plus(Duration::from_millis(500));
+        let then = AfterLease::RunsEnd;
+        executor.send([Request::Lease { until, then }]);
+    }
+    executor.wait_finished(key).ending
 }
 
 fn not_startable(executor: &mut Executor) -> Vec<(&'static str, Launch)> {

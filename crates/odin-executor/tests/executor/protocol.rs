@@ -9,8 +9,8 @@ use expect_test::expect;
 use jiff::Timestamp;
 use odin_executor::frame::{self, FrameBuffer};
 use odin_executor::protocol::{
-    AttemptKey, CancelScope, JournalHealth, ListedAttempt, ListedState, NumberedEvent, PROTOCOL,
-    PeekedOutput, RefusalReason, Report, Request, Welcome,
+    AfterLease, AttemptKey, CancelScope, JournalHealth, ListedAttempt, ListedState, NumberedEvent,
+    PROTOCOL, PeekedOutput, RefusalReason, Report, Request, Welcome,
 };
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::output::OutputSummary;
@@ -84,6 +84,7 @@ fn what_every_protocol_says_alike_has_the_bytes_it_always_had() {
         Request::Hello { protocol: 2 },
         Request::Lease {
             until: Boottime(Duration::from_secs(3)),
+            then: AfterLease::RunsEnd,
         },
         Request::Cancel {
             key,
@@ -156,7 +157,7 @@ fn what_every_protocol_says_alike_has_the_bytes_it_always_had() {
     let all: Vec<String> = requests.chain(reports).collect();
     expect![[r#"
         03000000020002
-        0400000002030300
+        050000000203030001
         0700000002040701017201
         03000000020505
         0400000002060701

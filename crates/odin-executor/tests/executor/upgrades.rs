@@ -9,15 +9,21 @@ use std::time::Duration;
 
 use odin_executor::frame::{self, FrameBuffer};
 use odin_executor::protocol::{
-    AttemptKey, BUILD, CancelScope, ListedAttempt, ListedState, NumberedEvent, Report, Request,
+    AfterLease, AttemptKey, BUILD, CancelScope, ListedAttempt, ListedState, NumberedEvent, Report,
+    Request,
 };
 use odin_executor::{Client, ClientError, DataDir, Fleet, FromExecutor};
-use odin_model::RunId;
 use odin_model::attempt::{AttemptEventKind, Ending};
+use odin_model::{Boottime, RunId};
 
 use crate::executor::{Executor, is_alive, now, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+fn lease(until: Boottime) -> Request {
+    let then = AfterLease::RunsGoOn;
+    Request::Lease { until, then }
+}
 
 /// A server of this build, connected to all executors of a data directory.
 struct Server {
@@ -37,7 +43,7 @@ impl Server {
         let fleet = fleet.unwrap();
         let until = now().plus(Duration::from_secs(3600));
         for member in fleet.members() {
-            member.client.send(&[Request::Lease { until }]).unwrap();
+            member.client.send(&[lease(until)]).unwrap();
         }
         Self {
             fleet,
@@ -185,9 +191,7 @@ fn an_executor_of_another_protocol_is_understood_until_it_is_empty() {
     let mut bytes = Vec::new();
     for request in [
         Request::Hello { protocol: 9 },
-        Request::Lease {
-            until: now().plus(Duration::from_secs(3600)),
-        },
+        lease(now().plus(Duration::from_secs(3600))),
         Request::Arm(Box::new(launch)),
         Request::Arm(Box::new(cancelled)),
     ] {

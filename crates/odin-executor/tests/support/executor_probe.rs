@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram, Report, Request};
+use odin_executor::protocol::{AfterLease, AttemptKey, Launch, LaunchProgram, Report, Request};
 use odin_executor::{Client, DataDir, ExecutorOptions, ExecutorProgram, FromExecutor, raw};
 use odin_model::attempt::AttemptEventKind;
 use odin_model::{
@@ -136,7 +136,12 @@ impl Bench {
         let client = Client::connect_or_spawn(&program, &dir, move |from| _ = sender.send(from));
         let client = client.expect("an executor");
         let until = SystemClock.boottime().plus(Duration::from_secs(3600));
-        client.send(&[Request::Lease { until }]).expect("a lease");
+        client
+            .send(&[Request::Lease {
+                until,
+                then: AfterLease::RunsGoOn,
+            }])
+            .expect("a lease");
         Self {
             directory,
             client,
@@ -169,6 +174,7 @@ impl Bench {
             limits: Limits::default(),
             children: Children::default(),
             on_cancel: None,
+            unleased: None,
             kill_grace: Duration::from_secs(10),
             output_bytes_max: 1 << 20,
             values_bytes_max: 10 << 20,

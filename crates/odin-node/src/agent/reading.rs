@@ -140,7 +140,7 @@ fn pinned(key: AttemptKey, run: &OpenRun) -> Pinned {
         key,
         job: run.job,
         version: run.version,
-        due_at: run.due_at,
+        due_at: run.due_at.unwrap_or(run.queued_at),
         ready_at: run.ready_at,
         lane: run.lane,
     }

@@ -21,6 +21,7 @@ pub(super) struct RunRow {
     pub(super) job: JobId,
     pub(super) version: VersionNumber,
     pub(super) due_at: Option<Timestamp>,
+    pub(super) queued_at: Timestamp,
     pub(super) state: RunState,
     /// The number of the latest attempt; `None` until one was assigned.
     pub(super) attempt: Option<AttemptNumber>,
@@ -55,7 +56,7 @@ pub(super) struct RunResult {
 macro_rules! run_columns {
     () => {
         "id, job, version, due_at, state, outcome, attempt, node, epoch, started_at, cancel, cancel_by, \
-         ready_at, priority, lane, attempt_started_at"
+         ready_at, priority, lane, attempt_started_at, queued_at"
     };
 }
 
@@ -119,6 +120,7 @@ fn read(row: &Row<'_>) -> Result<RunRow, StoreError> {
         job: columns::to_job_id(row.get(1)?),
         version: columns::to_version(row.get(2)?),
         due_at: columns::to_at_option(row.get(3)?),
+        queued_at: columns::to_at(row.get(16)?),
         state,
         retry_indexed: retry_of(state),
         ready_at: columns::to_at(row.get(12)?),
@@ -233,6 +235,7 @@ pub(super) fn insert(
         job: new.job,
         version: new.version,
         due_at: new.due_at,
+        queued_at: new.queued_at,
         ready_at,
         lane: new.lane,
         state,
@@ -324,6 +327,7 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
         job: run.job,
         version: run.version,
         due_at: run.due_at,
+        queued_at: run.queued_at,
         ready_at: run.ready_at,
         lane: run.lane,
         state: run.state,
