@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use odin_model::command::{Modify, SetJobState};
-use odin_model::{Command, JobId, JobName, JobState, Principal, Reply, RunId};
+use odin_model::{Command, JobId, JobName, JobState, Principal, Reply, Revision, RunId};
 use odin_wire as wire;
 use odin_wire::{ModifyJob, Problem, RemovedJob};
 
@@ -135,17 +135,24 @@ async fn answer_changed(
     answer(api, StatusCode::OK, job, remarks).await
 }
 
-/// Stops the schedule from counting. Decided runs that have not started are cancelled.
+/// What a request that depends on a revision says beside its path: a key is good for one request.
+fn seen_revision(expected: Option<Revision>) -> Vec<u8> {
+    expected.map_or_else(Vec::new, |revision| revision.0.to_be_bytes().to_vec())
+}
+
+/// Stops the schedule from counting. `If-Match` with a revision pauses only what the asker saw.
+/// Decided runs that have not started are cancelled.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/pause", tag = "jobs", operation_id = "pause_job",
-    params(("id" = String, Path, description = "the job's id"), ("Idempotency-Key" = Option<String>, Header, description = "makes the request count once within a day")),
+    params(("id" = String, Path, description = "the job's id"), ("If-Match" = Option<String>, Header, description = "the revision that the asker saw"), ("Idempotency-Key" = Option<String>, Header, description = "makes the request count once within a day")),
     responses((status = 200, body = wire::Job), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn pause(
     State(api): State<Api>,
     Caller(caller): Caller,
     JobInPath(id): JobInPath,
+    IfMatch(expected): IfMatch,
     parts: Parts,
 ) -> Result<Response, Failure> {
-    let key = RequestKey::of(&parts, &[])?;
+    let key = RequestKey::of(&parts, &seen_revision(expected))?;
     seen::job_to_change(&api, &caller, id).await?;
     let reply = api.propose_due(&caller, key.as_ref(), async || {
         Ok(Command::SetJobState(SetJobState {
@@ -153,23 +160,26 @@ pub(crate) async fn pause(
             job: id,
             state: JobState::Paused,
             due: None,
+            expected,
             at: api.backend().clock().wall(),
         }))
     });
     answer_changed(&api, &caller, id, reply.await?).await
 }
 
-/// Makes a paused job's schedule count again, from now on: what was due in between is not replayed.
+/// Makes a paused job's schedule count again, from now on: what was due in between is not replayed. `If-Match` with a
+/// revision resumes only what the asker saw.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/resume", tag = "jobs", operation_id = "resume_job",
-    params(("id" = String, Path, description = "the job's id"), ("Idempotency-Key" = Option<String>, Header, description = "makes the request count once within a day")),
+    params(("id" = String, Path, description = "the job's id"), ("If-Match" = Option<String>, Header, description = "the revision that the asker saw"), ("Idempotency-Key" = Option<String>, Header, description = "makes the request count once within a day")),
     responses((status = 200, body = wire::Job), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn resume(
     State(api): State<Api>,
     Caller(caller): Caller,
     JobInPath(id): JobInPath,
+    IfMatch(expected): IfMatch,
     parts: Parts,
 ) -> Result<Response, Failure> {
-    let key = RequestKey::of(&parts, &[])?;
+    let key = RequestKey::of(&parts, &seen_revision(expected))?;
     seen::job_to_change(&api, &caller, id).await?;
     let reply = api.propose_due(&caller, key.as_ref(), async || {
         // The schedule is read again with each try: an edit may have come in between.
@@ -181,6 +191,7 @@ pub(crate) async fn resume(
             job: id,
             state: JobState::Enabled,
             due: Some(zoned.due_after(id, at, job.last_decided)),
+            expected,
             at,
         }))
     });

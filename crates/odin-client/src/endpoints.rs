@@ -168,15 +168,27 @@ impl Client {
     }
 
     /// Stops a job's schedule from counting.
-    pub async fn pause(&self, id: JobId, key: IdempotencyKey) -> Result<Job, ClientError> {
-        self.json(&Call::post(path(&format!("/jobs/{id}/pause")), key))
-            .await
+    pub async fn pause(
+        &self,
+        id: JobId,
+        revision: Option<u64>,
+        key: IdempotencyKey,
+    ) -> Result<Job, ClientError> {
+        let mut call = Call::post(path(&format!("/jobs/{id}/pause")), key);
+        call.if_match = revision;
+        self.json(&call).await
     }
 
-    /// Makes a paused job's schedule count again.
-    pub async fn resume(&self, id: JobId, key: IdempotencyKey) -> Result<Job, ClientError> {
-        self.json(&Call::post(path(&format!("/jobs/{id}/resume")), key))
-            .await
+    /// Makes the schedule of a paused job count again that is at `revision`, or whatever it is at.
+    pub async fn resume(
+        &self,
+        id: JobId,
+        revision: Option<u64>,
+        key: IdempotencyKey,
+    ) -> Result<Job, ClientError> {
+        let mut call = Call::post(path(&format!("/jobs/{id}/resume")), key);
+        call.if_match = revision;
+        self.json(&call).await
     }
 
     /// Starts a run of a job now.

@@ -1,11 +1,11 @@
-//! Named places at which this process ends or freezes itself, to test what is recovered from each.
+//! Named places at which this process ends, freezes or panics, to test what is recovered from each.
 //!
-//! `ODIN_FAULT=NAME[:NTH][@stop]`, read once when a server or an executor starts, picks one [`Point`]: the `NTH` time
-//! (default: the first) that the process gets there, it is killed as by `kill -9`, or stopped as by `kill -STOP` until
-//! somebody sends CONT. Without the variable a point costs one relaxed load. Nothing else reaches this: no job file,
+//! `ODIN_FAULT=NAME[:NTH][@stop|@panic]`, read once when a server or an executor starts, picks one [`Point`]: the `NTH` time
+//! (default: the first) that the process gets there, it is killed as by `kill -9`, stopped as by `kill -STOP` until
+//! somebody sends CONT, or the thread that is there panics. Without the variable a point costs one relaxed load. Nothing else reaches this: no job file,
 //! no request, and jobs do not see the variable. `docs/contributing/testing.md` says how to use it.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use rustix::process::Signal;
 
@@ -50,11 +50,13 @@ pub enum Point {
     ExecutorCompactMiddle,
     /// It has.
     ExecutorCompactAfter,
+    /// The leader is about to plan a job that is due.
+    ServerPlanBefore,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ServerFireBefore,
         Self::ServerFireAfter,
         Self::ServerArmBefore,
@@ -72,6 +74,7 @@ impl Point {
         Self::ExecutorCompactBefore,
         Self::ExecutorCompactMiddle,
         Self::ExecutorCompactAfter,
+        Self::ServerPlanBefore,
     ];
 
     /// What the variable calls it.
@@ -95,15 +98,18 @@ impl Point {
             Self::ExecutorCompactBefore => "executor-compact-before",
             Self::ExecutorCompactMiddle => "executor-compact-middle",
             Self::ExecutorCompactAfter => "executor-compact-after",
+            Self::ServerPlanBefore => "server-plan-before",
         }
     }
 }
 
 /// What happens at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 enum Act {
     Kill,
     Stop,
+    Panic,
 }
 
 /// What the variable asks for.
@@ -118,7 +124,7 @@ struct Fault {
 /// The variable's value is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{VARIABLE}={value:?} is not NAME[:NTH][@stop] with one of the names {}",
+    "{VARIABLE}={value:?} is not NAME[:NTH][@stop|@panic] with one of the names {}",
     names()
 )]
 pub struct NotAFault {
@@ -130,7 +136,8 @@ pub struct NotAFault {
 static ARMED: AtomicU8 = AtomicU8::new(0);
 /// How many times it is still to be passed, the last included.
 static LEFT: AtomicU32 = AtomicU32::new(0);
-static STOPS: AtomicBool = AtomicBool::new(false);
+/// The [`Act`]'s number.
+static ACT: AtomicU8 = AtomicU8::new(Act::Kill as u8);
 
 /// Arms what the environment asks for, if anything: at the start of a server or an executor, before its threads.
 ///
@@ -142,7 +149,7 @@ pub fn arm_from_environment() -> Result<(), NotAFault> {
     };
     let fault = parse(&value.to_string_lossy())?;
     LEFT.store(fault.nth, Ordering::Relaxed);
-    STOPS.store(fault.act == Act::Stop, Ordering::Relaxed);
+    ACT.store(fault.act as u8, Ordering::Relaxed);
     ARMED.store(fault.point as u8, Ordering::Relaxed);
     Ok(())
 }
@@ -167,7 +174,9 @@ fn pass() {
         return;
     }
     ARMED.store(0, Ordering::Relaxed);
-    let signal = if STOPS.load(Ordering::Relaxed) {
+    let act = ACT.load(Ordering::Relaxed);
+    assert!(act != Act::Panic as u8, "{VARIABLE} asks for a panic here");
+    let signal = if act == Act::Stop as u8 {
         Signal::STOP
     } else {
         Signal::KILL
@@ -183,6 +192,7 @@ fn parse(value: &str) -> Result<Fault, NotAFault> {
     let (rest, act) = match value.split_once('@') {
         None => (value, Act::Kill),
         Some((rest, "stop")) => (rest, Act::Stop),
+        Some((rest, "panic")) => (rest, Act::Panic),
         Some(_) => return Err(refused()),
     };
     let (name, nth) = rest.split_once(':').unwrap_or((rest, "1"));
@@ -219,6 +229,7 @@ mod tests {
         check("executor-ack-before:7", Some((point, 7, Act::Kill)));
         check("executor-ack-before@stop", Some((point, 1, Act::Stop)));
         check("executor-ack-before:7@stop", Some((point, 7, Act::Stop)));
+        check("executor-ack-before:7@panic", Some((point, 7, Act::Panic)));
     }
 
     #[test]

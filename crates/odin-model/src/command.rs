@@ -293,6 +293,8 @@ pub struct SetJobState {
     pub state: JobState,
     /// For `Enabled`: the first occurrence after now. The past is not replayed.
     pub due: Option<DueAfter>,
+    /// The revision that the asker saw; another one is a conflict. `None`: whatever it is.
+    pub expected: Option<Revision>,
     /// The leader's wall clock.
     #[serde(with = "crate::instant")]
     pub at: Timestamp,

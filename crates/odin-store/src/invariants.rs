@@ -3,15 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
 use odin_model::attempt::{AttemptEvent, Ending};
-use odin_model::command::{Command, Fire, FireAnswer, SetJobState};
+use odin_model::calendar::{DueRules, Recompute, RecomputeItem, SetCalendar};
+use odin_model::command::{CatchUp, Command, Fire, FireAnswer, SetJobState, Setting};
 use odin_model::concurrency::Bounds;
-use odin_model::run::RunState;
+use odin_model::ledger::LedgerReason;
+use odin_model::quarantine::{SetApart, Unplannable};
+use odin_model::run::{Cause, Run, RunState};
+use odin_model::secret::{
+    SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
+};
 use odin_model::{
-    AttemptNumber, Concurrency, Epoch, JobId, JobState, LedgerOutcome, Missed, NodeId, OnLost,
-    Overlap, Reply, RunId, codec,
+    AttemptNumber, Concurrency, Epoch, JobId, JobState, LedgerOutcome, LinkOn, Missed, NodeId,
+    OnLost, Overlap, Reply, Revision, RunId, codec,
 };
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use crate::scenario::{
     NODE, Scenario, ann, bob, deploy, due_after, facts, finished, minute, name, root, started,
@@ -28,6 +37,7 @@ enum Step {
         retries: u16,
         rerun: bool,
         stale: bool,
+        secret: bool,
     },
     Rename {
         job: usize,
@@ -69,6 +79,58 @@ enum Step {
     },
     NodeUp,
     NodeDown,
+    Link {
+        from: usize,
+        to: usize,
+        on: LinkOn,
+    },
+    Unlink {
+        from: usize,
+        to: usize,
+    },
+    /// A person wants due times that have passed, so many minutes back.
+    CatchUp {
+        job: usize,
+        back: i64,
+        count: i64,
+    },
+    Quarantine {
+        job: usize,
+        stale: bool,
+    },
+    Release {
+        job: usize,
+    },
+    Calendar {
+        days: i32,
+        gone: bool,
+    },
+    /// The due time is that many minutes later by other rules, or there is none any more.
+    Recompute {
+        job: usize,
+        later: Option<i64>,
+    },
+    Secret {
+        of_bob: bool,
+        change: SecretStep,
+    },
+    /// A run that is asked for by a key of few, so that some are asked for again.
+    Keyed {
+        job: usize,
+        key: u8,
+    },
+    Timezone {
+        by_root: bool,
+    },
+}
+
+/// What becomes of the one secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SecretStep {
+    Set(u8),
+    Remove(SecretUsers),
+    Share,
+    Unshare(SecretUsers),
 }
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -91,15 +153,15 @@ fn step() -> impl Strategy<Value = Step> {
             }
         });
     prop_oneof![
-        2 => (job.clone(), concurrency, missed, 0u16..3, any::<bool>(), prop::bool::weighted(0.2))
-            .prop_map(|(job, concurrency, missed, retries, rerun, stale)| Step::Deploy { job, concurrency, missed, retries, rerun, stale }),
+        2 => (job.clone(), concurrency, missed, 0u16..3, any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2))
+            .prop_map(|(job, concurrency, missed, retries, rerun, stale, secret)| Step::Deploy { job, concurrency, missed, retries, rerun, stale, secret }),
         1 => (job.clone(), job.clone()).prop_map(|(job, to)| Step::Rename { job, to }),
         1 => job.clone().prop_map(|job| Step::Pause { job }),
         2 => job.clone().prop_map(|job| Step::Resume { job }),
         1 => job.clone().prop_map(|job| Step::Remove { job }),
         8 => (job.clone(), 1i64..6, -1i64..8, prop::bool::weighted(0.1), prop::bool::weighted(0.8))
             .prop_map(|(job, count, late, stale, placed)| Step::Fire { job, count, late, stale, placed }),
-        1 => job.prop_map(|job| Step::RunNow { job }),
+        1 => job.clone().prop_map(|job| Step::RunNow { job }),
         1 => Just(Step::Assign),
         1 => (0usize..9).prop_map(|run| Step::Cancel { run }),
         4 => (0usize..9).prop_map(|run| Step::Started { run }),
@@ -107,6 +169,27 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..9).prop_map(|run| Step::Lose { run }),
         1 => Just(Step::NodeUp),
         1 => Just(Step::NodeDown),
+        2 => (job.clone(), job.clone(), 0usize..3)
+            .prop_map(|(from, to, on)| Step::Link { from, to, on: LinkOn::ALL[on] }),
+        1 => (job.clone(), job.clone()).prop_map(|(from, to)| Step::Unlink { from, to }),
+        2 => (job.clone(), 1i64..20, 1i64..8).prop_map(|(job, back, count)| Step::CatchUp { job, back, count }),
+        1 => (job.clone(), prop::bool::weighted(0.1)).prop_map(|(job, stale)| Step::Quarantine { job, stale }),
+        1 => job.clone().prop_map(|job| Step::Release { job }),
+        1 => (0i32..4, prop::bool::weighted(0.3)).prop_map(|(days, gone)| Step::Calendar { days, gone }),
+        1 => (job.clone(), prop::option::weighted(0.8, 0i64..9)).prop_map(|(job, later)| Step::Recompute { job, later }),
+        2 => (any::<bool>(), secret_step()).prop_map(|(of_bob, change)| Step::Secret { of_bob, change }),
+        1 => (job, 0u8..4).prop_map(|(job, key)| Step::Keyed { job, key }),
+        1 => any::<bool>().prop_map(|by_root| Step::Timezone { by_root }),
+    ]
+}
+
+fn secret_step() -> impl Strategy<Value = SecretStep> {
+    let users = prop_oneof![Just(SecretUsers::Protect), Just(SecretUsers::Ignore)];
+    prop_oneof![
+        any::<u8>().prop_map(SecretStep::Set),
+        users.clone().prop_map(SecretStep::Remove),
+        Just(SecretStep::Share),
+        users.prop_map(SecretStep::Unshare),
     ]
 }
 
@@ -223,6 +306,87 @@ impl Known {
                 epoch: Epoch(self.life),
                 at,
             },
+            Step::Link { from, to, on } => Command::Link {
+                by: ann(),
+                from: self.job(from),
+                to: self.job(to),
+                on,
+                at,
+            },
+            Step::Unlink { from, to } => Command::Unlink {
+                by: ann(),
+                from: self.job(from),
+                to: self.job(to),
+            },
+            Step::CatchUp { job, back, count } => Command::CatchUp(CatchUp {
+                by: ann(),
+                job: self.job(job),
+                due: (0..count)
+                    .map(|place| minute(self.now - back + place))
+                    .collect(),
+                at,
+            }),
+            Step::Keyed { job, key } => Command::Keyed {
+                principal: "ann:1307".to_owned(),
+                key: key.to_string(),
+                digest: [key; 32],
+                at,
+                command: Box::new(Command::RunNow {
+                    by: ann(),
+                    job: self.job(job),
+                    node: Some(NODE),
+                    at,
+                }),
+            },
+            Step::Timezone { by_root } => Command::Set {
+                by: if by_root { root() } else { ann() },
+                setting: Setting::Timezone("Europe/Dublin".to_owned()),
+            },
+            Step::Quarantine { .. } | Step::Release { .. } | Step::Recompute { .. } => {
+                return self.of_the_leader(scenario, step);
+            }
+            Step::Calendar { days, gone } => calendar(days, gone, at),
+            Step::Secret { of_bob, change } => secret(of_bob, change, at),
+        })
+    }
+
+    /// What the leader says of a job as it sees it.
+    fn of_the_leader(&self, scenario: &Scenario, step: &Step) -> Option<Command> {
+        let at = minute(self.now);
+        let seen = |job| scenario.store.reader().job(self.job(job)).unwrap();
+        Some(match *step {
+            Step::Quarantine { job, stale } => {
+                let job = seen(job)?;
+                let revision = Revision(job.revision.0 - u64::from(stale));
+                let reason = "no such calendar".to_owned();
+                Command::Quarantine(SetApart {
+                    jobs: vec![Unplannable::new(job.id, revision, reason)],
+                    at,
+                })
+            }
+            Step::Release { job } => {
+                let job = seen(job)?;
+                Command::Release {
+                    jobs: vec![(job.id, job.revision)],
+                }
+            }
+            Step::Recompute { job, later } => {
+                let job = seen(job)?;
+                let was = job.next_due?;
+                let item = RecomputeItem {
+                    job: job.id,
+                    revision: job.revision,
+                    was: Some(was),
+                    is: later.map(|later| was + SignedDuration::from_mins(later)),
+                };
+                Command::Recompute(Recompute {
+                    items: vec![item],
+                    because: "holidays changed".to_owned(),
+                    done: later.map(|_| DueRules::default()),
+                    at,
+                })
+            }
+            _ => unreachable!("asked for what the leader says only"),
         })
     }
 
@@ -234,6 +398,7 @@ impl Known {
             retries,
             rerun,
             stale,
+            secret,
         } = step
         else {
             unreachable!("asked for deployments only")
@@ -248,6 +413,12 @@ impl Known {
             false => OnLost::Fail,
         };
         deploy.spec.concurrency = concurrency;
+        if secret {
+            deploy.spec.secrets = vec![SecretUse {
+                name: secret_name(),
+                delivery: SecretDelivery::Env,
+            }];
+        }
         deploy.due = due_after(self.now - if stale { 5 } else { 0 });
         Command::Deploy(Box::new(deploy))
     }
@@ -258,6 +429,7 @@ impl Known {
             job: self.job(job),
             state,
             due: (state == JobState::Enabled).then(|| due_after(self.now)),
+            expected: None,
             at: minute(self.now),
         })
     }
@@ -317,6 +489,95 @@ impl Known {
     }
 }
 
+fn calendar(days: i32, gone: bool, at: Timestamp) -> Command {
+    let name = "holidays".to_owned();
+    match gone {
+        true => Command::RemoveCalendar { by: ann(), name },
+        false => Command::SetCalendar(SetCalendar {
+            by: if days == 3 { bob() } else { ann() },
+            name,
+            days: (20_000..20_000 + days).collect(),
+            at,
+        }),
+    }
+}
+
+fn secret_name() -> SecretName {
+    SecretName::parse("API_KEY").unwrap()
+}
+
+/// A change of the secret of Ann or Bob, which is shared with Ann.
+fn secret(of_bob: bool, change: SecretStep, at: Timestamp) -> Command {
+    let by = if of_bob { root() } else { ann() };
+    let owner = if of_bob { bob().user } else { ann().user };
+    let (name, with) = (secret_name(), ann().user);
+    Command::Secret(Box::new(match change {
+        SecretStep::Set(byte) => SecretChange::Set {
+            by,
+            owner,
+            name,
+            sealed: SealedSecret {
+                key: SealingKeyId([1; 8]),
+                nonce: [byte; 24],
+                ciphertext: vec![byte; 20],
+            },
+            at,
+        },
+        SecretStep::Remove(users) => SecretChange::Remove {
+            by,
+            owner,
+            name,
+            users,
+        },
+        SecretStep::Share => SecretChange::Share {
+            by,
+            owner,
+            name,
+            with,
+            at,
+        },
+        SecretStep::Unshare(users) => SecretChange::Unshare {
+            by,
+            owner,
+            name,
+            with,
+            users,
+        },
+    }))
+}
+
+/// The name of the step that makes such a command: a new command does not compile before it has one.
+fn step_of(command: &Command) -> &'static str {
+    match command {
+        Command::NodeUp { .. } => "node up",
+        Command::NodeDown { .. } => "node down",
+        Command::Deploy(_) => "deploy",
+        Command::Modify(_) => "rename",
+        Command::SetJobState(_) => "pause, resume",
+        Command::Remove { .. } => "remove",
+        Command::Fire(_) => "fire",
+        Command::RunNow { .. } => "run now",
+        Command::Assign { .. } => "assign",
+        Command::Cancel { .. } => "cancel",
+        Command::Report { .. } => "started, finished",
+        Command::Keyed { .. } => "keyed",
+        Command::Set { .. } => "timezone",
+        Command::Lose { .. } => "lose",
+        Command::SetCalendar(_) => "calendar",
+        Command::RemoveCalendar { .. } => "calendar gone",
+        Command::Recompute(_) => "recompute",
+        Command::Link { .. } => "link",
+        Command::Unlink { .. } => "unlink",
+        Command::CatchUp(_) => "catch up",
+        Command::Secret(_) => "secret",
+        Command::Quarantine(_) => "quarantine",
+        Command::Release { .. } => "release",
+    }
+}
+
+/// How many names [`step_of`] knows.
+const STEPS: usize = 23;
+
 /// Whether a run may be seen to go from one state to the other. A start and an end may come in one report.
 fn is_legal(before: Option<RunState>, after: RunState) -> bool {
     use RunState as S;
@@ -357,6 +618,41 @@ fn check_concurrency(scenario: &Scenario, job: JobId) {
     assert!(waiting == 0 || !has_room, "{waiting} wait beside {active}");
 }
 
+/// No due time of a job is made up for twice, and none that had a run.
+fn check_catch_ups(all: &[Run]) {
+    let mut met = BTreeSet::new();
+    for run in all {
+        if let Some(due_at) = run.due_at {
+            assert!(met.insert((run.job, due_at)), "{} doubles {due_at}", run.id);
+        }
+    }
+}
+
+/// Links go between jobs that are there, and round in no circle; runs that they started name runs that are there.
+fn check_links(scenario: &Scenario) {
+    let reader = scenario.store.reader();
+    let links = reader.links(None, None, 1000).unwrap();
+    let mut after: BTreeMap<JobId, Vec<JobId>> = BTreeMap::new();
+    for named in &links {
+        for end in [named.link.from, named.link.to] {
+            assert_ne!(scenario.job(end).state, JobState::Removed);
+        }
+        after
+            .entry(named.link.from)
+            .or_default()
+            .push(named.link.to);
+    }
+    for &start in after.keys() {
+        let (mut reached, mut next) = (BTreeSet::new(), after[&start].clone());
+        while let Some(job) = next.pop() {
+            assert_ne!(job, start, "a circle of links");
+            if reached.insert(job) {
+                next.extend(after.get(&job).into_iter().flatten());
+            }
+        }
+    }
+}
+
 /// Checks all rows against each other, against memory and against what is known.
 fn check_state(scenario: &Scenario, known: &Known) {
     let reader = scenario.store.reader();
@@ -380,13 +676,18 @@ fn check_state(scenario: &Scenario, known: &Known) {
             job.next_due
                 .is_none_or(|next| job.last_decided.is_none_or(|last| last < next))
         );
-        due.extend(job.next_due.map(|at| (at, id)));
+        let is_planned = job.quarantine.is_none();
+        due.extend(job.next_due.filter(|_| is_planned).map(|at| (at, id)));
 
         check_concurrency(scenario, id);
         let ledger = scenario.ledger(id);
         assert!(ledger.windows(2).all(|pair| pair[0].to < pair[1].from));
         assert_eq!(ledger.last().map(|row| row.to), job.last_decided);
-        let total: u64 = ledger.iter().map(|row| row.count).sum();
+        // What a job in quarantine is given up for is decided by no leader.
+        let by_leader = ledger
+            .iter()
+            .filter(|row| row.reason != LedgerReason::Quarantined);
+        let total: u64 = by_leader.map(|row| row.count).sum();
         assert_eq!(total, known.decided.get(&id).copied().unwrap_or(0));
         for row in ledger {
             assert_eq!(row.count == 1, row.from == row.to);
@@ -399,10 +700,12 @@ fn check_state(scenario: &Scenario, known: &Known) {
     }
     let scheduled: BTreeSet<_> = all
         .iter()
-        .filter(|run| run.due_at.is_some())
+        .filter(|run| run.cause == Cause::Schedule)
         .map(|run| run.id)
         .collect();
     assert_eq!(scheduled, answered);
+    check_catch_ups(&all);
+    check_links(scenario);
     let retrying: BTreeSet<_> = all
         .iter()
         .filter(|run| matches!(run.state, RunState::Retrying { .. }))
@@ -452,4 +755,22 @@ proptest! {
         prop_assert_eq!(second.state_hash().unwrap(), scenario.store.state_hash().unwrap());
         check_state(&scenario.reopened(), &known);
     }
+}
+
+#[test]
+fn the_random_steps_make_every_command() {
+    let mut runner = TestRunner::deterministic();
+    let steps = prop::collection::vec(step(), 600..601);
+    let steps = steps.new_tree(&mut runner).unwrap().current();
+    let (mut scenario, mut known) = (Scenario::new(), Known::default());
+    let mut made = BTreeSet::new();
+    for step in &steps {
+        if let Some(command) = known.command(&scenario, step) {
+            made.insert(step_of(&command));
+            let reply = scenario.apply(&command);
+            let effects = std::mem::take(&mut scenario.effects);
+            known.learn(step, &command, &reply, &effects);
+        }
+    }
+    assert_eq!(made.len(), STEPS, "{made:?}");
 }

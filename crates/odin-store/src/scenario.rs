@@ -320,6 +320,7 @@ impl Scenario {
             job: id,
             state,
             due: (state == JobState::Enabled).then(|| due_after(at)),
+            expected: None,
             at: minute(at),
         }))
     }

@@ -212,6 +212,7 @@ fn job_commands() -> Vec<(&'static str, Command)> {
         job: job(),
         state: JobState::Paused,
         due: None,
+        expected: None,
         at: at(3),
     });
     let remove = Command::Remove {

@@ -63,6 +63,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
         client
             .pause(
                 job.id,
+                None,
                 IdempotencyKey::from_bits(u128::from(draw.next()).to_le_bytes()),
             )
             .await?;

@@ -79,11 +79,11 @@ pub(crate) enum Command {
     /// List jobs
     #[command(visible_alias = "ls")]
     List,
-    /// Show a job in full
+    /// Show a job in full, or a run with its attempts, its cause and what it started
     #[command(visible_alias = "desc")]
-    Describe(JobArg),
-    /// Show a job's state now
-    Status(JobArg),
+    Describe(JobOrRunArg),
+    /// Show a job's state now, or a run's
+    Status(JobOrRunArg),
     /// Change a job's name, description or schedule
     #[command(visible_alias = "mod")]
     Modify(commands::modify::ModifyArgs),
@@ -97,9 +97,9 @@ pub(crate) enum Command {
     #[command(visible_alias = "rm")]
     Remove(commands::remove::RemoveArgs),
     /// Stop a job's schedule from counting
-    Pause(JobArg),
+    Pause(commands::pause::StateArgs),
     /// Make a paused job's schedule count again
-    Resume(JobArg),
+    Resume(commands::pause::StateArgs),
     /// Run a deployed job now
     Run(commands::run::RunArgs),
     /// Run a job file once, without deploying it
@@ -152,6 +152,14 @@ pub(crate) enum Command {
 pub(crate) struct JobArg {
     /// The job's id, or its name
     #[arg(short, long, value_name = "JOB")]
+    pub(crate) id: String,
+}
+
+/// A job or a run.
+#[derive(Debug, Args)]
+pub(crate) struct JobOrRunArg {
+    /// A job's id or name, or a run's id
+    #[arg(short, long, value_name = "JOB|RUN")]
     pub(crate) id: String,
 }
 

@@ -32,10 +32,11 @@ pub(crate) async fn with_who(
     {
         let ago = times::relative(latest.at, context.now());
         problem.help = Some(format!(
-            "Its version {} was made by {} {ago}, and it is at revision {}. Look with `odin describe -i {id}` and \
+            "Its version {} was made by {} {ago}, and it is {} at revision {}. Look with `odin describe -i {id}` and \
              `odin diff -i {id}`, then repeat.",
             latest.version,
             latest.by,
+            job.state.word(),
             job.revision,
             id = job.id,
         ));

@@ -193,6 +193,8 @@ fn of_two_people_who_change_a_job_at_once_the_second_is_told() {
     check(&["deploy", "-f", &file]);
     check(&["deploy", "-f", &file, "--dry-run"]);
     check(&["remove", "-i", "greet"]);
+    check(&["pause", "-i", "greet"]);
+    check(&["resume", "-i", "greet"]);
     let job = place.json(&["describe", "-i", "greet"]);
     assert_eq!(
         (&job["description"], &job["version"]),
@@ -203,4 +205,10 @@ fn of_two_people_who_change_a_job_at_once_the_second_is_told() {
     place.refused(&["deploy", "-f", directory, "--if-revision", &seen], 2);
     let now = job["revision"].to_string();
     place.done(&["deploy", "-f", &file, "--if-revision", &now]);
+    let now = place.json(&["describe", "-i", "greet"])["revision"].to_string();
+    place.done(&["pause", "-i", "greet", "--if-revision", &now]);
+    // Somebody who saw it enabled finds that it is not.
+    let stderr = place.refused(&["pause", "-i", "greet", "--if-revision", &now], 6);
+    assert!(stderr.contains("job/conflict"), "{stderr}");
+    assert!(stderr.contains("it is paused"), "{stderr}");
 }

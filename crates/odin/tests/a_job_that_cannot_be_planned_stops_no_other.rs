@@ -155,3 +155,43 @@ fn a_job_that_is_set_apart_can_be_paused_and_removed() {
     assert_eq!(place.outcome_of(&stopped_at), "misfired");
     place.done(&["remove", "-i", "poisoned"]);
 }
+
+/// A mistake in Odin's own planning, brought about by the fault point, is one job's trouble only.
+#[test]
+fn planning_that_panics_sets_one_job_apart_and_a_resume_tries_it_again() {
+    let mut place = Place::new();
+    place.deploy("poisoned", "every second");
+    place.server.terminate();
+    place
+        .server
+        .set_environment(&[("ODIN_FAULT", "server-plan-before:3@panic")]);
+    place.server.restart();
+    let is_apart = |name: &&str| !place.job(name)["quarantined"].is_null();
+    let names = ["good", "poisoned"];
+    let apart = place.server.wait_for("a job to be set apart", |_| {
+        names.into_iter().find(is_apart)
+    });
+    let other = names.into_iter().find(|name| *name != apart).unwrap();
+    place.wait_for_a_run(other);
+    place.wait_for_a_run(other);
+    let job = place.job(apart);
+    let reason = job["quarantined"]["reason"].as_str().unwrap();
+    assert!(reason.contains("by a mistake of Odin"), "{reason}");
+    assert!(place.job(other)["quarantined"].is_null());
+    let stopped_at = job["next_due"].clone();
+
+    place.done(&["resume", "-i", apart]);
+    assert!(place.job(apart)["quarantined"].is_null());
+    // Where it stopped, it went on: that due time has its one outcome.
+    let outcome = place.outcome_of(&stopped_at);
+    assert!(
+        ["started", "coalesced"].contains(&outcome.as_str().unwrap()),
+        "{outcome}"
+    );
+    place.wait_for_a_run(apart);
+    assert_eq!(
+        place.server.executors().len(),
+        1,
+        "nothing was started anew"
+    );
+}

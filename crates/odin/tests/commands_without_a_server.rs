@@ -75,8 +75,8 @@ fn usage_that_is_refused_ends_with_2() {
               "title": "The arguments are refused",
               "status": 422,
               "code": "cli/usage",
-              "detail": "the following required arguments were not provided:\n  --id <JOB>",
-              "help": "Usage: odin describe --id <JOB> --json\n\nFor more information, try '--help'."
+              "detail": "the following required arguments were not provided:\n  --id <JOB|RUN>",
+              "help": "Usage: odin describe --id <JOB|RUN> --json\n\nFor more information, try '--help'."
             }
             --- exit 2
         "#]],

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use expect_test::expect;
-use faults::{ODIN, Place};
+use faults::{Place, open_to_all, program_of};
 use odin_testbed::{Server, sealed};
 use serde_json::json;
 
@@ -118,19 +118,6 @@ impl Team {
         let log = self.done(uid, &["log", "-i", "looks"], "");
         log.split_once('\n').unwrap().1.to_owned()
     }
-}
-
-/// Lets other users reach what is in the directory by name, and puts the program there, which may lie where they cannot
-/// go.
-fn open_to_all(directory: &Path) -> PathBuf {
-    assert!(
-        rustix::process::geteuid().is_root(),
-        "this test needs root, as continuous integration has: it acts as two users"
-    );
-    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o711)).unwrap();
-    let odin = directory.join("odin");
-    std::fs::copy(ODIN, &odin).unwrap();
-    odin
 }
 
 /// The command line of a user who is in the group of the socket.
@@ -290,13 +277,7 @@ fn a_server_that_is_not_root_runs_its_own_users_jobs_and_says_that_nothing_separ
     // A path too long for a socket: it is bound through /proc, which is root's for a process that is not dumped.
     let own = directory.path().join("long".repeat(30));
     own_directory(&own, DAEMON);
-    let wrapper = directory.path().join("as-daemon");
-    let (id, program) = (DAEMON, odin.display());
-    let script = format!(
-        "#!/bin/sh\nexec setpriv --reuid={id} --regid={id} --clear-groups {program} \"$@\"\n"
-    );
-    std::fs::write(&wrapper, script).unwrap();
-    std::fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
+    let wrapper = program_of(directory.path(), DAEMON);
     let server = Server::start(&wrapper, &own.join("data"));
     assert!(server.socket.as_os_str().len() > 107);
     let said = std::fs::read_to_string(own.join("data.stderr")).unwrap();

@@ -92,11 +92,16 @@ async fn if_match_changes_only_what_was_seen() {
         request
     };
     let edit = || json_request("PATCH", &path, r#"{"description":"x"}"#);
+    let (pause, resume) = (format!("{path}/pause"), format!("{path}/resume"));
     for (request, expected) in [
         (with(edit(), &tag), "200"),
         (with(edit(), &tag), "412 job/conflict"),
         (with(edit(), "nonsense"), "412 job/conflict"),
         (with(edit(), "*"), "200"),
+        (with(request("POST", &pause), &tag), "412 job/conflict"),
+        (with(request("POST", &resume), &tag), "412 job/conflict"),
+        (with(request("POST", &pause), "*"), "200"),
+        (with(request("POST", &resume), "*"), "200"),
         (with(request("DELETE", &path), &tag), "412 job/conflict"),
         (with(request("DELETE", &path), "*"), "200"),
     ] {

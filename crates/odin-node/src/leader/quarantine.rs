@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
+use odin_executor::fault::{self, Point};
 use odin_model::command::FireItem;
 use odin_model::job::Job;
 use odin_model::node::Node;
@@ -36,6 +37,7 @@ impl Pass<'_> {
         let horizon = now.saturating_add(LOOK_AHEAD).unwrap_or(Timestamp::MAX);
         let spec = &job.spec;
         let planned = guarded(|| {
+            fault::reach(Point::ServerPlanBefore);
             let (schedule, calendars) = self.leader.schedules.get(spec, job.id)?;
             let due_job = DueJob {
                 id: job.id,

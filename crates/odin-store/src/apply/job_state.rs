@@ -18,6 +18,7 @@ use crate::{CancelWhen, StoreError};
 /// resumed where it stopped.
 pub(super) fn set(batch: &mut Batch<'_>, change: &SetJobState) -> Result<Reply, Stop> {
     let known = job::find_to_change(batch.conn, &change.by, change.job)?;
+    job::need_revision(&known, change.expected)?;
     let tries_again = known.is_quarantined && change.state == JobState::Enabled;
     if known.state == change.state && !tries_again {
         return Err(Refusal::AlreadyInState {
@@ -264,6 +265,7 @@ mod tests {
             job: id,
             state: JobState::Paused,
             due: None,
+            expected: None,
             at,
         };
         assert_eq!(scenario.refused(&Command::SetJobState(pause)), refused);
@@ -322,6 +324,7 @@ mod tests {
                 job,
                 state,
                 due,
+                expected: None,
                 at: minute(3),
             })
         };
@@ -361,5 +364,36 @@ mod tests {
         );
         let again = set(ann(), id, JobState::Paused, None);
         assert_eq!(scenario.refused(&again), already("paused"));
+    }
+
+    #[test]
+    fn of_two_who_saw_one_revision_the_second_is_refused() {
+        let (mut scenario, id, _) = scenario();
+        let seen = scenario.job(id).revision;
+        let set = |state, expected| {
+            Command::SetJobState(SetJobState {
+                by: ann(),
+                job: id,
+                state,
+                due: Some(due_after(3)),
+                expected,
+                at: minute(3),
+            })
+        };
+        scenario.apply(&set(JobState::Paused, Some(seen)));
+        let found = scenario.job(id).revision;
+        assert_ne!(found, seen);
+        let conflict = Refusal::RevisionConflict {
+            job: id,
+            expected: seen,
+            found,
+        };
+        // Also for whoever wants what is so already: it is another's doing.
+        for state in [JobState::Paused, JobState::Enabled] {
+            let refused = scenario.refused(&set(state, Some(seen)));
+            assert_eq!(refused, conflict);
+        }
+        scenario.apply(&set(JobState::Enabled, Some(found)));
+        assert_eq!(scenario.job(id).state, JobState::Enabled);
     }
 }

@@ -102,7 +102,7 @@ async fn evidence(
     let to = SystemClock.wall();
     for job in &listed {
         let key = IdempotencyKey::from_bits(u128::from(draw.next()).to_le_bytes());
-        client.pause(job.id, key).await?;
+        client.pause(job.id, None, key).await?;
     }
     let mut findings = Findings::default();
     for job in &listed {

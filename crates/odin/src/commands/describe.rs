@@ -5,16 +5,21 @@ use std::fmt::Write as _;
 use odin_wire::job::{JobCommand, JobLimits, JobRetries};
 use odin_wire::{Job, JobSettings, LinkOn};
 
-use crate::arguments::JobArg;
+use super::describe_run;
+use crate::arguments::JobOrRunArg;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::selection;
+use crate::selection::{self, Selected};
 use crate::terminal::visible;
 use crate::times;
 
-/// Shows a job in full.
-pub(crate) async fn run(args: &JobArg, context: &Context) -> Result<(), CliError> {
-    let job = selection::job(&context.client().await?, &args.id).await?;
+/// Shows a job or a run in full.
+pub(crate) async fn run(args: &JobOrRunArg, context: &Context) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let job = match selection::job_or_run(&client, &args.id).await? {
+        Selected::Job(job) => job,
+        Selected::Run(run) => return describe_run::show(&client, *run, context).await,
+    };
     if context.json() {
         return context.print_json(&job);
     }

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod describe;
+mod describe_run;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod execute;

@@ -1,16 +1,25 @@
 //! `odin resume`.
 
-use crate::arguments::JobArg;
+use super::pause::StateArgs;
+use crate::conflict;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::selection;
 use crate::times;
 
 /// Makes a paused job's schedule count again.
-pub(crate) async fn run(args: &JobArg, context: &Context) -> Result<(), CliError> {
+pub(crate) async fn run(args: &StateArgs, context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
     let job = selection::job(&client, &args.id).await?;
-    let resumed = client.resume(job.id, context.key()?).await?;
+    let revision = args.if_revision.revision;
+    let resumed = match client.resume(job.id, revision, context.key()?).await {
+        Ok(resumed) => resumed,
+        Err(error) => {
+            let id = job.id.to_string();
+            let error = conflict::with_who(error, &client, &id, context).await;
+            return Err(error.into());
+        }
+    };
     if context.json() {
         return context.print_json(&resumed);
     }

@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use odin_wire::{Job, JobState, LIMIT_DEFAULT, Run, RunState, RunsQuery};
 use serde::Serialize;
 
-use crate::arguments::JobArg;
+use crate::arguments::JobOrRunArg;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::log_line;
-use crate::selection;
+use crate::selection::{self, Selected};
 use crate::terminal::visible;
 use crate::times;
 
@@ -29,10 +30,19 @@ struct Status {
     last_finished_run: Option<Run>,
 }
 
-/// Shows a job's state now.
-pub(crate) async fn run(args: &JobArg, context: &Context) -> Result<(), CliError> {
+/// Shows a job's or a run's state now.
+pub(crate) async fn run(args: &JobOrRunArg, context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
-    let mut job = selection::job(&client, &args.id).await?;
+    let mut job = match selection::job_or_run(&client, &args.id).await? {
+        Selected::Job(job) => *job,
+        Selected::Run(run) if context.json() => return context.print_json(&run),
+        Selected::Run(run) => {
+            // The job may be gone; its runs stay.
+            let job = client.job(run.job).await.ok();
+            let zone = job.map_or(TimeZone::UTC, |job| times::zone(&job.timezone));
+            return context.print(&text_of_run(&run, &zone, context.now()));
+        }
+    };
     job.settings = None;
     let query = RunsQuery {
         limit: Some(LIMIT_DEFAULT),
@@ -56,13 +66,7 @@ pub(crate) async fn run(args: &JobArg, context: &Context) -> Result<(), CliError
 fn text(status: &Status, now: Timestamp) -> String {
     let job = &status.job;
     let zone = times::zone(&job.timezone);
-    let shown = |instant| {
-        format!(
-            "{} ({})",
-            times::in_zone(instant, &zone),
-            times::relative(instant, now)
-        )
-    };
+    let shown = |instant| shown(instant, &zone, now);
     let mut text = format!(
         "{} ({}): {}\n",
         visible(&job.name),
@@ -87,41 +91,74 @@ fn text(status: &Status, now: Timestamp) -> String {
     };
     let _ = writeln!(text, "  next due:  {next}");
     for run in &status.active_runs {
-        let since = match run.started_at {
-            Some(started_at) => format!("since {}", shown(started_at)),
-            None => format!("for {}", shown(run.due_at.unwrap_or(run.queued_at))),
-        };
-        let _ = write!(text, "  active:    {} {} {since}", run.id, run.state.word());
-        if let Some(at) = run.retry_at {
-            let attempt = run.attempt.unwrap_or(1);
-            let _ = write!(
-                text,
-                ", attempt {attempt} went wrong, the next at {}",
-                shown(at)
-            );
-        }
-        if let Some(waits_for) = run.waits_for {
-            let _ = write!(text, ", waits for {}", waits_for.words());
-        }
-        let waited = now.duration_since(run.ready_at);
-        if run.state == RunState::Assigned && waited > SLOT_WAIT {
-            let why = match run.catch_up {
-                true => "waits for its turn: it makes up for the past, after live work",
-                false => "waits for a slot of its node",
-            };
-            let _ = write!(text, ", {why}");
-        }
-        text.push('\n');
+        let _ = writeln!(text, "  active:    {} {}", run.id, active(run, &zone, now));
     }
     if let Some(run) = &status.last_finished_run {
-        let when = run
-            .finished_at
-            .map_or_else(String::new, |at| format!(" at {}", shown(at)));
-        let outcome = run.outcome.map_or("finished", odin_wire::Outcome::word);
-        let _ = writeln!(text, "  last run:  {} {outcome}{when}", run.id);
+        let _ = writeln!(
+            text,
+            "  last run:  {} {}",
+            run.id,
+            finished(run, &zone, now)
+        );
         if log_line::has_news(run) {
             let _ = writeln!(text, "             {}", visible(&log_line::error_of(run)));
         }
+    }
+    text
+}
+
+fn text_of_run(run: &Run, zone: &TimeZone, now: Timestamp) -> String {
+    let stands = match run.state {
+        RunState::Finished => finished(run, zone, now),
+        _ => active(run, zone, now),
+    };
+    let job = visible(&run.job_name);
+    let mut text = format!("{} of {job} ({}): {stands}\n", run.id, run.job);
+    if let Some(reason) = &run.cancel_requested {
+        let _ = writeln!(text, "  stopping:  {}", visible(reason));
+    }
+    if log_line::has_news(run) {
+        let _ = writeln!(text, "  because:   {}", visible(&log_line::error_of(run)));
+    }
+    text
+}
+
+fn shown(instant: Timestamp, zone: &TimeZone, now: Timestamp) -> String {
+    let (at, away) = (times::in_zone(instant, zone), times::relative(instant, now));
+    format!("{at} ({away})")
+}
+
+/// Where a run that is over stands, and since when.
+fn finished(run: &Run, zone: &TimeZone, now: Timestamp) -> String {
+    let outcome = run.outcome.map_or("finished", odin_wire::Outcome::word);
+    match run.finished_at {
+        Some(at) => format!("{outcome} at {}", shown(at, zone, now)),
+        None => outcome.to_owned(),
+    }
+}
+
+/// Where a run that is not over stands, since when, and what it waits for.
+fn active(run: &Run, zone: &TimeZone, now: Timestamp) -> String {
+    let shown = |instant| shown(instant, zone, now);
+    let since = match run.started_at {
+        Some(started_at) => format!("since {}", shown(started_at)),
+        None => format!("for {}", shown(run.due_at.unwrap_or(run.queued_at))),
+    };
+    let mut text = format!("{} {since}", run.state.word());
+    if let Some(at) = run.retry_at {
+        let (attempt, at) = (run.attempt.unwrap_or(1), shown(at));
+        let _ = write!(text, ", attempt {attempt} went wrong, the next at {at}");
+    }
+    if let Some(waits_for) = run.waits_for {
+        let _ = write!(text, ", waits for {}", waits_for.words());
+    }
+    let waited = now.duration_since(run.ready_at);
+    if run.state == RunState::Assigned && waited > SLOT_WAIT {
+        let why = match run.catch_up {
+            true => "waits for its turn: it makes up for the past, after live work",
+            false => "waits for a slot of its node",
+        };
+        let _ = write!(text, ", {why}");
     }
     text
 }
@@ -165,6 +202,31 @@ mod tests {
                          exit status 3
         "#]],
         );
+    }
+
+    #[test]
+    fn a_run_says_where_it_stands_and_why() {
+        let failed = Run {
+            outcome: Some(Outcome::Failed),
+            exit_code: Some(3),
+            ..samples::run()
+        };
+        let retrying = Run {
+            state: RunState::Retrying,
+            outcome: None,
+            retry_at: Some("2026-11-21T16:00:05Z".parse().unwrap()),
+            cancel_requested: Some("ann asked".into()),
+            ..samples::run()
+        };
+        let zone = times::zone("Europe/Dublin");
+        let now = samples::NOW.parse().unwrap();
+        let texts = [failed, retrying].map(|run| text_of_run(&run, &zone, now));
+        expect![[r#"
+            r0000000030000 of check_stocks (a37b187f5930): failed at 2026-11-21 15:00:01.342 GMT (59 min ago)
+              because:   exit status 3
+            r0000000030000 of check_stocks (a37b187f5930): retrying since 2026-11-21 15:00:00.002 GMT (59 min ago), attempt 1 went wrong, the next at 2026-11-21 16:00:05 GMT (in 5 s)
+              stopping:  ann asked
+        "#]].assert_eq(&texts.concat());
     }
 
     #[test]

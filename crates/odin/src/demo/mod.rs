@@ -241,7 +241,7 @@ async fn stdout_of(client: &Client, run: RunId) -> Result<String, CliError> {
 /// Pauses the examples and waits until nothing of them runs.
 async fn settle(client: &Client, context: &Context, deployed: &[Deployed]) -> Result<(), CliError> {
     for Deployed { job, .. } in deployed {
-        client.pause(*job, context.key()?).await?;
+        client.pause(*job, None, context.key()?).await?;
     }
     let deadline = Instant::now() + LAST_RUNS;
     for Deployed { job, .. } in deployed {

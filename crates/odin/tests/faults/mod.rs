@@ -5,6 +5,7 @@
     reason = "tests wait for what real processes do, with a bound in time"
 )]
 
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,16 @@ impl Place {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let server = Server::start(Path::new(ODIN), &directory.path().join("data"));
+        Self { server, directory }
+    }
+
+    /// The same with a server that this user runs, whose place it is.
+    pub(crate) fn of_user(uid: u32) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        open_to_all(directory.path());
+        let program = program_of(directory.path(), uid);
+        chown(directory.path(), Some(uid), Some(uid)).unwrap();
+        let server = Server::start(&program, &directory.path().join("data"));
         Self { server, directory }
     }
 
@@ -110,6 +121,32 @@ impl Place {
             }
         })
     }
+}
+
+/// Lets other users reach what is in the directory by name, and puts the program there, which may lie where they cannot
+/// go.
+pub(crate) fn open_to_all(directory: &Path) -> PathBuf {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "this test needs root, as continuous integration has: it acts as other users"
+    );
+    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o711)).unwrap();
+    let odin = directory.join("odin");
+    std::fs::copy(ODIN, &odin).unwrap();
+    odin
+}
+
+/// A program in that directory that is `odin` as this user.
+pub(crate) fn program_of(directory: &Path, uid: u32) -> PathBuf {
+    let program = directory.join("as-user");
+    let odin = directory.join("odin");
+    let script = format!(
+        "#!/bin/sh\nexec setpriv --reuid={uid} --regid={uid} --clear-groups {} \"$@\"\n",
+        odin.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    program
 }
 
 /// Waits until `condition` gives a value, server or not.
