@@ -368,6 +368,7 @@ impl Known {
                 let job = seen(job)?;
                 Command::Release {
                     jobs: vec![(job.id, job.revision)],
+                    at,
                 }
             }
             Step::Recompute { job, later } => {
