@@ -14,6 +14,7 @@ use odin_model::run::{Cause, Run, RunState};
 use odin_model::secret::{
     SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
 };
+use odin_model::value::{ReportValues, ValuesPart};
 use odin_model::{
     AttemptNumber, Concurrency, Epoch, JobId, JobState, LedgerOutcome, LinkOn, Missed, NodeId,
     OnLost, Overlap, Reply, Revision, RunId, codec,
@@ -23,7 +24,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::scenario::{
-    NODE, Scenario, ann, bob, deploy, due_after, facts, finished, minute, name, root, started,
+    NODE, Scenario, ann, bob, deploy, due_after, facts, finished, minute, name, number_at, root,
+    started,
 };
 use crate::{Effect, Entry, RunsOf, Store};
 
@@ -122,6 +124,12 @@ enum Step {
     Timezone {
         by_root: bool,
     },
+    /// A run reports a value of itself, after what is applied or elsewhere.
+    Values {
+        run: usize,
+        number: i32,
+        stale: bool,
+    },
 }
 
 /// What becomes of the one secret.
@@ -175,11 +183,13 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (job.clone(), 1i64..20, 1i64..8).prop_map(|(job, back, count)| Step::CatchUp { job, back, count }),
         1 => (job.clone(), prop::bool::weighted(0.1)).prop_map(|(job, stale)| Step::Quarantine { job, stale }),
         1 => job.clone().prop_map(|job| Step::Release { job }),
-        1 => (0i32..4, prop::bool::weighted(0.3)).prop_map(|(days, gone)| Step::Calendar { days, gone }),
+        1 => (0i32..4, any::<bool>()).prop_map(|(days, gone)| Step::Calendar { days, gone }),
         1 => (job.clone(), prop::option::weighted(0.8, 0i64..9)).prop_map(|(job, later)| Step::Recompute { job, later }),
         2 => (any::<bool>(), secret_step()).prop_map(|(of_bob, change)| Step::Secret { of_bob, change }),
         1 => (job, 0u8..4).prop_map(|(job, key)| Step::Keyed { job, key }),
         1 => any::<bool>().prop_map(|by_root| Step::Timezone { by_root }),
+        2 => (0usize..9, any::<i32>(), prop::bool::weighted(0.2))
+            .prop_map(|(run, number, stale)| Step::Values { run, number, stale }),
     ]
 }
 
@@ -344,6 +354,20 @@ impl Known {
             },
             Step::Quarantine { .. } | Step::Release { .. } | Step::Recompute { .. } => {
                 return self.of_the_leader(scenario, step);
+            }
+            Step::Values { run, number, stale } => {
+                let (run, attempt) = (self.run(run), self.attempt(self.run(run)));
+                let reader = scenario.store.reader();
+                let from = reader.values_up_to(run, attempt).unwrap() + u64::from(stale);
+                let value = number_at("number", at, number);
+                let part = ValuesPart {
+                    run,
+                    attempt,
+                    from,
+                    to: from + 10,
+                    values: vec![value],
+                };
+                Command::Values(ReportValues { parts: vec![part] })
             }
             Step::Calendar { days, gone } => calendar(days, gone, at),
             Step::Secret { of_bob, change } => secret(of_bob, change, at),
@@ -573,11 +597,12 @@ fn step_of(command: &Command) -> &'static str {
         Command::Secret(_) => "secret",
         Command::Quarantine(_) => "quarantine",
         Command::Release { .. } => "release",
+        Command::Values(_) => "values",
     }
 }
 
 /// How many names [`step_of`] knows.
-const STEPS: usize = 23;
+const STEPS: usize = 24;
 
 /// Whether a run may be seen to go from one state to the other. A start and an end may come in one report.
 fn is_legal(before: Option<RunState>, after: RunState) -> bool {
@@ -761,7 +786,7 @@ proptest! {
 #[test]
 fn the_random_steps_make_every_command() {
     let mut runner = TestRunner::deterministic();
-    let steps = prop::collection::vec(step(), 600..601);
+    let steps = prop::collection::vec(step(), 2_000..2_001);
     let steps = steps.new_tree(&mut runner).unwrap().current();
     let (mut scenario, mut known) = (Scenario::new(), Known::default());
     let mut made = BTreeSet::new();
