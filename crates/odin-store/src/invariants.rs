@@ -1,207 +1,33 @@
 //! What holds whatever commands come: each occurrence has one outcome, cursors go forward, runs take legal steps,
 //! memory agrees with the rows, and a second store that applies the same log is equal.
 
+mod step;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use odin_model::attempt::{AttemptEvent, Ending};
-use odin_model::calendar::{DueRules, Recompute, RecomputeItem, SetCalendar};
+use odin_model::calendar::{DueRules, Recompute, RecomputeItem};
 use odin_model::command::{CatchUp, Command, Fire, FireAnswer, SetJobState, Setting};
-use odin_model::concurrency::Bounds;
 use odin_model::ledger::LedgerReason;
 use odin_model::quarantine::{SetApart, Unplannable};
 use odin_model::run::{Cause, Run, RunState};
-use odin_model::secret::{
-    SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
-};
+use odin_model::secret::{SecretDelivery, SecretUse};
 use odin_model::value::{ReportValues, ValuesPart};
 use odin_model::{
-    AttemptNumber, Concurrency, Epoch, JobId, JobState, LedgerOutcome, LinkOn, Missed, NodeId,
-    OnLost, Overlap, Reply, Revision, RunId, codec,
+    AttemptNumber, Epoch, JobId, JobState, LedgerOutcome, NodeId, OnLost, Reply, Revision, RunId,
+    codec,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+use self::step::{NAMES, STEPS, Step, calendar, secret, secret_name, step, step_of};
 use crate::scenario::{
     NODE, Scenario, ann, bob, deploy, due_after, facts, finished, minute, name, number_at, root,
     started,
 };
 use crate::{Effect, Entry, RunsOf, Store};
-
-/// Something that happens to one of a few jobs. Places choose among what there is at that moment.
-#[derive(Debug, Clone)]
-enum Step {
-    Deploy {
-        job: usize,
-        concurrency: Concurrency,
-        missed: Missed,
-        retries: u16,
-        rerun: bool,
-        stale: bool,
-        secret: bool,
-    },
-    Rename {
-        job: usize,
-        to: usize,
-    },
-    Pause {
-        job: usize,
-    },
-    Resume {
-        job: usize,
-    },
-    Remove {
-        job: usize,
-    },
-    /// Occurrences from the cursor on, so many, decided that many minutes after the last.
-    Fire {
-        job: usize,
-        count: i64,
-        late: i64,
-        stale: bool,
-        placed: bool,
-    },
-    RunNow {
-        job: usize,
-    },
-    Assign,
-    Cancel {
-        run: usize,
-    },
-    Started {
-        run: usize,
-    },
-    Finished {
-        run: usize,
-        code: u8,
-    },
-    Lose {
-        run: usize,
-    },
-    NodeUp,
-    NodeDown,
-    Link {
-        from: usize,
-        to: usize,
-        on: LinkOn,
-    },
-    Unlink {
-        from: usize,
-        to: usize,
-    },
-    /// A person wants due times that have passed, so many minutes back.
-    CatchUp {
-        job: usize,
-        back: i64,
-        count: i64,
-    },
-    Quarantine {
-        job: usize,
-        stale: bool,
-    },
-    Release {
-        job: usize,
-    },
-    Calendar {
-        days: i32,
-        gone: bool,
-    },
-    /// The due time is that many minutes later by other rules, or there is none any more.
-    Recompute {
-        job: usize,
-        later: Option<i64>,
-    },
-    Secret {
-        of_bob: bool,
-        change: SecretStep,
-    },
-    /// A run that is asked for by a key of few, so that some are asked for again.
-    Keyed {
-        job: usize,
-        key: u8,
-    },
-    Timezone {
-        by_root: bool,
-    },
-    /// A run reports a value of itself, after what is applied or elsewhere.
-    Values {
-        run: usize,
-        number: i32,
-        stale: bool,
-    },
-}
-
-/// What becomes of the one secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SecretStep {
-    Set(u8),
-    Remove(SecretUsers),
-    Share,
-    Unshare(SecretUsers),
-}
-
-const NAMES: [&str; 3] = ["a", "b", "c"];
-
-fn step() -> impl Strategy<Value = Step> {
-    let job = 0..NAMES.len();
-    let missed = prop_oneof![
-        Just(Missed::Skip),
-        Just(Missed::Once),
-        (1u16..3).prop_map(|limit| Missed::All { limit })
-    ];
-    let concurrency =
-        (0usize..4, prop::option::of(1u32..3), 0u32..3).prop_map(|(overlap, max, waiting)| {
-            Concurrency {
-                overlap: Overlap::ALL[overlap],
-                bounds: Bounds {
-                    max,
-                    waiting: Some(waiting),
-                },
-            }
-        });
-    prop_oneof![
-        2 => (job.clone(), concurrency, missed, 0u16..3, any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2))
-            .prop_map(|(job, concurrency, missed, retries, rerun, stale, secret)| Step::Deploy { job, concurrency, missed, retries, rerun, stale, secret }),
-        1 => (job.clone(), job.clone()).prop_map(|(job, to)| Step::Rename { job, to }),
-        1 => job.clone().prop_map(|job| Step::Pause { job }),
-        2 => job.clone().prop_map(|job| Step::Resume { job }),
-        1 => job.clone().prop_map(|job| Step::Remove { job }),
-        8 => (job.clone(), 1i64..6, -1i64..8, prop::bool::weighted(0.1), prop::bool::weighted(0.8))
-            .prop_map(|(job, count, late, stale, placed)| Step::Fire { job, count, late, stale, placed }),
-        1 => job.clone().prop_map(|job| Step::RunNow { job }),
-        1 => Just(Step::Assign),
-        1 => (0usize..9).prop_map(|run| Step::Cancel { run }),
-        4 => (0usize..9).prop_map(|run| Step::Started { run }),
-        4 => (0usize..9, 0u8..2).prop_map(|(run, code)| Step::Finished { run, code }),
-        1 => (0usize..9).prop_map(|run| Step::Lose { run }),
-        1 => Just(Step::NodeUp),
-        1 => Just(Step::NodeDown),
-        2 => (job.clone(), job.clone(), 0usize..3)
-            .prop_map(|(from, to, on)| Step::Link { from, to, on: LinkOn::ALL[on] }),
-        1 => (job.clone(), job.clone()).prop_map(|(from, to)| Step::Unlink { from, to }),
-        2 => (job.clone(), 1i64..20, 1i64..8).prop_map(|(job, back, count)| Step::CatchUp { job, back, count }),
-        1 => (job.clone(), prop::bool::weighted(0.1)).prop_map(|(job, stale)| Step::Quarantine { job, stale }),
-        1 => job.clone().prop_map(|job| Step::Release { job }),
-        1 => (0i32..4, any::<bool>()).prop_map(|(days, gone)| Step::Calendar { days, gone }),
-        1 => (job.clone(), prop::option::weighted(0.8, 0i64..9)).prop_map(|(job, later)| Step::Recompute { job, later }),
-        2 => (any::<bool>(), secret_step()).prop_map(|(of_bob, change)| Step::Secret { of_bob, change }),
-        1 => (job, 0u8..4).prop_map(|(job, key)| Step::Keyed { job, key }),
-        1 => any::<bool>().prop_map(|by_root| Step::Timezone { by_root }),
-        2 => (0usize..9, any::<i32>(), prop::bool::weighted(0.2))
-            .prop_map(|(run, number, stale)| Step::Values { run, number, stale }),
-    ]
-}
-
-fn secret_step() -> impl Strategy<Value = SecretStep> {
-    let users = prop_oneof![Just(SecretUsers::Protect), Just(SecretUsers::Ignore)];
-    prop_oneof![
-        any::<u8>().prop_map(SecretStep::Set),
-        users.clone().prop_map(SecretStep::Remove),
-        Just(SecretStep::Share),
-        users.prop_map(SecretStep::Unshare),
-    ]
-}
 
 /// What is known of the store from its replies and effects alone.
 #[derive(Default)]
@@ -513,96 +339,6 @@ impl Known {
         }
     }
 }
-
-fn calendar(days: i32, gone: bool, at: Timestamp) -> Command {
-    let name = "holidays".to_owned();
-    match gone {
-        true => Command::RemoveCalendar { by: ann(), name },
-        false => Command::SetCalendar(SetCalendar {
-            by: if days == 3 { bob() } else { ann() },
-            name,
-            days: (20_000..20_000 + days).collect(),
-            at,
-        }),
-    }
-}
-
-fn secret_name() -> SecretName {
-    SecretName::parse("API_KEY").unwrap()
-}
-
-/// A change of the secret of Ann or Bob, which is shared with Ann.
-fn secret(of_bob: bool, change: SecretStep, at: Timestamp) -> Command {
-    let by = if of_bob { root() } else { ann() };
-    let owner = if of_bob { bob().user } else { ann().user };
-    let (name, with) = (secret_name(), ann().user);
-    Command::Secret(Box::new(match change {
-        SecretStep::Set(byte) => SecretChange::Set {
-            by,
-            owner,
-            name,
-            sealed: SealedSecret {
-                key: SealingKeyId([1; 8]),
-                nonce: [byte; 24],
-                ciphertext: vec![byte; 20],
-            },
-            at,
-        },
-        SecretStep::Remove(users) => SecretChange::Remove {
-            by,
-            owner,
-            name,
-            users,
-        },
-        SecretStep::Share => SecretChange::Share {
-            by,
-            owner,
-            name,
-            with,
-            at,
-        },
-        SecretStep::Unshare(users) => SecretChange::Unshare {
-            by,
-            owner,
-            name,
-            with,
-            users,
-        },
-    }))
-}
-
-/// The name of the step that makes such a command: a new command does not compile before it has one.
-fn step_of(command: &Command) -> &'static str {
-    match command {
-        Command::NodeUp { .. } => "node up",
-        Command::NodeDown { .. } => "node down",
-        Command::Deploy(_) => "deploy",
-        Command::Modify(_) => "rename",
-        Command::SetJobState(_) => "pause, resume",
-        Command::Remove { .. } => "remove",
-        Command::Fire(_) => "fire",
-        Command::RunNow { .. } => "run now",
-        Command::Assign { .. } => "assign",
-        Command::Cancel { .. } => "cancel",
-        Command::Report { .. } => "started, finished",
-        Command::Keyed { .. } => "keyed",
-        Command::Set { .. } => "timezone",
-        Command::Lose { .. } => "lose",
-        Command::SetCalendar(_) => "calendar",
-        Command::RemoveCalendar { .. } => "calendar gone",
-        Command::Recompute(_) => "recompute",
-        Command::Link { .. } => "link",
-        Command::Unlink { .. } => "unlink",
-        Command::CatchUp(_) => "catch up",
-        Command::Secret(_) => "secret",
-        Command::Quarantine(_) => "quarantine",
-        Command::Release { .. } => "release",
-        Command::Values(_) => "values",
-    }
-}
-
-/// How many names [`step_of`] knows.
-const STEPS: usize = 24;
 
 /// Whether a run may be seen to go from one state to the other. A start and an end may come in one report.
 fn is_legal(before: Option<RunState>, after: RunState) -> bool {
