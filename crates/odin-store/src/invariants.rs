@@ -6,9 +6,11 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
+use odin_model::alert::{AlertChange, Watch};
 use odin_model::attempt::{AttemptEvent, Ending};
 use odin_model::calendar::{DueRules, Recompute, RecomputeItem};
 use odin_model::command::{CatchUp, Command, Fire, FireAnswer, SetJobState, Setting};
+use odin_model::delivery::{DeliveryId, DeliveryStep};
 use odin_model::ledger::LedgerReason;
 use odin_model::quarantine::{SetApart, Unplannable};
 use odin_model::run::{Cause, Run, RunState};
@@ -22,7 +24,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use self::step::{NAMES, STEPS, Step, calendar, secret, secret_name, step, step_of};
+use self::step::{NAMES, STEPS, Step, calendar, channel, secret, secret_name, step, step_of};
 use crate::scenario::{
     NODE, Scenario, ann, bob, deploy, due_after, facts, finished, minute, name, number_at, root,
     started,
@@ -196,6 +198,17 @@ impl Known {
                 Command::Values(ReportValues { parts: vec![part] })
             }
             Step::Calendar { days, gone } => calendar(days, gone, at),
+            Step::Channel { gone } => channel(gone, at),
+            Step::Overdue { run } => Command::Alert(Box::new(AlertChange::Overdue {
+                watches: vec![(self.run(run), Watch::Late)],
+                at,
+            })),
+            Step::Delivery { attempt } => Command::Delivery(Box::new(DeliveryStep::Begin {
+                delivery: DeliveryId(1),
+                attempt,
+                at,
+                until: minute(self.now + 1),
+            })),
             Step::Secret { of_bob, change } => secret(of_bob, change, at),
         })
     }

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use odin_model::calendar::SetCalendar;
+use odin_model::channel::{ChannelChange, ChannelSpec, Target, WebhookTarget};
 use odin_model::command::Command;
 use odin_model::concurrency::Bounds;
 use odin_model::secret::{SealedSecret, SealingKeyId, SecretChange, SecretName, SecretUsers};
-use odin_model::{Concurrency, LinkOn, Missed, Overlap};
+use odin_model::{ChannelName, Concurrency, LinkOn, Missed, Overlap};
 use proptest::prelude::*;
 
 use crate::scenario::{ann, bob, root};
@@ -105,6 +106,18 @@ pub(super) enum Step {
     Timezone {
         by_root: bool,
     },
+    /// A channel that hears of nodes is set up, or goes.
+    Channel {
+        gone: bool,
+    },
+    /// A run is later than its job lets it be, as the leader saw it.
+    Overdue {
+        run: usize,
+    },
+    /// The oldest message is about to be sent.
+    Delivery {
+        attempt: u32,
+    },
     /// A run reports a value of itself, after what is applied or elsewhere.
     Values {
         run: usize,
@@ -169,6 +182,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (any::<bool>(), secret_step()).prop_map(|(of_bob, change)| Step::Secret { of_bob, change }),
         1 => (job, 0u8..4).prop_map(|(job, key)| Step::Keyed { job, key }),
         1 => any::<bool>().prop_map(|by_root| Step::Timezone { by_root }),
+        1 => any::<bool>().prop_map(|gone| Step::Channel { gone }),
+        1 => (0usize..9).prop_map(|run| Step::Overdue { run }),
+        1 => (0u32..3).prop_map(|attempt| Step::Delivery { attempt }),
         2 => (0usize..9, any::<i32>(), prop::bool::weighted(0.2))
             .prop_map(|(run, number, stale)| Step::Values { run, number, stale }),
     ]
@@ -195,6 +211,29 @@ pub(super) fn calendar(days: i32, gone: bool, at: Timestamp) -> Command {
             at,
         }),
     }
+}
+
+pub(super) fn channel(gone: bool, at: Timestamp) -> Command {
+    let (by, name) = (root(), ChannelName::parse("ops").unwrap());
+    Command::Channel(Box::new(match gone {
+        true => ChannelChange::Remove {
+            by,
+            name,
+            force: true,
+        },
+        false => {
+            let url = "https://example.org/hook".to_owned();
+            let mut spec = ChannelSpec::new(Target::Webhook(WebhookTarget { url, secret: None }));
+            spec.server_alerts = true;
+            ChannelChange::Set {
+                by,
+                name,
+                spec,
+                token: 7,
+                at,
+            }
+        }
+    }))
 }
 
 pub(super) fn secret_name() -> SecretName {
@@ -268,8 +307,11 @@ pub(super) fn step_of(command: &Command) -> &'static str {
         Command::Quarantine(_) => "quarantine",
         Command::Release { .. } => "release",
         Command::Values(_) => "values",
+        Command::Alert(_) => "overdue",
+        Command::Channel(_) => "channel",
+        Command::Delivery(_) => "delivery",
     }
 }
 
 /// How many names [`step_of`] knows.
-pub(super) const STEPS: usize = 24;
+pub(super) const STEPS: usize = 27;
