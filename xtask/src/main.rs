@@ -29,7 +29,8 @@ usage: cargo xtask COMMAND
   verify            the gate: format, clippy, layers, tidy. Writes nothing.
   tidy              only the quick half of verify: layers and tidy, without a build.
   fix               formats, and applies what clippy can apply by itself.
-  test              verify, then every test of the workspace, doc tests included.
+  test              verify, then every test of the workspace, doc tests included, and of the SDKs.
+  sdks              only the tests of the SDKs: each installed from its built package.
   bench             the benchmarks, beside this machine's raw figures.
   torture [ARGS]    real servers under faults (odin-torture), in release.
   simulate [ARGS]   the simulated cluster, e.g. `--seed 4412`.
@@ -66,6 +67,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
         "tidy" => verify::tidy(&repository),
         "fix" => verify::fix(&repository),
         "test" => test::test(&repository),
+        "sdks" => test::sdks(&repository),
         "help" | "-h" | "--help" => {
             print!("{USAGE}");
             Ok(())

@@ -1,15 +1,15 @@
 //! All tests, after the gate.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::repository::Repository;
 use crate::step::{Failure, cargo, run, shown};
 use crate::{tools, verify};
 
-/// The tools that the tests need, the gate, then every test: of crates, of the built program, and of the examples in
-/// the documentation of the code.
+/// The tools that the tests need, the gate, then every test: of crates, of the built program, of the examples in the
+/// documentation of the code, and of the SDKs.
 pub(crate) fn test(repository: &Repository) -> Result<(), Failure> {
     let started = Instant::now();
     let missing = tools::missing(repository);
@@ -23,6 +23,7 @@ pub(crate) fn test(repository: &Repository) -> Result<(), Failure> {
         &["build", "--locked", "--package", "odin"],
     ))?;
     let tally = run_tests(repository)?;
+    sdks(repository)?;
     println!(
         "\nverify: all rules hold\ntests: {} passed, {} failed, {} ignored, in {} s",
         tally.passed,
@@ -31,6 +32,16 @@ pub(crate) fn test(repository: &Repository) -> Result<(), Failure> {
         started.elapsed().as_secs()
     );
     Ok(())
+}
+
+/// The contract of the SDKs against each of them, installed from its built package, and their own tests.
+pub(crate) fn sdks(repository: &Repository) -> Result<(), Failure> {
+    let mut command = Command::new("python3");
+    command
+        .arg("sdks/contract/run.py")
+        .current_dir(&repository.root)
+        .env("PATH", tools::path(repository));
+    run(command)
 }
 
 /// Counts over all test programs.

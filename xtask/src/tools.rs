@@ -14,7 +14,7 @@ const JOBS_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 enum Seeker {
     /// A job, on the path that jobs have.
     Job,
-    /// `odin deploy`, on the path of who runs it.
+    /// `odin deploy` or the tests of the SDKs, on the path of who runs them.
     Person,
 }
 
@@ -26,7 +26,7 @@ struct Tool {
     install: &'static str,
 }
 
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 5] = [
     Tool {
         name: "bash",
         seeker: Seeker::Job,
@@ -44,6 +44,12 @@ const TOOLS: [Tool; 4] = [
         seeker: Seeker::Job,
         version_argument: "--version",
         install: "apt-get install nodejs",
+    },
+    Tool {
+        name: "npm",
+        seeker: Seeker::Person,
+        version_argument: "--version",
+        install: "apt-get install npm",
     },
     Tool {
         name: "go",

@@ -387,23 +387,33 @@ fn connect(socket: &Path) -> io::Result<UnixStream> {
 
 /// Of `{"ack":n}`.
 fn acknowledged(line: &str) -> Option<u64> {
-    let rest = line.trim().strip_prefix("{\"ack\":")?;
-    rest.strip_suffix('}')?.trim().parse().ok()
+    let rest = member(line, "ack")?;
+    let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
+    rest[..digits].parse().ok()
 }
 
 /// Of `{"error":…,"code":…}`.
 fn refusal(line: &str) -> Option<Why> {
     Some(Why::Refused {
-        error: member(line, "\"error\":\"")?,
-        code: member(line, "\"code\":\"")?,
+        error: text_member(line, "error")?,
+        code: text_member(line, "code")?,
     })
 }
 
 /// A member's text, up to what is escaped in it: Odin's own texts escape nothing.
-fn member(line: &str, key: &str) -> Option<String> {
-    let (_, rest) = line.split_once(key)?;
+fn text_member(line: &str, key: &str) -> Option<String> {
+    let rest = member(line, key)?.strip_prefix('"')?;
     let end = rest.find(['"', '\\'])?;
     Some(rest[..end].to_owned())
+}
+
+/// What follows a member's colon in an object that has no other ones in it.
+fn member<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = line
+        .trim()
+        .strip_prefix('{')?
+        .split_once(&format!("\"{key}\""))?;
+    Some(rest.trim_start().strip_prefix(':')?.trim_start())
 }
 
 /// Whether asking again is of no use.
@@ -415,4 +425,34 @@ fn is_for_good(why: &Why) -> bool {
         code.as_str(),
         "values/too-many-connections" | "values/hello-late"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_with_and_without_spaces() {
+        for (line, expected) in [
+            ("{\"ack\":7}\n", Some(7)),
+            (" { \"ack\" : 7 }", Some(7)),
+            ("{\"ok\":true}", None),
+            ("{\"ack\":-1}", None),
+            ("{\"ack\":99999999999999999999}", None),
+            ("[\"ack\",7]", None),
+        ] {
+            assert_eq!(acknowledged(line), expected, "{line}");
+        }
+        for line in [
+            "{\"error\":\"no\",\"code\":\"values/x\"}",
+            "{ \"code\": \"values/x\", \"error\": \"no\" }",
+        ] {
+            let why = Why::Refused {
+                error: "no".to_owned(),
+                code: "values/x".to_owned(),
+            };
+            assert_eq!(refusal(line), Some(why), "{line}");
+        }
+        assert_eq!(refusal("{\"later\":true}"), None);
+    }
 }

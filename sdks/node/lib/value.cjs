@@ -1,0 +1,157 @@
+'use strict';
+// Values as JSON: types kept, lengths bounded, and what is cut marked.
+
+const { inspect } = require('node:util');
+
+/** A value's text in UTF-8, or its JSON, at most. */
+const VALUE_BYTES_MAX = 4096;
+/** A name's bytes in UTF-8, at most. */
+const NAME_BYTES_MAX = 256;
+/** How deep JSON may be nested to be sent as JSON. */
+const DEPTH_MAX = 64;
+/** Names are few and come again and again. At the bound all are forgotten. */
+const NAMES_MAX = 1000;
+
+const names = new Map();
+/** Stands around the digits of bigints, for which JSON.stringify has no form. Nobody else's text has it. */
+const BIGINT_MARK = `@${process.pid}.${Math.random().toString(36).slice(2)}@`;
+const MARKED_BIGINT = new RegExp(`"${BIGINT_MARK}(-?\\d+)"`, 'g');
+const SURROGATE = /[\ud800-\udfff]/;
+/** As JSON.stringify writes halves of surrogate pairs, behind an even number of backslashes. */
+const ESCAPED_SURROGATE = /(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
+
+/** A name within its bound, as JSON. */
+function encodeName(name) {
+  const known = names.get(name);
+  if (known !== undefined) return known;
+  let text = wellFormed(typeof name === 'string' ? name : asText(name));
+  if (text.length * 3 > NAME_BYTES_MAX) {
+    const whole = Buffer.from(text);
+    if (whole.length > NAME_BYTES_MAX) text = begin(whole, NAME_BYTES_MAX - 3) + '…';
+  }
+  const encoded = JSON.stringify(text);
+  if (typeof name === 'string' && name.length <= NAME_BYTES_MAX) {
+    if (names.size >= NAMES_MAX) names.clear();
+    names.set(name, encoded);
+  }
+  return encoded;
+}
+
+/** Any value as `{ json, type, cut }`. Never throws: what JSON has no form for is sent as its text. */
+function encode(value) {
+  switch (typeof value) {
+    case 'number':
+      if (Number.isFinite(value)) return { json: String(value) };
+      return { json: `"${value}"`, type: 'number' };
+    case 'bigint': {
+      const json = value.toString();
+      return json.length <= VALUE_BYTES_MAX ? { json } : encodeText(json);
+    }
+    case 'boolean':
+      return { json: value ? 'true' : 'false' };
+    case 'string':
+      return encodeText(value);
+    case 'undefined':
+      return { json: 'null' };
+    case 'object':
+      if (value === null) return { json: 'null' };
+      if (value instanceof Uint8Array) {
+        return encodeBytes(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+      }
+      if (value instanceof ArrayBuffer) return encodeBytes(Buffer.from(value));
+      if (value instanceof Error || value instanceof Date) return encodeText(asText(value));
+      if (value instanceof Number || value instanceof String || value instanceof Boolean) {
+        return encode(value.valueOf());
+      }
+      return encodeJson(value);
+    default:
+      return encodeText(asText(value));
+  }
+}
+
+/** Text within its bound. */
+function encodeText(given, type) {
+  const text = wellFormed(given);
+  // No unit of a JavaScript string has more than three bytes.
+  if (text.length <= VALUE_BYTES_MAX / 3) return { json: JSON.stringify(text), type };
+  const size = Buffer.byteLength(text);
+  if (size <= VALUE_BYTES_MAX) return { json: JSON.stringify(text), type };
+  const mark = `… [cut: ${size} bytes]`;
+  const kept = begin(Buffer.from(text.slice(0, VALUE_BYTES_MAX)), VALUE_BYTES_MAX - Buffer.byteLength(mark));
+  return { json: JSON.stringify(kept + mark), type, cut: size };
+}
+
+function encodeBytes(bytes) {
+  const text = bytes.toString();
+  // Bytes that are no text come back as others.
+  if (Buffer.byteLength(text) === bytes.length && Buffer.from(text).equals(bytes)) return encodeText(text);
+  const kept = bytes.subarray(0, Math.floor((VALUE_BYTES_MAX - 64) / 4) * 3);
+  const base64 = kept.toString('base64');
+  if (kept.length === bytes.length) return { json: `{"base64":"${base64}"}` };
+  return { json: `{"base64":"${base64}","cut":${bytes.length}}`, cut: bytes.length };
+}
+
+function encodeJson(value) {
+  let json;
+  try {
+    json = JSON.stringify(value, plain);
+  } catch {
+    return encodeText(asText(value)); // Cyclic, nested too deep, or with a toJSON of its own that fails.
+  }
+  if (json === undefined) return encodeText(asText(value));
+  json = json.replace(MARKED_BIGINT, '$1').replace(ESCAPED_SURROGATE, '$1\\ufffd');
+  if (Buffer.byteLength(json) > VALUE_BYTES_MAX || depth(json) > DEPTH_MAX) return encodeText(json, 'json');
+  return { json };
+}
+
+/** What stands for a value that JSON.stringify would lose or refuse. */
+function plain(_key, value) {
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  if (typeof value === 'bigint') return `${BIGINT_MARK}${value}`;
+  if (value instanceof Map) return Object.fromEntries(value);
+  if (value instanceof Set) return [...value];
+  if (value instanceof Error) return asText(value);
+  return value;
+}
+
+/** What Node prints for a value; its type when even that fails. */
+function asText(value) {
+  try {
+    if (value instanceof Error) return `${value.name}: ${value.message}`;
+    if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
+    return typeof value === 'object' ? inspect(value) : String(value);
+  } catch {
+    return `<${typeof value}>`;
+  }
+}
+
+/** Text that has a form in UTF-8: halves of surrogate pairs, which have none, become U+FFFD. */
+function wellFormed(text) {
+  return SURROGATE.test(text) ? Buffer.from(text).toString() : text;
+}
+
+/** The longest beginning that ends between characters. */
+function begin(whole, bytesMax) {
+  let end = Math.min(bytesMax, whole.length);
+  while (end < whole.length && end > 0 && (whole[end] & 0xc0) === 0x80) end -= 1;
+  return whole.toString('utf8', 0, end);
+}
+
+/** How deep a JSON text is nested. */
+function depth(json) {
+  let open = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const unit = json.charCodeAt(at);
+    if (inString) {
+      if (unit === 0x5c) at += 1;
+      else if (unit === 0x22) inString = false;
+    } else if (unit === 0x22) inString = true;
+    else if (unit === 0x5b || unit === 0x7b) deepest = Math.max(deepest, (open += 1));
+    else if (unit === 0x5d || unit === 0x7d) open -= 1;
+  }
+  return deepest;
+}
+
+module.exports = { NAME_BYTES_MAX, VALUE_BYTES_MAX, asText, encode, encodeName };

@@ -1,0 +1,163 @@
+"""What programs call."""
+
+import atexit
+import logging
+import os
+import sys
+import threading
+from typing import Any, NoReturn, Optional, Union
+
+from . import _link, _report
+from ._link import Delivery
+from ._span import Span
+
+_client: Optional["_Client"] = None
+_client_lock = threading.RLock()
+
+
+class _Client:
+    """What all Odins of a process share."""
+
+    def __init__(self) -> None:
+        path = os.environ.get("ODIN_SOCKET", "")
+        self.link: Optional[_link.Link] = None
+        if path and os.path.exists(path):
+            self.link = _link.Link(path, os.environ.get("ODIN_RUN_TOKEN", ""))
+            atexit.register(self.link.finish)
+        self.is_mock = os.environ.get("ODIN_MOCK", "") not in ("", "0")
+
+
+def _shared() -> "_Client":
+    global _client
+    with _client_lock:
+        if _client is None:
+            _client = _Client()
+        return _client
+
+
+class Odin:
+    """Reports what a program sees to the Odin that runs it.
+
+    All Odins of a process share one connection. Any thread, task, signal handler or forked child may use them. Outside Odin
+    every call returns what it would inside and does nothing else, unless ``mock`` or ``ODIN_MOCK=1`` asks for it to be said
+    on stderr. No call waits for Odin but :meth:`flush`, :meth:`result` and the end of the program, which wait until
+    everything is acknowledged, 5 seconds at most.
+
+    :param config: the name of the program's job file. It is not read and need not be there: a run knows its job.
+    :param test: the same as a call of :meth:`mock`.
+    :param path_type: taken for programs that were written for earlier versions; it changes nothing.
+    """
+
+    def __init__(
+        self, config: str = "odin_job.yml", test: bool = False, path_type: str = "absolute"
+    ) -> None:
+        self.config = config
+        self._client = _shared()
+        if test:
+            self.mock()
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether Odin runs this program: whether the socket that ``ODIN_SOCKET`` names was there at the first call."""
+        return self._client.link is not None
+
+    @property
+    def job_id(self) -> Optional[str]:
+        """The job's id; None outside Odin."""
+        return os.environ.get("ODIN_JOB_ID")
+
+    @property
+    def run_id(self) -> Optional[str]:
+        """The run's id; None outside Odin."""
+        return os.environ.get("ODIN_RUN_ID")
+
+    def mock(self) -> None:
+        """Outside Odin, says on stderr what would be reported. Inside it changes nothing."""
+        self._client.is_mock = True
+
+    def watch(self, name: str, value: Any) -> None:
+        """Reports a value under a name. Numbers, booleans, text and what JSON has a form for keep their type; bytes are text
+        when they are UTF-8; anything else is sent as its ``str``."""
+        self._send(_report.Report("watch", name, value))
+
+    def condition(self, name: str, expression: Any) -> bool:
+        """Reports whether something holds, and returns that."""
+        holds = bool(expression)
+        self._send(_report.Report("condition", name, holds))
+        return holds
+
+    def result(self, message: str, status: Union[int, str] = 0) -> NoReturn:
+        """Reports what came of the program and ends it. Status 0 and 200 to 299 are success, 400 to 499 a warning, anything
+        else is a failure; the exit code is 1 for a failure, else 0. In the main thread it raises :class:`SystemExit`, so
+        that what is open is closed; in another one it ends the process at once.
+        """
+        self._send(_report.Report("result", message, status, status=str(status)), always=True)
+        code = 1 if _report.outcome(status) == "failure" else 0
+        if threading.current_thread() is threading.main_thread():
+            self.flush()
+            sys.exit(code)
+        if self._client.link is not None:
+            self._client.link.finish()
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (AttributeError, OSError, ValueError):
+                pass
+        os._exit(code)
+
+    def progress(self, done: Union[int, float], total: Union[int, float, None] = None) -> None:
+        """Reports how far the program is; ``total`` is left out when nobody knows."""
+        self._send(_report.Report("progress", "progress", {"done": done, "total": total}))
+
+    def metric(self, name: str, value: Union[int, float], unit: Optional[str] = None) -> None:
+        """Reports a number with its unit, for example ``"ms"`` or ``"bytes"``."""
+        self._send(_report.Report("metric", name, value, unit=unit or None))
+
+    def artifact(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """Reports a file that the program made: where it is and how many bytes it has. The file stays where it is. One that
+        cannot be looked at is reported with the error."""
+        text = os.fsdecode(path)
+        value = {"path": os.path.abspath(text)}
+        try:
+            value["bytes"] = os.stat(text).st_size  # type: ignore[assignment]
+        except OSError as error:
+            value["error"] = error.strerror or str(error)
+        self._send(_report.Report("artifact", os.path.basename(text) or text, value))
+
+    def span(self, name: str) -> Span:
+        """A named length of time: a context manager, and a decorator of functions."""
+        return Span(self, name)
+
+    def flush(self, within: float = _link.END_WITHIN) -> Delivery:
+        """Waits until everything reported so far is acknowledged, so many seconds at most, and says what is not."""
+        link = self._client.link
+        return Delivery(0) if link is None else link.flush(within)
+
+    def _send(self, report: "_report.Report", always: bool = False) -> None:
+        link = self._client.link
+        if link is not None:
+            link.send(_report.rest_of_line(report), always)
+        elif self._client.is_mock:
+            _link.say(_report.line_for_people(report))
+
+
+class OdinHandler(logging.Handler):
+    """Reports the lines of a program's log: ``logging.getLogger().addHandler(OdinHandler())``.
+
+    A line is a watch named after its level, ``log.debug``, ``log.info``, ``log.warning`` or ``log.error``; critical ones
+    are errors too.
+    """
+
+    def __init__(self, odin: Optional[Odin] = None, level: int = logging.NOTSET) -> None:
+        super().__init__(level)
+        self._odin = odin or Odin()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Reports one line."""
+        try:
+            for name, least in (("error", 40), ("warning", 30), ("info", 20), ("debug", 0)):
+                if record.levelno >= least:
+                    self._odin.watch("log." + name, self.format(record))
+                    return
+        except Exception:
+            self.handleError(record)

@@ -1,0 +1,87 @@
+"""One report as a line of the values socket, and as a line for people."""
+
+import time
+from typing import Any, NamedTuple, Optional, Tuple
+
+from . import _value
+
+_second: Tuple[int, str] = (-1, "")
+
+
+class Report(NamedTuple):
+    """What a program says once."""
+
+    kind: str
+    name: Any
+    value: Any
+    #: Of a result.
+    status: Optional[str] = None
+    #: Of a metric.
+    unit: Optional[str] = None
+
+
+def instant(nanoseconds: int) -> str:
+    """An instant as RFC 3339 in UTC with microseconds."""
+    global _second
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    known, text = _second
+    if known != seconds:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        _second = (seconds, text)
+    return "%s.%06dZ" % (text, rest // 1000)
+
+
+def rest_of_line(report: Report) -> bytes:
+    """A report's line, all but its number, which depends on the connection."""
+    kind, name, value, status, unit = report
+    encoded = _value.encode(value)
+    line = '"at":"%s","kind":"%s","name":%s,"value":%s' % (
+        instant(time.time_ns()),
+        kind,
+        _value.encode_name(name),
+        encoded.json,
+    )
+    if status is not None:
+        line += ',"status":' + _value.encode_name(status)
+    if unit is not None:
+        line += ',"unit":' + _value.encode_name(unit)
+    if encoded.type_name is not None:
+        line += ',"type":"%s"' % encoded.type_name
+    if encoded.cut_from is not None:
+        line += ',"cut":%d' % encoded.cut_from
+    return (line + "}\n").encode()
+
+
+def line_for_people(report: Report) -> str:
+    """What mock says of a report, all in printable characters."""
+    line = "odin: %s %s = %s" % (
+        report.kind,
+        _readable(_value.encode_name(report.name)),
+        _readable(_value.encode(report.value).json),
+    )
+    if report.unit is not None:
+        line += " " + _readable(_value.encode_name(report.unit))[1:-1]
+    if report.kind == "result":
+        line += " (%s)" % outcome(report.value)
+    # JSON leaves some of the characters alone that terminals obey.
+    return "".join(
+        letter if letter.isprintable() else "\\u%04x" % ord(letter) for letter in line
+    )
+
+
+def outcome(status: Any) -> str:
+    """What a result's status says of the run: ``success``, ``warning`` or ``failure``."""
+    try:
+        number = int(str(status).strip())
+    except ValueError:
+        return "failure"
+    if number == 0 or 200 <= number <= 299:
+        return "success"
+    return "warning" if 400 <= number <= 499 else "failure"
+
+
+def _readable(json_text: str) -> str:
+    """JSON with its letters as themselves."""
+    import json
+
+    return json.dumps(json.loads(json_text), ensure_ascii=False, separators=(",", ":"))

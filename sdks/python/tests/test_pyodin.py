@@ -1,0 +1,292 @@
+"""The Python SDK where it is more than the contract that all SDKs share."""
+
+import json
+import multiprocessing
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import unittest
+
+README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "README.md")
+
+
+class Engine:
+    """Acknowledges everything, and keeps it."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = os.path.join(self.folder.name, "values.sock")
+        self.lines = []
+        self.changed = threading.Condition()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, connection.makefile("rb") as lines:
+            lines.readline()
+            connection.sendall(b'{"ok":true}\n')
+            for line in lines:
+                report = json.loads(line)
+                with self.changed:
+                    self.lines.append(report)
+                    self.changed.notify_all()
+                try:
+                    connection.sendall(b'{"ack":%d}\n' % report["seq"])
+                except OSError:
+                    return
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.folder.cleanup()
+
+
+class Inside(unittest.TestCase):
+    """Programs that an engine runs."""
+
+    def setUp(self):
+        self.engine = Engine()
+        self.addCleanup(self.engine.close)
+
+    def play(self, program, code=0):
+        """What a program reports: kind, name and value of each."""
+        file = os.path.join(self.engine.folder.name, "job.py")
+        with open(file, "w") as text:
+            text.write(textwrap.dedent(program))
+        environment = dict(os.environ, ODIN_SOCKET=self.engine.path, ODIN_RUN_TOKEN="t")
+        done = subprocess.run(
+            [sys.executable, file], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120
+        )
+        self.assertEqual((done.returncode, done.stderr.decode()), (code, ""))
+        return [(line["kind"], line["name"], line["value"]) for line in self.engine.lines]
+
+    def test_the_short_form_names_values_by_the_text_of_the_program(self):
+        seen = self.play(
+            """
+            import odin
+            odin.config("x.yml")
+            rows = [1, 2]
+            odin.watch(rows)
+            odin.watch(rows[0])
+            odin.watch("named", rows[1])
+            if odin.condition(rows[0] !=
+                              200):
+                odin.watch(value := 7)
+            eval("odin.watch(1 + 1)")
+            odin.result("There are " + str(rows[1]))
+            """
+        )
+        self.assertEqual(
+            seen,
+            [
+                ("watch", "rows", [1, 2]),
+                ("watch", "rows[0]", 1),
+                ("watch", "named", 2),
+                ("condition", "rows[0] != 200", True),
+                ("watch", "value := 7", 7),
+                ("watch", "<string>:1", 2),
+                ("result", "There are 2", 0),
+            ],
+        )
+
+    def test_a_forked_child_has_a_connection_of_its_own_and_loses_nothing(self):
+        seen = self.play(
+            """
+            import os, pyodin
+            odin = pyodin.Odin()
+            odin.watch("parent", 1)
+            child = os.fork()
+            if child == 0:
+                odin.watch("child", 2)
+                odin.flush()
+                os._exit(0)
+            os.waitpid(child, 0)
+            odin.watch("parent", 3)
+            """
+        )
+        self.assertEqual(seen, [("watch", "parent", 1), ("watch", "child", 2), ("watch", "parent", 3)])
+
+    def test_children_of_multiprocessing_report_however_they_were_started(self):
+        for method in multiprocessing.get_all_start_methods():
+            self.engine.lines.clear()
+            seen = self.play(
+                """
+                import multiprocessing, pyodin
+                odin = pyodin.Odin()
+                def report(number):
+                    odin.watch("n", number)
+                if __name__ == "__main__":
+                    multiprocessing.set_start_method(%r)
+                    odin.watch("n", 0)
+                    children = [multiprocessing.Process(target=report, args=(n,)) for n in range(1, 5)]
+                    for child in children:
+                        child.start()
+                    for child in children:
+                        child.join()
+                """
+                % method
+            )
+            self.assertEqual(sorted(value for _, _, value in seen), [0, 1, 2, 3, 4], method)
+
+    def test_a_signal_handler_may_report_whatever_it_interrupts(self):
+        seen = self.play(
+            """
+            import itertools, pyodin, signal
+            odin = pyodin.Odin()
+            numbers = itertools.count()
+            handled = []
+            def handle(number, frame):
+                # One handler may interrupt another one.
+                number = next(numbers)
+                odin.watch("handler", number)
+                handled.append(number)
+            signal.signal(signal.SIGALRM, handle)
+            signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+            while len(handled) < 200:
+                odin.watch("main", 1)
+                if odin._client.link._waiting() > 5000:
+                    odin.flush()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            odin.watch("handled", len(handled))
+            """
+        )
+        count = next(value for _, name, value in seen if name == "handled")
+        handled = [value for _, name, value in seen if name == "handler"]
+        self.assertEqual(sorted(handled), list(range(count)))
+
+    def test_a_signal_handler_may_end_the_program_with_a_result(self):
+        seen = self.play(
+            """
+            import os, pyodin, signal
+            odin = pyodin.Odin()
+            signal.signal(signal.SIGTERM, lambda *_: odin.result("terminated", 500))
+            odin.watch("a", 1)
+            os.kill(os.getpid(), signal.SIGTERM)
+            """,
+            code=1,
+        )
+        self.assertEqual(seen, [("watch", "a", 1), ("result", "terminated", 500)])
+
+    def test_a_result_of_another_thread_ends_the_process(self):
+        seen = self.play(
+            """
+            import pyodin, threading
+            odin = pyodin.Odin()
+            threading.Thread(target=lambda: odin.result("done", 404)).start()
+            threading.Event().wait()
+            """
+        )
+        self.assertEqual(seen, [("result", "done", 404)])
+
+    def test_an_exit_function_may_report(self):
+        seen = self.play(
+            """
+            import atexit, pyodin
+            odin = pyodin.Odin()
+            atexit.register(odin.watch, "late", 1)
+            """
+        )
+        self.assertEqual(seen, [("watch", "late", 1)])
+
+    def test_spans_follow_tasks_decorators_and_exceptions(self):
+        self.play(
+            """
+            import asyncio, pyodin
+            odin = pyodin.Odin()
+            @odin.span("function")
+            async def task(number):
+                async with odin.span("inner %d" % number):
+                    await asyncio.sleep(0)
+            async def main():
+                with odin.span("main"):
+                    await asyncio.gather(task(1), task(2))
+            asyncio.run(main())
+            try:
+                with odin.span("failing"):
+                    raise KeyError("k")
+            except KeyError:
+                pass
+            with odin.span("ending"):
+                odin.result("done")
+            """
+        )
+        spans = [line for line in self.engine.lines if line["kind"] == "span"]
+        name_of = {line["value"]["id"]: line["name"] for line in spans}
+        seen = sorted((line["name"], name_of.get(line["value"]["parent"]), line["value"]["error"]) for line in spans)
+        self.assertEqual(
+            seen,
+            [
+                ("ending", None, None),
+                ("failing", None, "KeyError: 'k'"),
+                ("function", "main", None),
+                ("function", "main", None),
+                ("inner 1", "function", None),
+                ("inner 2", "function", None),
+                ("main", None, None),
+            ],
+        )
+
+    def test_values_of_any_type_arrive(self):
+        seen = self.play(
+            """
+            import datetime, decimal, enum, pathlib, pyodin
+            odin = pyodin.Odin()
+            class Color(enum.IntEnum):
+                RED = 3
+            class Bad:
+                def __str__(self):
+                    raise ValueError
+            cycle = []
+            cycle.append(cycle)
+            deep = []
+            for _ in range(100000):
+                deep = [deep]
+            for value in [
+                10**300, 10**5000, Color.RED, decimal.Decimal("0.10"), pathlib.PurePath("/a"),
+                datetime.date(2026, 1, 2), ValueError("x"), Bad(), cycle, (1, 2), {(1, 2): float("inf")},
+                "\\ud800", {"a": "\\ud800"}, bytearray(b"a"), 1 + 2j,
+            ]:
+                odin.watch("v", value)
+            odin.watch("deep", deep)
+            del deep
+            """
+        )
+        values = [value for _, name, value in seen if name == "v"]
+        self.assertTrue(values[1].startswith("0x"))
+        del values[1]
+        self.assertEqual(
+            values,
+            [10**300, 3, 0.1, "/a", "2026-01-02", "ValueError: x", "<Bad>", "[[...]]", [1, 2],
+             {"(1, 2)": "Infinity"}, "?", {"a": "?"}, "a", "(1+2j)"],
+        )  # fmt: skip
+
+    def test_the_snippets_of_the_readme_run(self):
+        with open(README) as file:
+            snippets = re.findall("```python\n(.*?)```", file.read(), re.S)
+        self.assertEqual(len(snippets), 3)
+        for snippet in snippets:
+            environment = dict(os.environ, ODIN_MOCK="1")
+            done = subprocess.run(
+                [sys.executable, "-c", snippet], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            self.assertIn("odin: ", done.stderr.decode())
+
+
+if __name__ == "__main__":
+    unittest.main()
