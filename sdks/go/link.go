@@ -35,6 +35,8 @@ const (
 type link struct {
 	path  string
 	token string
+	// Held by who connects.
+	connecting sync.Mutex
 
 	output struct {
 		sync.Mutex
@@ -108,11 +110,9 @@ func (link *link) send(restOfLine []byte, always bool) {
 	if link.output.TryLock() {
 		now := time.Now()
 		isLone := !link.output.isStalled && link.output.connection != nil && now.Sub(link.output.last) >= togetherWithin
-		if isLone {
-			link.write(now)
-		}
+		isWritten := isLone && link.write(now) == all
 		link.output.Unlock()
-		if isLone {
+		if isWritten {
 			return
 		}
 	}
@@ -230,7 +230,16 @@ func (link *link) connectLater() {
 	state.connectAfter = min(state.connectAfter*2, connectAgainMax)
 }
 
+// connect connects, unless somebody else was faster.
 func (link *link) connect() error {
+	link.connecting.Lock()
+	defer link.connecting.Unlock()
+	link.state.Lock()
+	isConnected := link.state.isConnected
+	link.state.Unlock()
+	if isConnected {
+		return nil
+	}
 	connection, err := dial(link.path)
 	if err != nil {
 		return err
@@ -244,10 +253,6 @@ func (link *link) connect() error {
 	output := &link.output
 	output.Lock()
 	defer output.Unlock()
-	if output.connection != nil {
-		connection.Close()
-		return nil // Somebody else was faster.
-	}
 	output.connection, output.raw = connection, raw
 	output.lines, output.written = append(hello, "}\n"...), 0
 	output.isStalled = false

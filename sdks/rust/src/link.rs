@@ -65,6 +65,8 @@ struct State {
     queue: Queue,
     is_started: bool,
     is_connected: bool,
+    /// Lines were taken from the queue and not written, because the socket was full.
+    is_stalled: bool,
     is_closing: bool,
     /// The writing thread waits for `work`.
     is_idle: bool,
@@ -119,7 +121,9 @@ impl Link {
                 .last_write
                 .is_none_or(|last| now.duration_since(last) >= TOGETHER_WITHIN);
             if is_lone {
-                self.write(&mut output, now);
+                if let Written::Stalled = self.write(&mut output, now) {
+                    self.work.notify_one();
+                }
                 return;
             }
         }
@@ -185,7 +189,7 @@ impl Link {
             while !state.is_closing
                 && (state.refused.is_some()
                     || state.queue.is_empty()
-                    || (state.is_connected && !state.queue.has_unsent()))
+                    || (state.is_connected && !state.is_stalled && !state.queue.has_unsent()))
             {
                 state.is_idle = true;
                 state = self.work.wait(state).expect(NEVER_POISONED);
@@ -247,6 +251,7 @@ impl Link {
         output.stream = Some(stream);
         let mut state = self.state();
         state.is_connected = true;
+        state.is_stalled = false;
         state.queue.begin_again();
         drop(state);
         self.write(&mut output, clock::monotonic());
@@ -282,6 +287,7 @@ impl Link {
                     ) =>
                 {
                     output.is_stalled = true;
+                    self.state().is_stalled = true;
                     return Written::Stalled;
                 }
                 Err(_) => {

@@ -154,6 +154,28 @@ fn a_deaf_engine_holds_nobody_up_and_what_is_too_much_is_counted_and_reported() 
 }
 
 #[test]
+fn what_a_caller_could_not_write_is_written_when_there_is_room() {
+    let engine = Engine::new();
+    let odin = odin(&engine);
+    odin.watch("first", 0);
+    let mut guest = engine.accept();
+    guest.report().unwrap();
+    let long = "x".repeat(4000);
+    let mut sent = 1;
+    // Each one alone, so that its caller writes it, until the socket has no room for a whole one.
+    for _ in 0..200 {
+        odin.watch("a", &long);
+        sent += 1;
+        let _ = odin.flush(Duration::from_millis(2));
+    }
+    for expected in 2..=sent {
+        assert_eq!(guest.report().map(|it| it.0), Some(expected));
+    }
+    guest.say(&format!("{{\"ack\":{sent}}}"));
+    assert!(odin.flush(LONG).is_complete());
+}
+
+#[test]
 fn a_refusal_for_good_ends_the_waiting() {
     let engine = Engine::new();
     let odin = odin(&engine);
