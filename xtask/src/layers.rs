@@ -14,7 +14,7 @@ struct Layer {
 }
 
 /// From the bottom to the top. A crate's tests may use any crate above its own line in this table.
-const LAYERS: [Layer; 13] = [
+const LAYERS: [Layer; 14] = [
     Layer {
         // In `sdks/rust`: what users' jobs are built with, and the program's own `watch`, `condition` and `result`.
         name: "odin-sdk",
@@ -76,6 +76,11 @@ const LAYERS: [Layer; 13] = [
         ]),
     },
     Layer {
+        name: "odin-notify",
+        uses: &["odin-model"],
+        outside: None,
+    },
+    Layer {
         name: "odin-executor",
         uses: &["odin-model", "odin-wire"],
         outside: None,
@@ -91,6 +96,7 @@ const LAYERS: [Layer; 13] = [
         uses: &[
             "odin-job-file",
             "odin-model",
+            "odin-notify",
             "odin-schedule",
             "odin-scheduling",
             "odin-store",
@@ -106,6 +112,7 @@ const LAYERS: [Layer; 13] = [
             "odin-executor",
             "odin-job-file",
             "odin-model",
+            "odin-notify",
             "odin-schedule",
             "odin-scheduling",
             "odin-store",
@@ -139,7 +146,7 @@ struct Owned {
     why: &'static str,
 }
 
-const OWNED: [Owned; 24] = [
+const OWNED: [Owned; 25] = [
     owned("openraft", &["odin-cluster"], "one crate knows consensus"),
     owned(
         "raft-log",
@@ -162,13 +169,13 @@ const OWNED: [Owned; 24] = [
     ),
     owned(
         "hyper",
-        &["odin-client", "odin-api"],
-        "HTTP has one client and one server",
+        &["odin-client", "odin-api", "odin-notify"],
+        "HTTP has one client and one server, and webhooks",
     ),
     owned(
         "hyper-util",
-        &["odin-client", "odin-api"],
-        "HTTP has one client and one server",
+        &["odin-client", "odin-api", "odin-notify"],
+        "HTTP has one client and one server, and webhooks",
     ),
     owned("winnow", &["odin-schedule"], "one crate parses schedules"),
     owned("granit-parser", &["odin-job-file"], "one crate reads YAML"),
@@ -193,6 +200,7 @@ const OWNED: [Owned; 24] = [
         &["odin-node"],
         "one crate seals and opens secrets",
     ),
+    owned("lettre", &["odin-notify"], "one crate sends mail"),
     owned("clap", &["odin"], "one crate has a command line"),
     owned("clap_complete", &["odin"], "one crate has a command line"),
     owned(

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use odin_model::channel::Channel;
 use odin_model::clock::Clock;
 use odin_model::job::Job;
 use odin_model::node::Node;
@@ -83,6 +84,9 @@ pub trait Backend: Send + Sync + 'static {
         value: &SecretValue,
     ) -> Result<SealedSecret, SealError>;
 
+    /// Sends a message to a channel at once, and says what happened. `by` asks for it: a command runs as that user.
+    fn try_channel(&self, channel: Channel, by: Owner) -> BoxFuture<'_, Tried>;
+
     /// The user who runs the server: an admin, and the only owner of jobs unless its uid is 0.
     fn server_user(&self) -> &Owner;
 
@@ -103,6 +107,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Where a run that a person asks for should go. `None`: the leader chooses later.
     fn node_for(&self, job: &Job) -> Option<NodeId>;
+}
+
+/// What came of a try of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// What was done, in order.
+    pub steps: Vec<String>,
+    /// Why the message was not taken. `None`: it was.
+    pub error: Option<String>,
 }
 
 /// A user of this machine.

@@ -9,12 +9,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alerts;
 mod api;
 mod backend;
 mod bundles;
 mod calendars;
 mod catch_up;
 mod changes;
+mod channels;
 mod deploy;
 mod due;
 mod events;
@@ -43,7 +45,7 @@ mod versions;
 pub use api::{Api, LEADER_WAIT};
 pub use backend::{
     Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, SealError,
-    User,
+    Tried, User,
 };
 pub use bundles::{bundle_path, remove_unfinished_uploads};
 pub use listen::{Listener, serve};

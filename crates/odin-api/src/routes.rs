@@ -7,14 +7,14 @@ use axum::extract::Request;
 use axum::http::Uri;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use futures_util::FutureExt;
 
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
-    calendars, catch_up, changes, deploy, events, identity, jobs, ledger, links, nodes, openapi,
-    output, runs, schedules, secrets, versions,
+    alerts, calendars, catch_up, changes, channels, deploy, events, identity, jobs, ledger, links,
+    nodes, openapi, output, runs, schedules, secrets, versions,
 };
 
 /// All paths, behind the layer that establishes who asks.
@@ -63,6 +63,18 @@ pub(crate) fn router(api: Api) -> Router {
                 .put(calendars::set)
                 .delete(calendars::remove),
         )
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/{id}", get(alerts::get))
+        .route("/alerts/{id}/acknowledge", post(alerts::acknowledge))
+        .route("/silences", get(alerts::silences).post(alerts::silence))
+        .route("/silences/{id}", delete(alerts::unsilence))
+        .route("/channels", get(channels::list))
+        .route(
+            "/channels/{name}",
+            put(channels::set).delete(channels::remove),
+        )
+        .route("/channels/{name}/test", post(channels::test))
+        .route("/channels/{name}/deliveries", get(channels::deliveries))
         .route("/nodes", get(nodes::list))
         .route("/openapi.json", get(openapi::get));
     Router::new()

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use odin_job_file::{Defaults, bundle};
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult};
 use odin_model::calendar::date_of;
+use odin_model::channel::Channel;
 use odin_model::clock::{Boottime, Clock};
 use odin_model::job::Job;
 use odin_model::node::{Node, NodeFacts};
@@ -34,6 +35,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::broadcast;
 
+use crate::Tried;
 use crate::identity::Peer;
 use crate::routes::router;
 use crate::{Api, Backend, OutputFault, OutputPage, OutputPosition, ProposeError, SealError, User};
@@ -253,6 +255,11 @@ impl Backend for Fake {
 
     fn interpreter_missing(&self, program: &Program, _: &[(String, String)]) -> Option<String> {
         (program.language() == "node").then(|| "this node has no interpreter `node`".to_owned())
+    }
+
+    fn try_channel(&self, channel: Channel, by: Owner) -> BoxFuture<'_, Tried> {
+        let steps = vec![format!("asked by {} for {}", by.user, channel.name)];
+        Box::pin(async { Tried { steps, error: None } })
     }
 
     fn server_user(&self) -> &Owner {

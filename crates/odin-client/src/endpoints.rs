@@ -26,7 +26,7 @@ const DEPLOY_TIME_MAX: Duration = Duration::from_secs(120);
 /// The largest bundle, packed.
 const BUNDLE_BYTES_MAX: usize = 64 << 20;
 
-fn path(rest: &str) -> String {
+pub(crate) fn path(rest: &str) -> String {
     format!("{API_PREFIX}{rest}")
 }
 

@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod address;
+mod alert_endpoints;
 mod client;
 mod endpoints;
 mod error;

@@ -52,11 +52,15 @@ pub enum Point {
     ExecutorCompactAfter,
     /// The leader is about to plan a job that is due.
     ServerPlanBefore,
+    /// A message to a channel is about to be sent, and the log says so.
+    ServerNotifyBefore,
+    /// A message was sent or could not be; the log does not say which.
+    ServerNotifyAfter,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ServerFireBefore,
         Self::ServerFireAfter,
         Self::ServerArmBefore,
@@ -75,6 +79,8 @@ impl Point {
         Self::ExecutorCompactMiddle,
         Self::ExecutorCompactAfter,
         Self::ServerPlanBefore,
+        Self::ServerNotifyBefore,
+        Self::ServerNotifyAfter,
     ];
 
     /// What the variable calls it.
@@ -99,6 +105,8 @@ impl Point {
             Self::ExecutorCompactMiddle => "executor-compact-middle",
             Self::ExecutorCompactAfter => "executor-compact-after",
             Self::ServerPlanBefore => "server-plan-before",
+            Self::ServerNotifyBefore => "server-notify-before",
+            Self::ServerNotifyAfter => "server-notify-after",
         }
     }
 }

@@ -7,23 +7,26 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use odin_api::{
     Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, SealError,
-    User,
+    Tried, User,
 };
 use odin_cluster::Leadership;
 use odin_executor::DataDir as ExecutorDir;
 use odin_executor::output::{self, OutputError};
 use odin_executor::protocol::{AttemptKey, PeekedOutput};
-use odin_model::channel::ChannelChange;
+use odin_model::alert::{AlertEvent, EventKind};
+use odin_model::channel::{Channel, ChannelChange};
+use odin_model::delivery::{DeliveryId, Message, MessageId};
 use odin_model::job::Job;
 use odin_model::node::Node;
 use odin_model::output::OutputChunk;
 use odin_model::run::Run;
 use odin_model::secret::{SealedSecret, SecretChange};
 use odin_model::{
-    AttemptNumber, Clock, Command, Limits, NodeId, Owner, Program, Reply, RunState, SecretName,
-    SecretValue,
+    AlertId, AlertKind, AttemptNumber, Clock, Command, Limits, NodeId, Owner, Program, Reply,
+    RunState, SecretName, SecretValue,
 };
 use odin_schedule::Calendars;
+use odin_scheduling::delivery::ATTEMPT_MAX;
 use odin_scheduling::placement;
 use odin_store::{Counts, Effect, Reader, StoreError, View};
 use odin_wire::{Health, NodeRole};
@@ -34,6 +37,7 @@ use crate::engine::Engine;
 use crate::launches::interpreter;
 use crate::life::Up;
 use crate::machine::Announcements;
+use crate::notifier::dispatch::Dispatch;
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
 use crate::sealing::Keyring;
@@ -50,6 +54,7 @@ pub(crate) struct NodeBackend {
     announcements: Announcements,
     schedules: Arc<Schedules>,
     peeks: mpsc::Sender<Peek>,
+    dispatch: Dispatch,
     up: watch::Receiver<Up>,
     clock: Arc<dyn Clock>,
     identity: Identity,
@@ -75,9 +80,41 @@ impl NodeBackend {
             announcements: engine.announcements.clone(),
             schedules: Arc::clone(&engine.schedules),
             peeks: engine.peeks.clone(),
+            dispatch: engine.dispatch.clone(),
             up: engine.up(),
             clock,
             identity,
+        }
+    }
+
+    /// The message by which a channel is tried; its id is drawn, so that no other message has it.
+    fn test_message(&self, channel: &Channel, by: &Owner) -> Message {
+        let now = self.clock.wall();
+        let event = AlertEvent {
+            alert: AlertId(0),
+            kind: AlertKind::NodeUnwell,
+            event: EventKind::Test,
+            at: now,
+            job: None,
+            owner: None,
+            node: Some(self.identity.name.clone()),
+            run: None,
+            count: 1,
+            text: format!(
+                "{} tries the channel `{}`; nothing is wrong",
+                by.user, channel.name
+            ),
+        };
+        Message {
+            id: MessageId {
+                token: self.draw_bits(),
+                generation: 0,
+                delivery: DeliveryId(0),
+            },
+            channel: channel.name.clone(),
+            made_at: now,
+            events: vec![event],
+            more: 0,
         }
     }
 
@@ -318,6 +355,27 @@ impl Backend for NodeBackend {
         #[expect(clippy::disallowed_methods, reason = "this is where a nonce is drawn")]
         getrandom::fill(&mut nonce).expect("the kernel has random numbers");
         self.identity.keyring.seal(owner, name, value, nonce)
+    }
+
+    fn try_channel(&self, channel: Channel, by: Owner) -> BoxFuture<'_, Tried> {
+        let message = self.test_message(&channel, &by);
+        Box::pin(async move {
+            let sending = self.dispatch.send(&channel, &message, Some(&by));
+            match tokio::time::timeout(ATTEMPT_MAX, sending).await {
+                Ok(Ok(receipt)) => Tried {
+                    steps: receipt.steps,
+                    error: None,
+                },
+                Ok(Err(error)) => Tried {
+                    error: Some(error.to_string()),
+                    steps: error.steps,
+                },
+                Err(_) => Tried {
+                    steps: Vec::new(),
+                    error: Some(format!("no answer within {}s", ATTEMPT_MAX.as_secs())),
+                },
+            }
+        })
     }
 
     fn server_user(&self) -> &Owner {

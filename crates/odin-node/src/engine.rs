@@ -7,6 +7,7 @@ use std::sync::Arc;
 use odin_cluster::{Environment, Failure, Log, Transport};
 use odin_model::node::NodeFacts;
 use odin_model::{Clock, NodeId};
+use odin_notify::Courier;
 use odin_store::{Reader, Store, View};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -20,6 +21,9 @@ use crate::leader::Leader;
 use crate::lease_book::LeaseBook;
 use crate::life::{Life, Up};
 use crate::machine::{Announcements, StoreMachine};
+use crate::notifier::Notifier;
+use crate::notifier::dispatch::Dispatch;
+use crate::notifier::hooks::Hooks;
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
 use crate::sealing::Keyring;
@@ -75,6 +79,8 @@ pub struct Engine {
     pub schedules: Arc<Schedules>,
     /// Questions for a running attempt's output.
     pub peeks: mpsc::Sender<Peek>,
+    /// What brings messages to channels.
+    pub(crate) dispatch: Dispatch,
     up: watch::Receiver<Up>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -130,6 +136,25 @@ impl Engine {
             lease_terms,
         };
         tasks.spawn(leader.run(stop.clone()));
+        let dispatch = Dispatch {
+            reader: reader.clone(),
+            clock: Arc::clone(&parts.clock),
+            keyring: Arc::clone(&parts.keyring),
+            courier: Courier::new(&parts.facts.name),
+            hooks: Hooks {
+                proposer: proposer.clone(),
+                clock: Arc::clone(&parts.clock),
+                bundles: parts.bundles.clone(),
+                node,
+            },
+        };
+        let notifier = Notifier {
+            proposer: proposer.clone(),
+            reader: reader.clone(),
+            clock: Arc::clone(&parts.clock),
+            dispatch: dispatch.clone(),
+        };
+        tasks.spawn(notifier.run(stop.clone()));
 
         let values = parts
             .values
@@ -178,6 +203,7 @@ impl Engine {
             announcements,
             schedules,
             peeks,
+            dispatch,
             up,
             stop,
             tasks,

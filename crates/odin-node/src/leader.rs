@@ -172,7 +172,7 @@ async fn stirred(effects: &mut broadcast::Receiver<Effect>) {
 }
 
 /// Resolves when this node leads no longer in `term`.
-async fn left(leadership: &mut watch::Receiver<Leadership>, term: Term) {
+pub(crate) async fn left(leadership: &mut watch::Receiver<Leadership>, term: Term) {
     let still = |now: &Leadership| *now == Leadership::Leading { term };
     // A closed channel means a stopped log: its last word was that nobody leads.
     let _ = leadership.wait_for(|now| !still(now)).await;

@@ -18,9 +18,24 @@ pub(crate) fn is_exhausted(dir: &Path) -> bool {
     free_bytes(dir).is_some_and(|free| free < EXHAUSTED_BYTES)
 }
 
+/// How large a file system is, and how much of it is free for a process without privileges, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Space {
+    pub(crate) total: u64,
+    pub(crate) free: u64,
+}
+
+/// The space of the file system of `dir`. `None`: it does not say.
+pub(crate) fn space(dir: &Path) -> Option<Space> {
+    let space = rustix::fs::statvfs(dir).ok()?;
+    Some(Space {
+        total: space.f_blocks.saturating_mul(space.f_frsize),
+        free: space.f_bavail.saturating_mul(space.f_frsize),
+    })
+}
+
 /// The free bytes of the file system of `dir` for a process without privileges. `None`: the file system does not say.
 #[must_use]
 pub fn free_bytes(dir: &Path) -> Option<u64> {
-    let space = rustix::fs::statvfs(dir).ok()?;
-    Some(space.f_bavail.saturating_mul(space.f_frsize))
+    space(dir).map(|space| space.free)
 }

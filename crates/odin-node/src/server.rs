@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::{Identity, NodeBackend};
 use crate::clock::{SystemClock, boot_id, system_zone};
 use crate::data_dir::DataDir;
+use crate::disk_watch::DiskWatch;
 use crate::engine::{Engine, EngineParts, Founding};
 use crate::error::{Broken, StartError};
 use crate::executor_link::line;
@@ -206,6 +207,15 @@ impl Server {
                 stopped.cancelled().await;
             }));
         }
+        let disk = DiskWatch {
+            proposer: engine.proposer.clone(),
+            reader: engine.reader.clone(),
+            clock: Arc::new(SystemClock),
+            node: FOUNDER,
+            name: name.clone(),
+            data_dir: data_dir.root().to_owned(),
+        };
+        serving.spawn(disk.run(stop.clone()));
         let stopped = stop.clone();
         let applied = engine.announcements.applied();
         serving.spawn(async move {

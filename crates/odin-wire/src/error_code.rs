@@ -1,7 +1,5 @@
 //! The one table of error codes: what each means, its HTTP status and the exit code of a command that meets it.
 
-use crate::exit::Exit;
-
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorCode {
@@ -564,6 +562,7 @@ static INTERNAL: ErrorCode = row(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
     use expect_test::expect_file;
     use odin_model::Refusal as R;
     use odin_model::id::IdError;

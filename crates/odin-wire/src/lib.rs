@@ -8,10 +8,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod alert;
 pub mod as_text;
 pub mod attempt;
 pub mod calendar;
 pub mod catch_up;
+pub mod channel;
 pub mod error_code;
 pub mod event;
 mod exit;
@@ -27,12 +29,17 @@ pub mod run;
 pub mod schedule;
 pub mod secret;
 
+pub use alert::{Acknowledge, Alert, AlertList, AlertsQuery, MakeSilence, Silence, SilenceList};
 pub use attempt::{Attempt, LateReport};
 pub use calendar::{
     Calendar, CalendarList, CalendarUser, MovedDue, MovedDueList, MovedDuesQuery,
     RemoveCalendarQuery, SetCalendar,
 };
 pub use catch_up::{CatchUpJob, CatchUpOccurrence, CatchUpState, CaughtUp};
+pub use channel::{
+    Channel, ChannelList, ChannelTest, DeliveriesQuery, Delivery, DeliveryList, Quiet,
+    RemoveChannelQuery, SetChannel, Target,
+};
 pub use error_code::ErrorCode;
 pub use event::{EventKind, Lagged};
 pub use exit::Exit;

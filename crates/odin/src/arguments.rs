@@ -121,6 +121,11 @@ pub(crate) enum Command {
     CatchUp(commands::catch_up::CatchUpArgs),
     /// Write a job's deployed files back into the current directory
     Recover(JobArg),
+    /// List alerts, and answer them
+    Alerts(commands::alerts::AlertsArgs),
+    /// Say where word of alerts goes, and try it
+    #[command(subcommand)]
+    Notify(commands::notify::NotifyCommand),
     /// Keep values that jobs need and nobody may read
     #[command(subcommand)]
     Secret(commands::secret::SecretCommand),

@@ -39,6 +39,15 @@ pub struct Extra {
 }
 
 impl Bundle {
+    /// A bundle of nothing, to which [`add_extra`](Self::add_extra) adds: for jobs that Odin makes itself.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            items: BTreeMap::new(),
+            bytes: 0,
+        }
+    }
+
     /// The names in the bundle, directories included, in their order.
     pub fn paths(&self) -> impl Iterator<Item = &BundlePath> {
         self.items.keys()

@@ -202,9 +202,12 @@ impl Reader {
             while let Some(row) = rows.next()? {
                 watches.push((columns::to_run_id(row.get(0)?), columns::to_watch(row.get(1)?)?));
             }
-            // Unsettled messages are few: their number is bounded for each channel.
+            // Unsettled messages are few: their number is bounded for each channel. One that was tried and not
+            // taken holds back those after it: they arrive in order, and gather while the channel is down.
             let mut statement = conn.prepare_cached(&format!(
-                "{DELIVERY} INDEXED BY deliveries_open WHERE state < 3 AND next_at <= ?1 ORDER BY id LIMIT ?2"
+                "{DELIVERY} INDEXED BY deliveries_open WHERE state < 3 AND next_at <= ?1 AND NOT EXISTS \
+                 (SELECT 1 FROM deliveries f WHERE f.channel = deliveries.channel AND f.urgent = deliveries.urgent \
+                 AND f.state < 3 AND f.attempt > 0 AND f.id < deliveries.id) ORDER BY id LIMIT ?2"
             ))?;
             let mut rows = statement.query((columns::at(now), columns::limit(limit)))?;
             let deliveries = read_deliveries(&mut rows)?;

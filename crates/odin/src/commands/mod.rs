@@ -1,5 +1,6 @@
 //! The commands: one file per verb, a folder per noun.
 
+pub(crate) mod alerts;
 pub(crate) mod calendar;
 pub(crate) mod cancel;
 pub(crate) mod catch_up;
@@ -18,6 +19,7 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod modify;
 pub(crate) mod nodes;
+pub(crate) mod notify;
 pub(crate) mod pause;
 pub(crate) mod recover;
 pub(crate) mod remove;
@@ -122,6 +124,8 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             Command::Schedule(ScheduleCommand::Moved(args)) => {
                 schedule::moved::run(&args, context).await.map(done)
             }
+            Command::Alerts(args) => alerts::run(&args, context).await.map(done),
+            Command::Notify(command) => notify::run(&command, context).await,
             Command::Secret(command) => secret::run(&command, context).await.map(done),
             Command::Doctor => doctor::run(context).await,
             Command::Nodes(command) => nodes::run(&command, context).await.map(done),
