@@ -12,6 +12,8 @@ import textwrap
 import threading
 import unittest
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+EXAMPLES = os.path.join(HERE, "..", "examples")
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "README.md")
 
 
@@ -63,12 +65,12 @@ class Inside(unittest.TestCase):
         self.engine = Engine()
         self.addCleanup(self.engine.close)
 
-    def play(self, program, code=0):
+    def play(self, program, code=0, **variables):
         """What a program reports: kind, name and value of each."""
         file = os.path.join(self.engine.folder.name, "job.py")
         with open(file, "w") as text:
             text.write(textwrap.dedent(program))
-        environment = dict(os.environ, ODIN_SOCKET=self.engine.path, ODIN_RUN_TOKEN="t")
+        environment = dict(os.environ, ODIN_SOCKET=self.engine.path, ODIN_RUN_TOKEN="t", **variables)
         done = subprocess.run(
             [sys.executable, file], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120
         )
@@ -103,6 +105,47 @@ class Inside(unittest.TestCase):
                 ("result", "There are 2", 0),
             ],
         )
+
+    def play_example(self, name):
+        """An example as it is, with stand-ins for the network and for docker."""
+        docker = os.path.join(self.engine.folder.name, "docker")
+        with open(docker, "w") as file:
+            file.write("#!/bin/sh\nexit 0\n")
+        os.chmod(docker, 0o755)
+        with open(os.path.join(EXAMPLES, name)) as file:
+            program = file.read()
+        path = self.engine.folder.name + ":" + os.environ["PATH"]
+        return self.play(program, PYTHONPATH=os.path.join(HERE, "network"), PATH=path)
+
+    def test_the_programs_of_the_first_documents_run_as_they_stand(self):
+        page = "https://en.wikipedia.org/wiki/Odin"
+        for name, expected in [
+            (
+                "random_page.py",
+                [
+                    ("watch", "url fetched", page),
+                    ("condition", "check if url is empty", True),
+                    ("result", "fetched successfully", 0),
+                ],
+            ),
+            (
+                "scrape_dcufm.py",
+                [
+                    ("condition", "html.status_code != 200", False),
+                    ("watch", "html", "<Response [200]>"),
+                    ("watch", "data", "<td>41</td>"),
+                    ("watch", "table_row", "<td>41</td>"),
+                    ("watch", "listeners", "41"),
+                    ("result", "There are 41 people listening.", 0),
+                ],
+            ),
+            (
+                "docker_prune.py",
+                [("watch", "x", 0), ("condition", "x == 0", True), ("result", "Prune successful!", 0)],
+            ),
+        ]:
+            self.engine.lines.clear()
+            self.assertEqual(self.play_example(name), expected, name)
 
     def test_a_forked_child_has_a_connection_of_its_own_and_loses_nothing(self):
         seen = self.play(
