@@ -29,6 +29,8 @@ const READS_MAX: usize = 8;
 const UPLOADS_MAX: usize = 4;
 /// Followers of events and output at once.
 const STREAMS_MAX: usize = 512;
+/// Checks of the ledger at once: each reads much.
+const VERIFIES_MAX: usize = 1;
 /// How long an upload waits for its turn before it answers `server/busy`.
 const UPLOAD_TURN_WAIT: Duration = Duration::from_secs(10);
 
@@ -44,6 +46,7 @@ struct Inner {
     reads: Arc<Semaphore>,
     uploads: Semaphore,
     streams: Arc<Semaphore>,
+    verifies: Arc<Semaphore>,
     stopping: CancellationToken,
 }
 
@@ -69,6 +72,7 @@ impl Api {
             reads: Arc::new(Semaphore::new(READS_MAX)),
             uploads: Semaphore::new(UPLOADS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            verifies: Arc::new(Semaphore::new(VERIFIES_MAX)),
             stopping,
         };
         Self {
@@ -133,6 +137,12 @@ impl Api {
                 format!("{UPLOADS_MAX} other deployments are under way"),
             )),
         }
+    }
+
+    pub(crate) fn verify_turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.inner.verifies)
+            .try_acquire_owned()
+            .map_err(|_| Failure::new("server/busy", "another check of the ledger is under way"))
     }
 
     pub(crate) fn stream_turn(&self) -> Result<StreamTurn, Failure> {

@@ -31,11 +31,13 @@ mod listen;
 mod nodes;
 mod openapi;
 mod output;
+pub mod proof;
 mod routes;
 mod runs;
 mod schedules;
 mod secrets;
 mod seen;
+mod statistics;
 #[cfg(test)]
 mod test_bed;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
     alerts, calendars, catch_up, changes, channels, deploy, events, identity, jobs, ledger, links,
-    nodes, openapi, output, runs, schedules, secrets, versions,
+    nodes, openapi, output, proof, runs, schedules, secrets, statistics, versions,
 };
 
 /// All paths, behind the layer that establishes who asks.
@@ -46,7 +46,11 @@ pub(crate) fn router(api: Api) -> Router {
             get(links::list).post(links::make).delete(links::remove),
         )
         .route("/events", get(events::follow))
+        .route("/jobs/{id}/statistics", get(statistics::of_job))
+        .route("/statistics", get(statistics::of_all))
         .route("/ledger", get(ledger::get))
+        .route("/why", get(proof::why))
+        .route("/verify", get(proof::verify))
         .route("/schedule/explain", get(schedules::explain))
         .route("/schedule/next", get(schedules::next))
         .route("/secrets", get(secrets::list))

@@ -13,7 +13,7 @@ use odin_wire::{
     ModifyJob, MovedDueList, MovedDuesQuery, NodeList, OutputList, OutputQuery,
     RemoveCalendarQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunsQuery,
     SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretsQuery, SetCalendar,
-    TakeSecretQuery,
+    Statistics, StatisticsQuery, TakeSecretQuery, Verified, VerifyQuery, Why, WhyQuery,
 };
 
 use crate::client::{ANSWER_TIME_MAX, Call, Client, IdempotencyKey};
@@ -23,6 +23,8 @@ use crate::query::{segment, with_query};
 
 /// How long a deploy may take: 64 MiB have to travel, be checked and reach the disk.
 const DEPLOY_TIME_MAX: Duration = Duration::from_secs(120);
+/// How long a check of the ledger may take: some seconds for a million due times.
+const VERIFY_TIME_MAX: Duration = Duration::from_secs(3600);
 /// The largest bundle, packed.
 const BUNDLE_BYTES_MAX: usize = 64 << 20;
 
@@ -423,6 +425,35 @@ impl Client {
         };
         self.json(&Call::get(with_query(&path("/ledger"), &query)))
             .await
+    }
+
+    /// What was counted of a job in a period; of all jobs that the caller may see without one.
+    pub async fn statistics(
+        &self,
+        job: Option<JobId>,
+        query: &StatisticsQuery,
+    ) -> Result<Statistics, ClientError> {
+        let path = match job {
+            Some(job) => path(&format!("/jobs/{job}/statistics")),
+            None => path("/statistics"),
+        };
+        self.json(&Call::get(with_query(&path, query))).await
+    }
+
+    /// What became of any instant of a job, and what the job looked like then.
+    pub async fn why(&self, job: JobId, at: Timestamp) -> Result<Why, ClientError> {
+        let query = WhyQuery { job, at };
+        self.json(&Call::get(with_query(&path("/why"), &query)))
+            .await
+    }
+
+    /// Whether the ledger is complete and true. Waits for up to an hour.
+    pub async fn verify(&self, query: &VerifyQuery) -> Result<Verified, ClientError> {
+        let call = Call {
+            patience: VERIFY_TIME_MAX,
+            ..Call::get(with_query(&path("/verify"), query))
+        };
+        self.json(&call).await
     }
 
     /// A range of a job's ledger.

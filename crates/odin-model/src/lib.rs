@@ -42,6 +42,7 @@ pub mod retries;
 pub mod run;
 pub mod secret;
 pub mod silence;
+pub mod statistics;
 mod stored_spec;
 pub mod timeouts;
 pub mod usage;

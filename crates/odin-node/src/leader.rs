@@ -17,8 +17,8 @@ use odin_model::command::{Fire, FireAnswer, FireItem};
 use odin_model::quarantine::Unplannable;
 use odin_model::{AttemptNumber, Boottime, Clock, Command, JobId, Reply, RunState};
 use odin_scheduling::clock_jump::{Reading, Trust};
-use odin_scheduling::placement;
 use odin_scheduling::plan::LOOK_AHEAD;
+use odin_scheduling::{due, placement};
 use odin_store::{Effect, Reader, StoreError, View};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
@@ -238,7 +238,7 @@ impl Pass<'_> {
     /// Keeps next due times to the calendars and zone rules of now, a page of jobs at a time.
     async fn recompute(&mut self, now: Timestamp) -> Result<(), Interrupted> {
         let rules = DueRules {
-            zone_rules: recompute::zone_rules(),
+            zone_rules: due::zone_rules(),
             calendars: self.leader.view.calendars(),
         };
         if self.computed_with.as_ref() != Some(&rules) {

@@ -50,6 +50,7 @@ pub use engine::{Engine, EngineParts, Founding};
 pub use error::{Broken, StartError};
 pub use life::Up;
 pub use machine::Announcements;
+pub use odin_api::proof;
 pub use proposer::Proposer;
 pub use room::{FREE_BYTES_MIN, free_bytes};
 pub use schedules::{NoSchedule, Schedules};

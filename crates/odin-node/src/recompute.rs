@@ -36,12 +36,6 @@ pub(crate) enum Rules {
     Changed(Sweep),
 }
 
-/// The release of the time zone database that this process uses.
-pub(crate) fn zone_rules() -> String {
-    let version = odin_schedule::time_zones().version();
-    version.unwrap_or("of an unknown release").to_owned()
-}
-
 /// Compares the rules of now with those that due times were computed with.
 pub(crate) fn compare(
     reader: &Reader,

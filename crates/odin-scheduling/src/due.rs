@@ -19,6 +19,13 @@ pub fn schedule_of(
     Ok(zoned.with_spread(job.to_bits()))
 }
 
+/// The release of the time zone rules that this process computes with.
+#[must_use]
+pub fn zone_rules() -> String {
+    let version = odin_schedule::time_zones().version();
+    version.unwrap_or("of an unknown release").to_owned()
+}
+
 /// Whether the schedule of a version refers to a calendar.
 #[must_use]
 pub fn uses_calendar(spec: &JobSpec, name: &CalendarName) -> bool {

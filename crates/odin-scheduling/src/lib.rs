@@ -12,6 +12,7 @@
 //! | [`alerting`] | which alerts the life of a run gives rise to | apply, on every replica |
 //! | [`delivery`] | when a message to a channel is sent again, or held | the leader's notifier |
 //! | [`unleased`] | how long a run may go on without a lease | the node's agent |
+//! | [`proof`] | whether a ledger is complete and true | `odin verify`, the simulator |
 //! | [`clock_jump`] | when the leader's wall clock is not to be trusted | the leader's loop |
 //!
 //! Nothing here reads a clock, draws a random number, does I/O or keeps state; `clippy.toml` beside this crate
@@ -29,5 +30,6 @@ pub mod judge;
 pub mod linkage;
 pub mod placement;
 pub mod plan;
+pub mod proof;
 pub mod retry;
 pub mod unleased;

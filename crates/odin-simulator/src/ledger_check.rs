@@ -6,19 +6,18 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use odin_model::ledger::LedgerRow;
 use odin_model::{AttemptNumber, JobId, LedgerOutcome, RunId};
-use odin_schedule::ZonedSchedule;
+use odin_node::proof::{VerifyQuery, prove};
+use odin_store::Reader;
 
 use crate::executor::Start;
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// An occurrence without an outcome.
-    Lost(JobId, Timestamp),
-    /// An occurrence with more than one.
-    Doubled(JobId, Timestamp),
-    /// A row for an instant at which nothing was due.
-    Invented(JobId, Timestamp),
+    /// What `odin verify` finds: the due time, and the code and words of what is wrong with it.
+    Ledger(JobId, Timestamp, String),
+    /// A period that cannot be derived, in a cluster that has everything of it.
+    Undetermined(JobId, Timestamp, String),
     /// Two processes for one attempt of an occurrence, or of two runs for it.
     StartedTwice(JobId, Timestamp),
     /// Two processes at once of a job that does not let its runs overlap.
@@ -27,32 +26,37 @@ pub enum Finding {
     StartedWithoutRow(JobId, Timestamp, RunId),
 }
 
-/// Compares a job's ledger with its schedule from `from` to `to`, both included, and with what was started.
+/// How much later than due `odin verify` lets an occurrence be: the jobs' grace, and what it grants the leader.
+const LENIENCE: SignedDuration = SignedDuration::from_secs(70);
+
+/// What `odin verify` finds wrong with a job's ledger when everything that is due by `now` must have its outcome.
+///
+/// # Panics
+/// When the state cannot be read.
 #[must_use]
-pub fn check_ledger(
-    job: JobId,
-    schedule: &ZonedSchedule,
-    (from, to): (Timestamp, Timestamp),
-    rows: &[LedgerRow],
-    starts: &[Start],
-) -> Vec<Finding> {
+pub fn check_ledger(job: JobId, reader: &Reader, now: Timestamp) -> Vec<Finding> {
+    let query = VerifyQuery {
+        job: Some(job),
+        owner: None,
+        from: Timestamp::MIN,
+        to: Timestamp::MAX,
+        now: now + LENIENCE,
+    };
+    let report = prove(reader, &query, &|| false).expect("the state can be read");
+    let found = report.findings.into_iter().map(|finding| {
+        let words = format!("{}: {}", finding.flaw.code(), finding.flaw);
+        Finding::Ledger(finding.job, finding.at, words)
+    });
+    let open = report.undetermined.into_iter();
+    let open = open.map(|period| Finding::Undetermined(period.job, period.from, period.because));
+    found.chain(open).collect()
+}
+
+/// Compares a job's ledger with what was started.
+#[must_use]
+pub fn check_starts(job: JobId, rows: &[LedgerRow], starts: &[Start]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut outcomes: BTreeMap<Timestamp, Vec<&LedgerRow>> = BTreeMap::new();
-    for row in rows {
-        for at in schedule.occurrences(row.from, row.to) {
-            outcomes.entry(at).or_default().push(row);
-        }
-        if schedule.count(row.from, row.to) != row.count {
-            findings.push(Finding::Invented(job, row.from));
-        }
-    }
-    for at in schedule.occurrences(from, to) {
-        match outcomes.get(&at).map_or(0, Vec::len) {
-            0 => findings.push(Finding::Lost(job, at)),
-            1 => {}
-            _ => findings.push(Finding::Doubled(job, at)),
-        }
-    }
+    let rows: BTreeMap<Timestamp, &LedgerRow> = rows.iter().map(|row| (row.from, row)).collect();
     let mut started: BTreeMap<Timestamp, BTreeMap<AttemptNumber, RunId>> = BTreeMap::new();
     for start in starts.iter().filter(|start| start.job == job) {
         let run = start.key.run;
@@ -61,7 +65,7 @@ pub fn check_ledger(
         if attempts.insert(start.key.attempt, run).is_some() || is_other {
             findings.push(Finding::StartedTwice(job, start.due_at));
         }
-        let recorded = outcomes.get(&start.due_at).and_then(|rows| rows.first());
+        let recorded = rows.get(&start.due_at);
         let agrees = recorded
             .is_some_and(|row| row.outcome == LedgerOutcome::Started && row.run == Some(run));
         if !agrees {

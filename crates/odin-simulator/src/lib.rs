@@ -17,5 +17,5 @@ mod search;
 pub use clock::SimulatedClock;
 pub use cluster::{Cluster, deploy_of};
 pub use executor::{Evidence, SimulatedExecutor, Start};
-pub use ledger_check::{Finding, check_ledger, check_overlaps};
-pub use search::{Attempts, JOBS, Searched, deploy_all, findings, schedule, search};
+pub use ledger_check::{Finding, check_ledger, check_overlaps, check_starts};
+pub use search::{Attempts, JOBS, Searched, deploy_all, findings, search};

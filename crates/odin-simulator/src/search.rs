@@ -5,17 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use odin_model::{
     Backoff, Clock, Concurrency, JobId, JobName, JobSpec, NodeId, OnLost, Overlap, Program,
 };
-use odin_schedule::ZonedSchedule;
 use odin_store::Reader;
 use tokio::time::sleep;
 
 use crate::cluster::{Cluster, PROCESS_TAKES};
 use crate::executor::FAILS_AT_FIRST;
-use crate::ledger_check::{Finding, check_ledger, check_overlaps};
+use crate::ledger_check::{Finding, check_ledger, check_overlaps, check_starts};
 
 /// The jobs of every search and test: what is due how often, what becomes of overlapping runs, and whether every
 /// first attempt fails.
@@ -71,16 +69,6 @@ pub struct Searched {
     pub faults: usize,
 }
 
-/// The schedule of [`JOBS`] at that place.
-///
-/// # Panics
-/// When there is none.
-#[must_use]
-pub fn schedule(place: usize) -> ZonedSchedule {
-    let parsed = odin_schedule::parse(JOBS[place].0);
-    parsed.expect("a schedule").in_zone(&TimeZone::UTC)
-}
-
 /// Deploys all of [`JOBS`] through a node; their ids, in order.
 pub async fn deploy_all(cluster: &Cluster, through: NodeId) -> Vec<JobId> {
     let mut ids = Vec::new();
@@ -105,26 +93,20 @@ pub async fn deploy_all(cluster: &Cluster, through: NodeId) -> Vec<JobId> {
     ids
 }
 
-/// Everything wrong with the ledger that `reader` shows of [`JOBS`], for what was due after `from` and until now.
+/// Everything wrong with the ledger that `reader` shows of [`JOBS`], for what is due by now.
 ///
 /// # Panics
 /// When the state cannot be read.
 #[must_use]
-pub fn findings(
-    cluster: &Cluster,
-    reader: &Reader,
-    jobs: &[JobId],
-    from: Timestamp,
-) -> Vec<Finding> {
+pub fn findings(cluster: &Cluster, reader: &Reader, jobs: &[JobId]) -> Vec<Finding> {
     let starts = cluster.evidence().starts();
     let now = cluster.clock().wall();
     let mut findings = Vec::new();
     for (place, &job) in jobs.iter().enumerate() {
-        let schedule = schedule(place);
         let rows = reader.ledger(job, Timestamp::MIN, Timestamp::MAX, 100_000);
-        let first = schedule.next_after(from).expect("these never end");
         let rows = rows.expect("the state can be read");
-        findings.extend(check_ledger(job, &schedule, (first, now), &rows, &starts));
+        findings.extend(check_ledger(job, reader, now));
+        findings.extend(check_starts(job, &rows, &starts));
         if matches!(JOBS[place].1.overlap, Overlap::Forbid | Overlap::Queue) {
             findings.extend(check_overlaps(job, PROCESS_TAKES, &starts));
         }
@@ -143,7 +125,6 @@ pub async fn search(directory: &Path, seed: u64) -> Result<Searched, Vec<(NodeId
     let mut draw = Draw(seed);
     let mut cluster = Cluster::start_seeded(directory, 3, wall, seed).await;
     let leader = cluster.leader().await;
-    let from = cluster.clock().wall();
     let jobs = deploy_all(&cluster, leader).await;
     for _ in 0..FAULTS {
         sleep(draw.below(BETWEEN)).await;
@@ -167,7 +148,7 @@ pub async fn search(directory: &Path, seed: u64) -> Result<Searched, Vec<(NodeId
     let mut found = Vec::new();
     for node in cluster.running() {
         let reader = &cluster.engine(node).reader;
-        let findings = findings(&cluster, reader, &jobs, from);
+        let findings = findings(&cluster, reader, &jobs);
         found.extend(findings.into_iter().map(|finding| (node, finding)));
     }
     let starts = cluster.evidence().starts().len();

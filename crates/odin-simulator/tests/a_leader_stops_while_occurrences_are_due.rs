@@ -29,7 +29,6 @@ fn the_other_two_have_the_same_complete_ledger() {
         paused().block_on(async {
             let mut cluster = Cluster::start(directory.path(), 3, beginning()).await;
             let leader = cluster.leader().await;
-            let from = cluster.clock().wall();
             let follower = cluster
                 .running()
                 .into_iter()
@@ -46,7 +45,7 @@ fn the_other_two_have_the_same_complete_ledger() {
             for &node in &survivors {
                 let reader = &cluster.engine(node).reader;
                 assert_eq!(
-                    findings(&cluster, reader, &jobs, from),
+                    findings(&cluster, reader, &jobs),
                     [],
                     "node {node}, killed at {half} ms"
                 );
@@ -125,7 +124,6 @@ fn a_server_that_is_killed_and_comes_back_goes_on_where_it_was() {
     paused().block_on(async {
         let mut cluster = Cluster::start(directory.path(), 1, beginning()).await;
         let node = cluster.leader().await;
-        let from = cluster.clock().wall();
         let jobs = deploy_all(&cluster, node).await;
         for down in [1, 3, 9, 200] {
             sleep(Duration::from_millis(12_345)).await;
@@ -136,7 +134,7 @@ fn a_server_that_is_killed_and_comes_back_goes_on_where_it_was() {
         }
         sleep(Duration::from_secs(10)).await;
         let reader = &cluster.engine(node).reader;
-        assert_eq!(findings(&cluster, reader, &jobs, from), []);
+        assert_eq!(findings(&cluster, reader, &jobs), []);
         // 200 seconds are more than the grace: one of the missed was started for all of them.
         let rows = reader
             .ledger(jobs[0], Timestamp::MIN, Timestamp::MAX, 100_000)

@@ -28,6 +28,7 @@ mod run_now;
 mod secret;
 mod setting;
 mod silence;
+mod statistics;
 mod successors;
 mod turn;
 mod values;
@@ -44,6 +45,7 @@ use rusqlite::Connection;
 
 use crate::view::Changes;
 use crate::{Effect, StoreError};
+pub(crate) use statistics::{Counted, hour_of, write as write_statistics};
 
 /// Why a command ends without its reply.
 pub(crate) enum Stop {
@@ -89,6 +91,8 @@ pub(crate) struct Batch<'a> {
     nodes: BTreeMap<NodeId, Option<Epoch>>,
     /// All nodes that are up, once something had to be placed; forgotten when one comes or goes.
     up: Option<Vec<(NodeId, Epoch)>>,
+    /// What was counted, written at the end of the batch.
+    pub(crate) counted: Counted,
     pub(crate) effects: Vec<Effect>,
     pub(crate) changes: Changes,
 }
@@ -103,6 +107,7 @@ impl<'a> Batch<'a> {
             position: 0,
             nodes: BTreeMap::new(),
             up: None,
+            counted: Counted::new(),
             effects: Vec::new(),
             changes: Changes::default(),
         }

@@ -22,6 +22,7 @@ mod secrets;
 mod settings;
 mod snapshot;
 mod state_hash;
+mod statistics;
 mod store;
 mod values;
 mod view;
@@ -30,10 +31,11 @@ pub use checkpoint::{Checkpoint, Checkpointer};
 pub use effect::{CancelWhen, Effect};
 pub use error::StoreError;
 pub use reader::{
-    AlertsOf, Bucket, CancelRequest, JobsAfter, JobsPage, KeptValue, NamedLink, OpenRun, Overdue,
-    Reader, RunPlace, RunsOf, RunsPage, SecretEntry, SecretsAfter, SecretsPage, Series,
+    AlertsOf, Bucket, CancelRequest, JobsAfter, JobsPage, KeptValue, LooseRun, NamedLink, OpenRun,
+    Overdue, Reader, RunPlace, RunsOf, RunsPage, SecretEntry, SecretsAfter, SecretsPage, Series,
     SeriesPlace, SeriesQuery, ValuesPage, Version,
 };
 pub use snapshot::Frozen;
+pub use statistics::{Scope, TYPICAL_DAYS};
 pub use store::{Applied, Entry, Store};
 pub use view::{Counts, View};

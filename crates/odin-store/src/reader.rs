@@ -13,8 +13,10 @@ mod jobs;
 mod ledger;
 mod links;
 mod pool;
+mod proof;
 mod runs;
 mod secrets;
+mod statistics;
 mod values;
 
 use std::path::Path;
@@ -24,11 +26,13 @@ pub use alerts::{AlertsOf, Overdue};
 pub use drawing::Bucket;
 pub use jobs::{JobsAfter, JobsPage, Version};
 pub use links::NamedLink;
+pub use proof::LooseRun;
 pub use runs::{CancelRequest, OpenRun, RunsOf, RunsPage};
 pub use secrets::{SecretEntry, SecretsAfter, SecretsPage};
 pub use values::{KeptValue, RunPlace, Series, SeriesPlace, SeriesQuery, ValuesPage};
 
 use crate::StoreError;
+use crate::schema::{self, Found};
 use pool::Pool;
 
 /// Answers from a few connections that cannot write; more callers wait for a free one. Each answer is of one
@@ -41,6 +45,18 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Answers of a state in a file that no server need have open, such as a backup.
+    ///
+    /// # Errors
+    /// The file is no state, is of another version, or cannot be read.
+    pub fn of_file(path: &Path) -> Result<Self, StoreError> {
+        let reader = Self::open(path)?;
+        match reader.pool.ask(schema::check)? {
+            Found::Ours => Ok(reader),
+            Found::Empty => Err(StoreError::NotAState),
+        }
+    }
+
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             pool: Arc::new(Pool::open(path)?),

@@ -196,6 +196,16 @@ CREATE TABLE former_calendars (
     days BLOB NOT NULL
 ) STRICT;
 
+-- What was counted: of a job (0), of an owner's jobs (1), of all (2); an hour, or a day of 24, from 1970.
+CREATE TABLE statistics (
+    scope INTEGER NOT NULL,
+    scope_of INTEGER NOT NULL,
+    from_hour INTEGER NOT NULL,
+    hours INTEGER NOT NULL,
+    counts BLOB NOT NULL,
+    PRIMARY KEY (scope, scope_of, from_hour, hours)
+) STRICT, WITHOUT ROWID;
+
 -- The releases of the time zone rules that leaders computed with.
 CREATE TABLE zone_rules (
     number INTEGER PRIMARY KEY,
@@ -416,7 +426,7 @@ INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 32] = [
+pub(crate) const REPLICATED: [(&str, &str); 33] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -431,6 +441,7 @@ pub(crate) const REPLICATED: [(&str, &str); 32] = [
     ("job_changes", "job, number"),
     ("former_calendars", "until"),
     ("zone_rules", "number"),
+    ("statistics", "scope, scope_of, from_hour, hours"),
     ("links", "from_job, to_job"),
     ("successors", "run, job"),
     ("catch_ups", "job, due_at"),

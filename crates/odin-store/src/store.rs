@@ -10,7 +10,7 @@ use std::time::Duration;
 use odin_model::Reply;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use crate::apply::Batch;
+use crate::apply::{Batch, write_statistics};
 use crate::reader::Reader;
 use crate::snapshot::{self, Frozen};
 use crate::view::View;
@@ -116,8 +116,12 @@ impl Store {
             applied = entry.index;
         }
         let Batch {
-            effects, changes, ..
+            effects,
+            changes,
+            counted,
+            ..
         } = batch;
+        write_statistics(&transaction, &counted)?;
         local::set(&transaction, mark, applied)?;
         transaction.commit()?;
 

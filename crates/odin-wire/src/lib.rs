@@ -24,10 +24,12 @@ pub mod link;
 pub mod node;
 pub mod output;
 pub mod problem;
+pub mod proof;
 pub mod report_line;
 pub mod run;
 pub mod schedule;
 pub mod secret;
+pub mod statistics;
 
 pub use alert::{Acknowledge, Alert, AlertList, AlertsQuery, MakeSilence, Silence, SilenceList};
 pub use attempt::{Attempt, LateReport};
@@ -53,12 +55,18 @@ pub use link::{JobLink, Link, LinkList, LinkOn, LinkQuery, LinksQuery, MakeLink,
 pub use node::{Node, NodeList, NodeRole, NodeState};
 pub use output::{OutputChunk, OutputList, OutputQuery, Stream};
 pub use problem::{Mistake, Problem};
+pub use proof::{
+    Finding, JobThen, NotDue, OutcomeCounts, Undetermined, Verified, VerifyQuery, Why, WhyQuery,
+    WorstStart,
+};
 pub use run::{Cause, Chain, Outcome, Run, RunList, RunQuery, RunState, RunsQuery, WaitsFor};
 pub use schedule::{ExplainQuery, Explanation, NextQuery, Occurrences};
 pub use secret::{
     SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretUser, SecretsQuery,
     TakeSecretQuery,
 };
+
+pub use statistics::{Percentiles, RunOutcomeCounts, Statistics, StatisticsQuery};
 
 /// The path under which every versioned endpoint lives.
 pub const API_PREFIX: &str = "/api/v1";

@@ -82,8 +82,8 @@ pub(crate) enum Command {
     /// Show a job in full, or a run with its attempts, its cause and what it started
     #[command(visible_alias = "desc")]
     Describe(JobOrRunArg),
-    /// Show a job's state now, or a run's
-    Status(JobOrRunArg),
+    /// Show a job's state now, or a run's; without one, what all jobs did
+    Status(commands::status::StatusArgs),
     /// Change a job's name, description or schedule
     #[command(visible_alias = "mod")]
     Modify(commands::modify::ModifyArgs),
@@ -117,6 +117,8 @@ pub(crate) enum Command {
     Log(commands::log::LogArgs),
     /// Say what became of a due time, and why
     Why(commands::why::WhyArgs),
+    /// Derive every due time again and prove that the ledger answers each once
+    Verify(commands::verify::VerifyArgs),
     /// Start runs for due times that had none
     CatchUp(commands::catch_up::CatchUpArgs),
     /// Write a job's deployed files back into the current directory

@@ -162,7 +162,10 @@ fn a_generated_job_deploys_runs_and_is_read_by_every_command() {
         not_due.contains("was not due at 2026-06-01 12:00:00"),
         "{not_due}"
     );
-    assert!(not_due.contains("It was first deployed at "), "{not_due}");
+    assert!(
+        not_due.contains("the job was first deployed at "),
+        "{not_due}"
+    );
     let not_due = place.refused(&["why", "hello", "2998-06-01 12:00"], 4);
     assert!(not_due.contains("2999-01-01 09:00:00"), "{not_due}");
 }

@@ -138,7 +138,7 @@ fn record(
         revision: item.revision,
         decided_at: fire.proposed_at,
     };
-    ledger::add(batch.conn, &entry)?;
+    ledger::add(batch, &entry)?;
     watch::decided(batch, &entry)
 }
 

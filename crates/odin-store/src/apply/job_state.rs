@@ -11,7 +11,7 @@ use odin_model::{JobId, JobState, LedgerOutcome, Refusal, Reply, Revision};
 use super::change::{self, Change};
 use super::job::JobRow;
 use super::ledger::{self, Entry};
-use super::{Batch, Stop, catch_up, job, link, run, watch};
+use super::{Batch, Stop, catch_up, job, link, run, statistics, watch};
 use crate::{CancelWhen, StoreError};
 
 /// Pauses or resumes. Resuming begins after now: what fell into the pause never was due. A job in quarantine is
@@ -84,6 +84,7 @@ pub(super) fn remove(
     // Before its runs end: what is removed starts nothing any more.
     let links = link::remove_of(batch.conn, id)?;
     catch_up::give_up(batch.conn, id)?;
+    statistics::forget(batch, id)?;
     let reason = format!("the job was removed by {}", by.user.user);
     cancel_decided(batch, id, &reason, at)?;
     watch::forget(batch.conn, id, at)?;
@@ -116,7 +117,7 @@ fn give_up_held(batch: &mut Batch<'_>, job: &JobRow, at: Timestamp) -> Result<()
         revision: job.revision,
         decided_at: at,
     };
-    ledger::add(batch.conn, &entry)?;
+    ledger::add(batch, &entry)?;
     job::advance(batch, job.id, (None, None), due)
 }
 

@@ -5,6 +5,7 @@ use odin_model::ledger::LedgerReason;
 use odin_model::{JobId, LedgerOutcome, Revision, RunId, VersionNumber};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::{Batch, statistics};
 use crate::{StoreError, columns};
 
 /// Occurrences with their outcome.
@@ -22,7 +23,9 @@ pub(super) struct Entry {
 }
 
 /// Adds occurrences that come after all others of the job in the ledger.
-pub(super) fn add(conn: &Connection, entry: &Entry) -> Result<(), StoreError> {
+pub(super) fn add(batch: &mut Batch<'_>, entry: &Entry) -> Result<(), StoreError> {
+    statistics::decided(batch, entry)?;
+    let conn = batch.conn;
     // A started occurrence has a run of its own, so its row equals no other.
     if entry.outcome != LedgerOutcome::Started && join(conn, entry)? {
         return Ok(());

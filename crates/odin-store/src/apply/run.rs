@@ -9,7 +9,7 @@ use odin_model::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Batch, catch_up, job, successors, turn, watch};
+use super::{Batch, catch_up, job, statistics, successors, turn, watch};
 use crate::{CancelWhen, Effect, StoreError, columns};
 
 /// How many runs that keep their version the reply to an edit names.
@@ -339,6 +339,7 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
         batch.changes.open_runs -= 1;
         job::set_last_outcome(batch.conn, run.job, run.id, outcome)?;
         watch::run_over(batch, run, outcome)?;
+        statistics::ended(batch, run)?;
         turn::release(batch, run.job)?;
         let ended_at = run.result.as_ref().map(|result| result.finished_at);
         if let Some(at) = ended_at {

@@ -1,6 +1,6 @@
 //! A few connections for all readers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -14,6 +14,7 @@ const CONNECTIONS: usize = 4;
 /// Connections that are free, and who waits for one.
 #[derive(Debug)]
 pub(super) struct Pool {
+    path: PathBuf,
     free: Mutex<Vec<Connection>>,
     returned: Condvar,
 }
@@ -22,9 +23,28 @@ impl Pool {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let free: Result<_, _> = (0..CONNECTIONS).map(|_| open_to_read(path)).collect();
         Ok(Self {
+            path: path.to_owned(),
             free: Mutex::new(free?),
             returned: Condvar::new(),
         })
+    }
+
+    /// One connection that goes on seeing the state as it is now.
+    pub(super) fn fixed(path: &Path) -> Result<Self, StoreError> {
+        let conn = open_to_read(path)?;
+        conn.execute_batch("BEGIN")?;
+        // A transaction fixes what it sees with its first read.
+        conn.query_row("SELECT count(*) FROM settings", [], |_| Ok(()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            free: Mutex::new(vec![conn]),
+            returned: Condvar::new(),
+        })
+    }
+
+    /// The state's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Asks on a free connection, waiting for one.

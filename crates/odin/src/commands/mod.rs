@@ -35,6 +35,7 @@ pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod unlink;
 pub(crate) mod unpack;
+pub(crate) mod verify;
 pub(crate) mod version;
 pub(crate) mod versions;
 pub(crate) mod why;
@@ -120,6 +121,7 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             Command::Runs(args) => runs::run(&args, context).await.map(done),
             Command::Log(args) => log::run(&args, context).await.map(done),
             Command::Why(args) => why::run(&args, context).await.map(done),
+            Command::Verify(args) => verify::run(&args, context).await,
             Command::Recover(args) => recover::run(&args, context).await.map(done),
             Command::Schedule(ScheduleCommand::Moved(args)) => {
                 schedule::moved::run(&args, context).await.map(done)

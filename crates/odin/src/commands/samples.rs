@@ -130,3 +130,33 @@ pub(crate) fn quarantined() -> odin_wire::Quarantined {
         at: "2026-11-21T15:00:00Z".parse().unwrap(),
     }
 }
+
+/// What was counted of a job that did well but for once.
+pub(crate) fn statistics() -> odin_wire::Statistics {
+    let durations = |p50_ms, p90_ms, p99_ms, max_ms| odin_wire::Percentiles {
+        count: 100,
+        p50_ms: Some(p50_ms),
+        p90_ms: Some(p90_ms),
+        p99_ms: Some(p99_ms),
+        max_ms: Some(max_ms),
+    };
+    odin_wire::Statistics {
+        from: "2026-11-20T16:00:00Z".parse().unwrap(),
+        to: NOW.parse().unwrap(),
+        due: odin_wire::OutcomeCounts {
+            started: 99,
+            skipped: 0,
+            coalesced: 2,
+            misfired: 0,
+        },
+        runs: 100,
+        outcomes: odin_wire::RunOutcomeCounts {
+            succeeded: 99,
+            failed: 1,
+            ..odin_wire::RunOutcomeCounts::default()
+        },
+        success_percent: Some(99.0),
+        duration: durations(1_300.0, 2_047.999, 4_000.0, 65_000.0),
+        lateness: durations(1.2, 3.4, 9.0, 12.0),
+    }
+}

@@ -2,21 +2,37 @@
 
 use std::fmt::Write as _;
 
+use clap::Args;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use odin_wire::{Job, JobState, LIMIT_DEFAULT, Run, RunState, RunsQuery};
+use odin_client::Client;
+use odin_wire::{
+    Job, JobState, LIMIT_DEFAULT, Run, RunState, RunsQuery, Statistics, StatisticsQuery,
+};
 use serde::Serialize;
 
-use crate::arguments::JobOrRunArg;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::log_line;
 use crate::selection::{self, Selected};
+use crate::statistics_line;
 use crate::terminal::visible;
 use crate::times;
 
 /// An assigned run that is ready for longer waits for a slot: starting takes less.
 const SLOT_WAIT: SignedDuration = SignedDuration::from_secs(1);
+
+/// `odin status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The job's id or its name, or a run's id; without it what all jobs that you may see did
+    #[arg(short, long, value_name = "JOB|RUN")]
+    id: Option<String>,
+    /// Since when runs and due times are counted: RFC 3339, or `2026-11-21 17:00[:00]` in the job's zone (UTC without
+    /// a job). Default: a day ago
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+}
 
 /// A job's state now. The runs are looked for among its latest hundred.
 #[derive(Debug, Serialize)]
@@ -28,12 +44,17 @@ struct Status {
     active_runs: Vec<Run>,
     /// Its newest run that is over.
     last_finished_run: Option<Run>,
+    /// What was counted of it.
+    statistics: Statistics,
 }
 
-/// Shows a job's or a run's state now.
-pub(crate) async fn run(args: &JobOrRunArg, context: &Context) -> Result<(), CliError> {
+/// Shows a job's or a run's state now, or what all jobs did.
+pub(crate) async fn run(args: &StatusArgs, context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
-    let mut job = match selection::job_or_run(&client, &args.id).await? {
+    let Some(id) = &args.id else {
+        return of_all(&client, args, context).await;
+    };
+    let mut job = match selection::job_or_run(&client, id).await? {
         Selected::Job(job) => *job,
         Selected::Run(run) if context.json() => return context.print_json(&run),
         Selected::Run(run) => {
@@ -43,6 +64,8 @@ pub(crate) async fn run(args: &JobOrRunArg, context: &Context) -> Result<(), Cli
             return context.print(&text_of_run(&run, &zone, context.now()));
         }
     };
+    let query = args.counted(&job.timezone)?;
+    let statistics = client.statistics(Some(job.id), &query).await?;
     job.settings = None;
     let query = RunsQuery {
         limit: Some(LIMIT_DEFAULT),
@@ -56,11 +79,47 @@ pub(crate) async fn run(args: &JobOrRunArg, context: &Context) -> Result<(), Cli
         job,
         active_runs,
         last_finished_run: finished.into_iter().next(),
+        statistics,
     };
     if context.json() {
         return context.print_json(&status);
     }
-    context.print(&text(&status, context.now()))
+    let counted = statistics_line::lines(&status.statistics, &args.period(), "  ");
+    context.print(&format!("{}{counted}", text(&status, context.now())))
+}
+
+/// What all jobs that the asker may see did.
+async fn of_all(client: &Client, args: &StatusArgs, context: &Context) -> Result<(), CliError> {
+    let query = args.counted("UTC")?;
+    let statistics = client.statistics(None, &query).await?;
+    if context.json() {
+        return context.print_json(&statistics);
+    }
+    let text = statistics_line::lines(&statistics, &args.period(), "");
+    context.print(match text.is_empty() {
+        true => "nothing was due and no run ended in that time\n",
+        false => &text,
+    })
+}
+
+impl StatusArgs {
+    fn counted(&self, zone: &str) -> Result<StatisticsQuery, CliError> {
+        let zone = times::zone(zone);
+        let since = self.since.as_ref();
+        let from = since.map(|since| times::parse(since, &zone)).transpose()?;
+        Ok(StatisticsQuery {
+            from: from.and_then(|from| from.into_iter().min()),
+            to: None,
+        })
+    }
+
+    /// The period as a label.
+    fn period(&self) -> String {
+        match &self.since {
+            None => "last day: ".to_owned(),
+            Some(since) => format!("since {}:", visible(since)),
+        }
+    }
 }
 
 fn text(status: &Status, now: Timestamp) -> String {
@@ -191,6 +250,7 @@ mod tests {
             job: samples::job(),
             active_runs: vec![running],
             last_finished_run: Some(failed),
+            statistics: samples::statistics(),
         };
         check(
             &status,
@@ -239,6 +299,7 @@ mod tests {
             job,
             active_runs: Vec::new(),
             last_finished_run: None,
+            statistics: samples::statistics(),
         };
         check(
             &status,
@@ -252,6 +313,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_counted_is_told_in_a_few_lines() {
+        expect![[r#""#]].assert_eq(&statistics_line::lines(
+            &samples::statistics(),
+            "last day: ",
+            "  ",
+        ));
+    }
+
+    #[test]
     fn a_paused_job_says_so() {
         let job = Job {
             state: JobState::Paused,
@@ -261,6 +331,7 @@ mod tests {
             job,
             active_runs: Vec::new(),
             last_finished_run: None,
+            statistics: samples::statistics(),
         };
         check(
             &status,
