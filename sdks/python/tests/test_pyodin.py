@@ -71,6 +71,8 @@ class Inside(unittest.TestCase):
         with open(file, "w") as text:
             text.write(textwrap.dedent(program))
         environment = dict(os.environ, ODIN_SOCKET=self.engine.path, ODIN_RUN_TOKEN="t", **variables)
+        # From 3.12 on the interpreter warns of every fork beside a thread, and the SDK has one.
+        environment["PYTHONWARNINGS"] = "ignore::DeprecationWarning"
         done = subprocess.run(
             [sys.executable, file], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120
         )
