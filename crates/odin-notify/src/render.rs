@@ -179,7 +179,7 @@ pub(crate) mod tests {
             `nightly` failed: exit code 3
               failure, 2026-11-22T05:00:00Z, 2 times
               job nightly (a37b187f5930)
-              its output: odin log -i r0400000006002
+              its output: odin log -i r0200000030002
               to hear no more of it: odin alerts ack a3 --reason "…"
 
             1 more alerts are listed by `odin alerts`.
@@ -201,7 +201,7 @@ pub(crate) mod tests {
                     "kind": "failure",
                     "node": null,
                     "owner": "ann",
-                    "run": "r0400000006002",
+                    "run": "r0200000030002",
                     "text": "`nightly` failed: exit code 3"
                   }
                 ],

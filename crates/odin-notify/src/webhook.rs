@@ -191,15 +191,15 @@ async fn exchange(
         let response = sender.send_request(request).await.map_err(broken)?;
         Ok(summary(response).await)
     };
-    tokio::pin!(connection);
+    tokio::pin!(connection, exchange);
     tokio::select! {
-        // First: what the connection brought last is still to be read.
         biased;
-        done = exchange => done,
-        ended = &mut connection => Err(match ended {
-            Ok(()) => Failed::for_now(format!("{place} closed the connection without an answer")),
-            Err(error) => broken(error),
-        }),
+        done = &mut exchange => done,
+        // What the connection brought last is still to be read.
+        ended = &mut connection => match (exchange.await, ended) {
+            (Err(_), Err(error)) => Err(broken(error)),
+            (done, _) => done,
+        },
     }
 }
 
