@@ -7,7 +7,7 @@ import {
   QUEUE_REPORTS_MAX as queueReports,
   Span as SpanClass,
   VALUE_BYTES_MAX as valueBytes,
-} from './index.mjs';
+} from './types.cjs';
 
 /** What `require('odinlib')` gives: the class, with everything else as its members. */
 declare class Odin extends OdinClass {}

@@ -1,5 +1,5 @@
 'use strict';
-// What programs call. The types, with what everything means, are in index.d.mts.
+// What programs call. The types, with what everything means, are in types.d.cts.
 
 const fs = require('node:fs');
 const path = require('node:path');
