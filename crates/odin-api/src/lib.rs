@@ -42,6 +42,7 @@ mod statistics;
 mod test_bed;
 #[cfg(test)]
 mod tests;
+mod values;
 mod versions;
 
 pub use api::{Api, LEADER_WAIT};

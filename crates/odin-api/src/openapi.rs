@@ -59,6 +59,8 @@ impl Modify for Token {
         crate::links::make,
         crate::links::remove,
         crate::output::get,
+        crate::values::of_job,
+        crate::values::of_run,
         crate::events::follow,
         crate::statistics::of_job,
         crate::statistics::of_all,

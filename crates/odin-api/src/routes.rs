@@ -14,7 +14,7 @@ use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
     alerts, calendars, catch_up, changes, channels, deploy, events, identity, jobs, ledger, links,
-    nodes, openapi, output, proof, runs, schedules, secrets, statistics, versions,
+    nodes, openapi, output, proof, runs, schedules, secrets, statistics, values, versions,
 };
 
 /// All paths, behind the layer that establishes who asks.
@@ -36,11 +36,13 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/jobs/{id}/resume", post(changes::resume))
         .route("/jobs/{id}/run", post(runs::run_now))
         .route("/jobs/{id}/runs", get(runs::list_of_job))
+        .route("/jobs/{id}/values", get(values::of_job))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::get))
         .route("/runs/{id}/chain", get(runs::chain))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/output", get(output::get))
+        .route("/runs/{id}/values", get(values::of_run))
         .route(
             "/links",
             get(links::list).post(links::make).delete(links::remove),

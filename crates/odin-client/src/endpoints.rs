@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use odin_model::{JobId, RunId, SecretName, SecretValue};
 use odin_wire::{
     API_PREFIX, BUNDLE_CONTENT_TYPE, Calendar, CalendarList, CatchUpJob, CaughtUp, Chain,
-    DeployQuery, Health, Job, JobList, JobVersion, JobVersionList, JobsQuery, LIMIT_MAX,
+    DeployQuery, Drawing, Health, Job, JobList, JobVersion, JobVersionList, JobsQuery, LIMIT_MAX,
     LedgerEntry, LedgerList, LedgerQuery, Link, LinkList, LinkQuery, LinksQuery, MakeLink,
     ModifyJob, MovedDueList, MovedDuesQuery, NodeList, OutputList, OutputQuery,
-    RemoveCalendarQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunsQuery,
+    RemoveCalendarQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunValuesQuery, RunsQuery,
     SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretsQuery, SetCalendar,
-    Statistics, StatisticsQuery, TakeSecretQuery, Verified, VerifyQuery, Why, WhyQuery,
+    Statistics, StatisticsQuery, TakeSecretQuery, ValueList, ValuesQuery, Verified, VerifyQuery,
+    Why, WhyQuery,
 };
 
 use crate::client::{ANSWER_TIME_MAX, Call, Client, IdempotencyKey};
@@ -460,5 +461,40 @@ impl Client {
     pub async fn ledger(&self, query: &LedgerQuery) -> Result<LedgerList, ClientError> {
         self.json(&Call::get(with_query(&path("/ledger"), query)))
             .await
+    }
+
+    /// One page of what a job's runs reported: the latest of each name, or of one name in the order of time.
+    pub async fn values_of_job(
+        &self,
+        job: JobId,
+        query: &ValuesQuery,
+    ) -> Result<ValueList, ClientError> {
+        self.json(&Call::get(with_query(
+            &path(&format!("/jobs/{job}/values")),
+            query,
+        )))
+        .await
+    }
+
+    /// What the values of a job look like: `query` has a name and a number of points.
+    pub async fn drawing(&self, job: JobId, query: &ValuesQuery) -> Result<Drawing, ClientError> {
+        self.json(&Call::get(with_query(
+            &path(&format!("/jobs/{job}/values")),
+            query,
+        )))
+        .await
+    }
+
+    /// One page of what a run reported, in the order in which it did.
+    pub async fn values_of_run(
+        &self,
+        run: RunId,
+        query: &RunValuesQuery,
+    ) -> Result<ValueList, ClientError> {
+        self.json(&Call::get(with_query(
+            &path(&format!("/runs/{run}/values")),
+            query,
+        )))
+        .await
     }
 }

@@ -30,6 +30,7 @@ pub mod run;
 pub mod schedule;
 pub mod secret;
 pub mod statistics;
+pub mod value;
 
 pub use alert::{Acknowledge, Alert, AlertList, AlertsQuery, MakeSilence, Silence, SilenceList};
 pub use attempt::{Attempt, LateReport};
@@ -64,6 +65,9 @@ pub use schedule::{ExplainQuery, Explanation, NextQuery, Occurrences};
 pub use secret::{
     SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretUser, SecretsQuery,
     TakeSecretQuery,
+};
+pub use value::{
+    Bucket, Drawing, RunValuesQuery, Value, ValueKind, ValueList, ValueType, ValuesQuery,
 };
 
 pub use statistics::{Percentiles, RunOutcomeCounts, Statistics, StatisticsQuery};

@@ -113,6 +113,14 @@ pub(crate) enum Command {
     Cancel(commands::cancel::CancelArgs),
     /// Show a job's runs, newest first
     Runs(commands::runs::RunsArgs),
+    /// Show what a job's runs reported: the latest value of each name
+    Stats(commands::stats::StatsArgs),
+    /// Inside a run: report a value
+    Watch(commands::reporting::WatchArgs),
+    /// Inside a run: report whether something holds; exits with 1 where it does not
+    Condition(commands::reporting::ConditionArgs),
+    /// Inside a run: report how it went; exits with 1 for a failure
+    Result(commands::reporting::ResultArgs),
     /// Show log lines and output of a job's last 20 runs, or of one run
     Log(commands::log::LogArgs),
     /// Say what became of a due time, and why

@@ -24,6 +24,7 @@ mod run_output;
 mod selection;
 mod server_choice;
 mod settings_diff;
+mod sparkline;
 mod statistics_line;
 mod table;
 mod terminal;

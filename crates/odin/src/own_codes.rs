@@ -80,6 +80,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
         Exit::Refused,
         "Two files of a directory are one job",
     ),
+    row(
+        "cli/too-much",
+        Exit::Refused,
+        "More was asked for than is shown at once",
+    ),
     row("cli/usage", Exit::Refused, "The arguments are refused"),
     row(
         "client/answer-too-large",

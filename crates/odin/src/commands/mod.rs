@@ -23,6 +23,7 @@ pub(crate) mod notify;
 pub(crate) mod pause;
 pub(crate) mod recover;
 pub(crate) mod remove;
+pub(crate) mod reporting;
 pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod run;
@@ -32,6 +33,7 @@ pub(crate) mod samples;
 pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod server;
+pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod unlink;
 pub(crate) mod unpack;
@@ -65,6 +67,9 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Schedule(args) => schedule::run(&args, &context).map(done),
         Command::Version => version::run(&context).map(done),
         Command::Completions(args) => completions::run(&args).map(done),
+        Command::Watch(args) => Ok(reporting::watch(&args)),
+        Command::Condition(args) => Ok(reporting::condition(&args)),
+        Command::Result(args) => Ok(reporting::result(&args)),
         command => ask(command, &context),
     }
 }
@@ -119,6 +124,7 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             Command::CatchUp(args) => catch_up::run(&args, context).await.map(done),
             Command::Cancel(args) => cancel::run(&args, context).await.map(done),
             Command::Runs(args) => runs::run(&args, context).await.map(done),
+            Command::Stats(args) => stats::run(&args, context).await.map(done),
             Command::Log(args) => log::run(&args, context).await.map(done),
             Command::Why(args) => why::run(&args, context).await.map(done),
             Command::Verify(args) => verify::run(&args, context).await,
@@ -138,6 +144,9 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             | Command::Schedule(_)
             | Command::Version
             | Command::Completions(_)
+            | Command::Watch(_)
+            | Command::Condition(_)
+            | Command::Result(_)
             | Command::Executor(_)
             | Command::Unpack(_) => unreachable!("dispatched above"),
         }

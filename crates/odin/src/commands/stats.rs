@@ -1,0 +1,242 @@
+//! `odin stats`.
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use odin_client::Client;
+use odin_wire::{Job, LIMIT_MAX, Value, ValueList, ValueType, ValuesQuery};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::selection;
+use crate::sparkline::sparkline;
+use crate::table::{Cell, Column, render};
+use crate::terminal;
+use crate::times;
+
+/// The widest line of blocks.
+const CHART_WIDTH_MAX: usize = 120;
+/// How many values are shown at most: the latest in time of each name.
+const SHOWN_MAX: usize = 10_000;
+
+/// `odin stats`.
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// The job's id, or its name
+    #[arg(short, long, value_name = "JOB")]
+    id: String,
+    /// Only values of this name, with a chart where they are numbers
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Every value, and not only the latest of each name
+    #[arg(long)]
+    all: bool,
+    /// Only values since this instant, or since so long ago: `2h`, `2026-12-24`, `2026-12-24 09:00`
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+}
+
+/// Shows what the runs of a job reported.
+pub(crate) async fn run(args: &StatsArgs, context: &Context) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let job = selection::job(&client, &args.id).await?;
+    let zone = times::zone(&job.timezone);
+    let since = since(args, context, &zone)?;
+    let mut latest = latest(&client, &job).await?;
+    latest.retain(|value| {
+        args.name.as_ref().is_none_or(|name| *name == value.name)
+            && since.is_none_or(|since| value.at >= since)
+    });
+    let width = terminal::stdout_width();
+    if !args.all {
+        if context.json() {
+            return context.print_json(&ValueList {
+                values: latest,
+                next: None,
+            });
+        }
+        context.print(&latest_table(&job, &latest, width))?;
+        return match (&args.name, width) {
+            (Some(_), Some(width)) => charts(&client, &job, &latest, since, context, width).await,
+            (Some(_), None) | (None, _) => Ok(()),
+        };
+    }
+    let mut all = Vec::new();
+    for series in &latest {
+        all.extend(values_of(&client, &job, series, since).await?);
+    }
+    all.sort_by_key(|value| (value.at, value.run, value.attempt, value.number));
+    if context.json() {
+        return context.print_json(&ValueList {
+            values: all,
+            next: None,
+        });
+    }
+    context.print(&all_table(&all, &zone, width))
+}
+
+fn since(
+    args: &StatsArgs,
+    context: &Context,
+    zone: &TimeZone,
+) -> Result<Option<Timestamp>, CliError> {
+    let Some(text) = &args.since else {
+        return Ok(None);
+    };
+    if let Ok(ago) = times::parse_duration(text) {
+        let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
+        let since = context.now().saturating_sub(ago);
+        return Ok(Some(since.unwrap_or(Timestamp::MIN)));
+    }
+    Ok(times::parse(text, zone)?.into_iter().min())
+}
+
+/// The latest value of each name and kind.
+async fn latest(client: &Client, job: &Job) -> Result<Vec<Value>, CliError> {
+    let mut values = Vec::new();
+    let mut query = ValuesQuery {
+        limit: Some(LIMIT_MAX),
+        ..ValuesQuery::default()
+    };
+    loop {
+        let page = client.values_of_job(job.id, &query).await?;
+        values.extend(page.values);
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(values);
+        }
+    }
+}
+
+async fn values_of(
+    client: &Client,
+    job: &Job,
+    series: &Value,
+    since: Option<Timestamp>,
+) -> Result<Vec<Value>, CliError> {
+    let mut values = Vec::new();
+    let mut query = ValuesQuery {
+        name: Some(series.name.clone()),
+        kind: Some(series.kind),
+        from: since,
+        limit: Some(LIMIT_MAX),
+        ..ValuesQuery::default()
+    };
+    loop {
+        let page = client.values_of_job(job.id, &query).await?;
+        values.extend(page.values);
+        if values.len() > SHOWN_MAX {
+            return Err(CliError::refused(
+                "cli/too-much",
+                format!("`{}` has more than {SHOWN_MAX} values", series.name),
+            )
+            .with_help("`--since` takes a shorter time; the API gives all of them in pages."));
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(values);
+        }
+    }
+}
+
+fn latest_table(job: &Job, values: &[Value], width: Option<usize>) -> String {
+    let columns = [
+        Column::fixed("ID"),
+        Column::flexible("DESCRIPTION", 12),
+        Column::fixed("TYPE"),
+        Column::flexible("VALUE", 12),
+    ];
+    let rows: Vec<Vec<Cell>> = values
+        .iter()
+        .map(|value| {
+            vec![
+                job.id.to_string().into(),
+                (&value.name).into(),
+                value.kind.word().into(),
+                shown(value).into(),
+            ]
+        })
+        .collect();
+    render(&columns, &rows, width)
+}
+
+fn all_table(values: &[Value], zone: &TimeZone, width: Option<usize>) -> String {
+    let columns = [
+        Column::fixed("RUN"),
+        Column::fixed("AT"),
+        Column::flexible("DESCRIPTION", 12),
+        Column::fixed("TYPE"),
+        Column::flexible("VALUE", 12),
+    ];
+    let rows: Vec<Vec<Cell>> = values
+        .iter()
+        .map(|value| {
+            vec![
+                value.run.to_string().into(),
+                times::in_zone(value.at, zone).into(),
+                (&value.name).into(),
+                value.kind.word().into(),
+                shown(value).into(),
+            ]
+        })
+        .collect();
+    render(&columns, &rows, width)
+}
+
+/// The value with its unit, and what is not as it was reported.
+fn shown(value: &Value) -> String {
+    let mut text = value.text();
+    if let Some(unit) = &value.unit {
+        text = format!("{text} {unit}");
+    }
+    match &value.note {
+        Some(note) => format!("{text} [{note}]"),
+        None => text,
+    }
+}
+
+async fn charts(
+    client: &Client,
+    job: &Job,
+    latest: &[Value],
+    since: Option<Timestamp>,
+    context: &Context,
+    width: usize,
+) -> Result<(), CliError> {
+    let width = width.saturating_sub(2).clamp(1, CHART_WIDTH_MAX);
+    for series in latest {
+        if !matches!(series.of_type, ValueType::Number | ValueType::Boolean) {
+            continue;
+        }
+        let query = ValuesQuery {
+            name: Some(series.name.clone()),
+            kind: Some(series.kind),
+            from: since,
+            points: u32::try_from(width).ok(),
+            ..ValuesQuery::default()
+        };
+        let drawing = client.drawing(job.id, &query).await?;
+        let (Some(first), Some(last)) = (drawing.buckets.first(), drawing.buckets.last()) else {
+            continue;
+        };
+        let least = drawing
+            .buckets
+            .iter()
+            .map(|it| it.min)
+            .fold(f64::INFINITY, f64::min);
+        let most = drawing
+            .buckets
+            .iter()
+            .map(|it| it.max)
+            .fold(f64::NEG_INFINITY, f64::max);
+        let count: u64 = drawing.buckets.iter().map(|it| it.count).sum();
+        let zone = times::zone(&job.timezone);
+        context.print(&format!(
+            "\n  {}\n  {} to {}, {count} values from {least} to {most}\n",
+            sparkline(&drawing.buckets, width),
+            times::to_the_second(first.first_at, &zone),
+            times::to_the_second(last.last_at, &zone),
+        ))?;
+    }
+    Ok(())
+}
