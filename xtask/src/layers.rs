@@ -187,8 +187,8 @@ const OWNED: [Owned; 25] = [
     ),
     owned(
         "zstd",
-        &["odin-job-file", "odin-executor"],
-        "bundles are packed in one and unpacked in the other",
+        &["odin-job-file", "odin-executor", "odin-store"],
+        "bundles are packed in one and unpacked in the other; history is packed where it is kept",
     ),
     owned(
         "getrandom",

@@ -42,7 +42,11 @@ pub(crate) fn read(job: &Fields<'_>, notes: &mut Notes) -> Execution {
 }
 
 /// The section of an entry that may be a mapping; `None` when it is something else.
-fn mapping<'a>(section: Section, entry: &'a Entry, notes: &mut Notes) -> Option<Fields<'a>> {
+pub(crate) fn mapping<'a>(
+    section: Section,
+    entry: &'a Entry,
+    notes: &mut Notes,
+) -> Option<Fields<'a>> {
     matches!(entry.value.value, Value::Mapping(_))
         .then(|| Fields::read(section, &entry.value, entry.key_span.clone(), notes))
 }

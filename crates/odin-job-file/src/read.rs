@@ -6,8 +6,8 @@ use std::time::Duration;
 use odin_model::job::JobNameError;
 use odin_model::output::OUTPUT_BYTES_MAX_DEFAULT;
 use odin_model::{
-    Alerting, ChannelName, Children, Concurrency, JobId, JobName, JobSpec, Limits, Loss, Missed,
-    OnCancel, Priority, Program, Retries, SecretName, SecretUse, Timeouts,
+    Alerting, ChannelName, Children, Concurrency, JobId, JobName, JobSpec, Keep, Limits, Loss,
+    Missed, OnCancel, Priority, Program, Retries, SecretName, SecretUse, Timeouts,
 };
 use odin_schedule::{DstPolicy, Wording};
 
@@ -19,7 +19,9 @@ use crate::fault::{FILE_BYTES_MAX, Fault, quoted};
 use crate::fields::Fields;
 use crate::mistake::{Mistake, Mistakes, Notes};
 use crate::shape::Section;
-use crate::{alerting, choice, environment, execution, policies, program, schedule, secrets, text};
+use crate::{
+    alerting, choice, environment, execution, keep, policies, program, schedule, secrets, text,
+};
 
 /// The most that a job's texts may come to, in bytes: a job travels in one replicated command, which has a bound of
 /// 256 KiB.
@@ -114,6 +116,8 @@ pub struct JobFile {
     pub priority: Priority,
     /// Whom it tells of what, and what it expects of its runs.
     pub alerting: Alerting,
+    /// How much of its past is kept.
+    pub keep: Keep,
     /// What the deployer should know.
     pub warnings: Vec<Mistake>,
     /// Where the text names the code file and each of `files`.
@@ -185,6 +189,7 @@ impl JobFile {
             loss: self.loss,
             priority: self.priority,
             alerting: self.alerting.clone(),
+            keep: self.keep,
         }
     }
 }
@@ -315,6 +320,7 @@ fn read_fields(
     let loss = policies::read_loss(job, notes);
     let priority = policies::read_priority(job, notes);
     let (alerting, channel_places) = alerting::read(job, notes);
+    let keep = keep::read(job, notes);
     let (schedule_text, schedule) = schedule?;
     let program = program?;
     if let Program::Interpreted { file, .. } | Program::Compiled { file, .. } = &program
@@ -350,6 +356,7 @@ fn read_fields(
         loss,
         priority,
         alerting,
+        keep,
         warnings: Vec::new(),
         places,
         secret_places,

@@ -38,6 +38,7 @@ job:
         (Section::Retries, "`retries` as a mapping"),
         (Section::Timeout, "`timeout` as a mapping"),
         (Section::Limits, "`limits`"),
+        (Section::Keep, "`keep`"),
         (Section::OnCancel, "`on_cancel` as a mapping"),
         (Section::Dst, "`dst`"),
         (Section::Notify, "`notify`"),

@@ -17,6 +17,7 @@ pub(crate) enum Section {
     Concurrency,
     Notify,
     Expect,
+    Keep,
 }
 
 impl Section {
@@ -35,6 +36,7 @@ impl Section {
             Self::Concurrency => "`concurrency`",
             Self::Notify => "`notify`",
             Self::Expect => "`expect`",
+            Self::Keep => "`keep`",
         }
     }
 }

@@ -14,7 +14,8 @@ const UNITS: [(&str, u64); 9] = [
 ];
 
 /// Reads a whole number of bytes with its unit. `None`: it is none, or more than 64 bits hold.
-pub(crate) fn parse(text: &str) -> Option<u64> {
+#[must_use]
+pub fn parse(text: &str) -> Option<u64> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = &text[..text.len() - unit.len()];
     let (_, bytes) = UNITS.iter().find(|(name, _)| *name == unit.trim_start())?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use odin_job_file::{Defaults, JobFile, Purpose, read};
 use odin_model::concurrency::Bounds;
 use odin_model::{
-    Alerting, Backoff, ChannelName, Children, Concurrency, ExitCodes, HookCommand, Limits, Missed,
-    Notice, OnCancel, OnLost, Outcome, Overlap, Program, Retries, Timeouts,
+    Alerting, Backoff, ChannelName, Children, Concurrency, ExitCodes, HookCommand, Keep, Limits,
+    Missed, Notice, OnCancel, OnLost, Outcome, Overlap, Program, Retries, Timeouts,
 };
 use odin_schedule::{GapPolicy, RepeatPolicy};
 
@@ -95,6 +95,16 @@ fn what_becomes_of_a_run_among_others_is_read() {
         let read = spec(&format!("  concurrency: {text}\n")).concurrency;
         assert_eq!(read, Concurrency { overlap, bounds }, "{text}");
     }
+    assert_eq!(spec("").keep, Keep::DEFAULT);
+    assert_eq!(
+        spec("  keep: {runs: 5, days: 365, output: 1GiB}\n").keep,
+        Keep {
+            runs: 5,
+            days: 365,
+            output_bytes: 1 << 30,
+        }
+    );
+    assert_eq!(spec("  keep: {runs: 5}\n").keep.days, 90);
     assert_eq!(spec("").priority.number(), 0);
     assert_eq!(spec("  priority: -100\n").priority.number(), -100);
 }

@@ -263,6 +263,9 @@ fn a_key_with_a_wrong_value_is_underlined_at_the_value() {
         ),
         ("on_lost: retry", "file/unknown-value", "retry"),
         ("lost_after: 9s", "file/out-of-range", "9s"),
+        ("keep: {runs: 0}", "file/out-of-range", "0"),
+        ("keep: {days: 36501}", "file/out-of-range", "36501"),
+        ("keep: {output: much}", "file/out-of-range", "much"),
         ("priority: 101", "file/out-of-range", "101"),
         ("priority: high", "file/out-of-range", "high"),
     ] {
@@ -332,7 +335,6 @@ fn a_key_that_does_nothing_is_refused_and_underlined() {
             "file/not-supported-yet",
             "nodes",
         ),
-        ("keep: {runs: 1000}", "file/not-supported-yet", "keep"),
         ("notify: ops", "file/wrong-type", "ops"),
         ("notify: {on: [failed]}", "file/unknown-value", "failed"),
         ("notify: {to: [Ops]}", "file/bad-channel-name", "Ops"),

@@ -18,6 +18,7 @@ use crate::node::NodeFacts;
 use crate::owner::Principal;
 use crate::quarantine::SetApart;
 use crate::refusal::Refusal;
+use crate::retention::{Forget, Seal};
 use crate::secret::SecretChange;
 use crate::value::ReportValues;
 
@@ -202,6 +203,10 @@ pub enum Command {
     Channel(Box<ChannelChange>),
     /// A message to a channel goes a step further.
     Delivery(Box<DeliveryStep>),
+    /// Finished runs leave the state for a file of history.
+    Seal(Seal),
+    /// Runs and output are no longer kept.
+    Forget(Forget),
 }
 
 /// A setting of the whole cluster.

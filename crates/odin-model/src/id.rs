@@ -106,6 +106,12 @@ impl RunId {
         Self(high | index << Self::POSITION_BITS | u64::from(position))
     }
 
+    /// The log entry that made the run.
+    #[must_use]
+    pub fn index(self) -> u64 {
+        self.0 >> Self::POSITION_BITS & ((1 << Self::INDEX_BITS) - 1)
+    }
+
     /// The number in which the id is stored.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {

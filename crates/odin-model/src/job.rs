@@ -20,6 +20,7 @@ use crate::output::OUTPUT_BYTES_MAX_DEFAULT;
 use crate::owner::Owner;
 use crate::priority::Priority;
 use crate::quarantine::Quarantine;
+use crate::retention::Keep;
 use crate::retries::Retries;
 use crate::run::Outcome;
 use crate::secret::SecretUse;
@@ -220,6 +221,8 @@ pub struct JobSpec {
     pub priority: Priority,
     /// Whom it tells of what, and what it expects of its runs.
     pub alerting: Alerting,
+    /// How much of its past is kept.
+    pub keep: Keep,
 }
 
 impl JobSpec {
@@ -255,6 +258,7 @@ impl JobSpec {
             loss: Loss::default(),
             priority: Priority::default(),
             alerting: Alerting::default(),
+            keep: Keep::DEFAULT,
         }
     }
 }

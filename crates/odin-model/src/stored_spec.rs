@@ -17,6 +17,7 @@ use crate::loss::Loss;
 use crate::missed::Missed;
 use crate::on_cancel::OnCancel;
 use crate::priority::Priority;
+use crate::retention::Keep;
 use crate::retries::Retries;
 use crate::secret::SecretUse;
 use crate::timeouts::Timeouts;
@@ -54,6 +55,7 @@ enum Setting {
     Loss(Loss),
     Priority(Priority),
     Alerting(Alerting),
+    Keep(Keep),
 }
 
 impl From<JobSpec> for StoredSpec {
@@ -82,6 +84,7 @@ impl From<JobSpec> for StoredSpec {
             loss,
             priority,
             alerting,
+            keep,
         } = spec;
         let settings = [
             differs(timeouts).map(Setting::Timeouts),
@@ -95,6 +98,7 @@ impl From<JobSpec> for StoredSpec {
             differs(loss).map(Setting::Loss),
             differs(priority).map(Setting::Priority),
             differs(alerting).map(Setting::Alerting),
+            differs(keep).map(Setting::Keep),
         ];
         Self {
             name,
@@ -145,6 +149,7 @@ impl From<StoredSpec> for JobSpec {
                 Setting::Loss(it) => spec.loss = it,
                 Setting::Priority(it) => spec.priority = it,
                 Setting::Alerting(it) => spec.alerting = it,
+                Setting::Keep(it) => spec.keep = it,
             }
         }
         spec

@@ -214,6 +214,8 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Release { .. }
         | Command::Alert(_)
         | Command::Delivery(_)
+        | Command::Seal(_)
+        | Command::Forget(_)
         | Command::Unlink { .. } => false,
     }
 }

@@ -23,6 +23,7 @@ mod executor_book;
 pub mod executor_link;
 mod executor_process;
 pub mod heaps;
+mod history_keeper;
 mod launch_secrets;
 mod launches;
 mod leader;

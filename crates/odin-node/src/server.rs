@@ -28,6 +28,7 @@ use crate::engine::{Engine, EngineParts, Founding};
 use crate::error::{Broken, StartError};
 use crate::executor_link::line;
 use crate::executor_process;
+use crate::history_keeper::{self, Keeping};
 use crate::life::Up;
 use crate::sealing::Keyring;
 use crate::{room, users};
@@ -54,6 +55,8 @@ pub struct ServerOptions {
     pub program: PathBuf,
     /// How many runs this node has at once. `None`: any number.
     pub slots: Option<u32>,
+    /// How many bytes all files of history may take; the oldest go first. `None`: as many as the jobs keep.
+    pub history_bytes: Option<u64>,
 }
 
 /// Where a running server is reached.
@@ -138,6 +141,10 @@ impl Server {
             .checkpointer()
             .map_err(|error| of_store(&error, &data_dir))?;
 
+        let historian = store
+            .historian()
+            .map_err(|error| of_store(&error, &data_dir))?;
+
         let clock = Arc::new(SystemClock);
         let stop = CancellationToken::new();
         let (link, end) = line();
@@ -199,6 +206,12 @@ impl Server {
             local_token,
             keyring,
         };
+        let keeping = Keeping {
+            proposer: engine.proposer.clone(),
+            reader: engine.reader.clone(),
+            clock: clock.clone(),
+            history_bytes: options.history_bytes,
+        };
         let api = Api::new(Arc::new(NodeBackend::new(&engine, clock, identity)));
         let mut serving = JoinSet::new();
         for listener in [Listener::Unix(unix), Listener::Tcp(tcp)] {
@@ -222,6 +235,17 @@ impl Server {
             tokio::select! {
                 () = stopped.cancelled() => {}
                 () = checkpoint(checkpointer, applied) => {}
+            }
+        });
+        let stopped = stop.clone();
+        let applied = engine.announcements.applied();
+        let (outputs, reader) = (data_dir.root().join("output"), engine.reader.clone());
+        serving.spawn(async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = history_keeper::settle(historian, applied) => {}
+                () = history_keeper::delete_outputs(outputs, reader) => {}
+                () = keeping.run() => {}
             }
         });
         let ready = Ready {

@@ -13,6 +13,7 @@ mod change;
 mod channel;
 mod deploy;
 mod fire;
+mod history;
 mod job;
 mod job_state;
 mod keyed;
@@ -190,6 +191,8 @@ impl<'a> Batch<'a> {
             Command::Alert(change) => alert::apply(self, change),
             Command::Channel(change) => channel::apply(self, change),
             Command::Delivery(step) => outbox::apply(self, step),
+            Command::Seal(asked) => history::seal(self, asked),
+            Command::Forget(asked) => history::forget(self, asked),
         }
     }
 

@@ -11,6 +11,7 @@ mod checkpoint;
 mod columns;
 mod effect;
 mod error;
+mod history;
 #[cfg(test)]
 mod invariants;
 mod local;
@@ -30,10 +31,11 @@ mod view;
 pub use checkpoint::{Checkpoint, Checkpointer};
 pub use effect::{CancelWhen, Effect};
 pub use error::StoreError;
+pub use history::{Historian, HistoryFileStatus, HistoryStatus, HistoryStep};
 pub use reader::{
-    AlertsOf, Bucket, CancelRequest, JobsAfter, JobsPage, KeptValue, LooseRun, NamedLink, OpenRun,
-    Overdue, Reader, RunPlace, RunsOf, RunsPage, SecretEntry, SecretsAfter, SecretsPage, Series,
-    SeriesPlace, SeriesQuery, ValuesPage, Version,
+    AlertsOf, Bucket, CancelRequest, CauseKind, JobKept, JobsAfter, JobsPage, KeptValue, LooseRun,
+    NamedLink, OpenRun, OpenState, Overdue, Reader, RunFilter, RunPlace, RunsOf, RunsPage, SealDue,
+    SecretEntry, SecretsAfter, SecretsPage, Series, SeriesPlace, SeriesQuery, ValuesPage, Version,
 };
 pub use snapshot::Frozen;
 pub use statistics::{Scope, TYPICAL_DAYS};

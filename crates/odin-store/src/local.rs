@@ -6,6 +6,7 @@ use crate::StoreError;
 
 const MARK: &str = "mark";
 const APPLIED: &str = "applied";
+const SWEPT: &str = "swept";
 
 /// The mark stored with the last applied batch.
 pub(crate) fn mark(conn: &Connection) -> Result<Option<Vec<u8>>, StoreError> {
@@ -14,12 +15,26 @@ pub(crate) fn mark(conn: &Connection) -> Result<Option<Vec<u8>>, StoreError> {
 
 /// The log index of the latest command applied; 0 before the first.
 pub(crate) fn applied(conn: &Connection) -> Result<u64, StoreError> {
-    let Some(bytes) = get(conn, APPLIED)? else {
+    index(conn, APPLIED)
+}
+
+/// Runs that ended up to this index of the log are in files of history and no longer in this copy; 0: none are.
+pub(crate) fn swept(conn: &Connection) -> Result<u64, StoreError> {
+    index(conn, SWEPT)
+}
+
+/// Stores that.
+pub(crate) fn set_swept(conn: &Connection, upto: u64) -> Result<(), StoreError> {
+    put(conn, SWEPT, &upto.to_le_bytes())
+}
+
+fn index(conn: &Connection, key: &str) -> Result<u64, StoreError> {
+    let Some(bytes) = get(conn, key)? else {
         return Ok(0);
     };
     let bytes = bytes
         .try_into()
-        .map_err(|_| StoreError::damaged("the index of the latest command applied"))?;
+        .map_err(|_| StoreError::damaged("an index of the log"))?;
     Ok(u64::from_le_bytes(bytes))
 }
 

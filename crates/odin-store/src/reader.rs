@@ -12,27 +12,32 @@ mod drawing;
 mod jobs;
 mod ledger;
 mod links;
+mod past_runs;
 mod pool;
 mod proof;
+mod retention;
 mod runs;
 mod secrets;
 mod statistics;
 mod values;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use alerts::{AlertsOf, Overdue};
 pub use drawing::Bucket;
 pub use jobs::{JobsAfter, JobsPage, Version};
 pub use links::NamedLink;
 pub use proof::LooseRun;
-pub use runs::{CancelRequest, OpenRun, RunsOf, RunsPage};
+pub use past_runs::{CauseKind, OpenState, RunFilter, RunsOf, RunsPage};
+pub use retention::{JobKept, SealDue};
+pub use runs::{CancelRequest, OpenRun};
 pub use secrets::{SecretEntry, SecretsAfter, SecretsPage};
 pub use values::{KeptValue, RunPlace, Series, SeriesPlace, SeriesQuery, ValuesPage};
 
 use crate::StoreError;
 use crate::schema::{self, Found};
+use crate::history::{Archive, HistoryStatus, Scratch};
 use pool::Pool;
 
 /// Answers from a few connections that cannot write; more callers wait for a free one. Each answer is of one
@@ -42,6 +47,8 @@ use pool::Pool;
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: Arc<Pool>,
+    archive: Arc<Archive>,
+    scratches: Arc<Mutex<Vec<Scratch>>>,
 }
 
 impl Reader {
@@ -50,16 +57,28 @@ impl Reader {
     /// # Errors
     /// The file is no state, is of another version, or cannot be read.
     pub fn of_file(path: &Path) -> Result<Self, StoreError> {
-        let reader = Self::open(path)?;
+        let reader = Self::open(path, Arc::new(Archive::beside(path)))?;
         match reader.pool.ask(schema::check)? {
-            Found::Ours => Ok(reader),
+            Found::Ours => {
+                reader.pool.ask(|conn| reader.archive.load(conn))?;
+                Ok(reader)
+            }
             Found::Empty => Err(StoreError::NotAState),
         }
     }
 
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path, archive: Arc<Archive>) -> Result<Self, StoreError> {
         Ok(Self {
             pool: Arc::new(Pool::open(path)?),
+            archive,
+            scratches: Arc::default(),
         })
+    }
+
+    /// The files of sealed history, and what of them cannot be read. With `check`, every byte is read: seconds for a
+    /// gigabyte.
+    #[must_use]
+    pub fn history(&self, check: bool) -> HistoryStatus {
+        self.archive.status(check)
     }
 }

@@ -12,13 +12,14 @@ use odin_model::job::{Job, Visibility};
 use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
+use odin_model::retention::Seal;
 use odin_model::value::ValuesPart;
 use odin_model::{
     AttemptNumber, BundleHash, Concurrency, Epoch, JobId, JobName, JobSpec, JobState, LedgerRow,
     Missed, NodeId, Program, Refusal, Reply, RunId, Usage, Value, ValueData, ValueKind, codec,
 };
 
-use crate::{Applied, Effect, Entry, Store};
+use crate::{Applied, Effect, Entry, HistoryStep, Store};
 
 /// The node that tests use when they use one.
 pub(crate) const NODE: NodeId = NodeId(1);
@@ -308,6 +309,26 @@ impl Scenario {
     pub(crate) fn run_of(&mut self, id: JobId, at: i64) -> RunId {
         assert_eq!(self.fire(id, &[at], at), FireAnswer::Decided);
         self.ledger(id).last().unwrap().run.unwrap()
+    }
+
+    /// Seals every run that is over.
+    pub(crate) fn seal(&mut self) {
+        let after = self.store.reader().sealed_upto().unwrap();
+        let upto = self.index;
+        let at = minute(0);
+        self.apply(&Command::Seal(Seal { after, upto, at }));
+    }
+
+    /// Lets the historian do all that is to be done.
+    pub(crate) fn settle(&mut self) -> Vec<HistoryStep> {
+        let mut historian = self.store.historian().unwrap();
+        let mut steps = Vec::new();
+        loop {
+            match historian.step().unwrap() {
+                HistoryStep::Idle => return steps,
+                step => steps.push(step),
+            }
+        }
     }
 
     pub(crate) fn report(&mut self, events: Vec<AttemptEvent>) -> Reply {

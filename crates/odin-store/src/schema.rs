@@ -12,7 +12,7 @@ pub(crate) const VERSION: i64 = 3;
 /// Instants are microseconds since 1970 UTC, durations microseconds; words are the numbers of `columns.rs`.
 /// Ids, epochs and revisions are their 64 bits; a run's id orders as a signed number while generations stay below
 /// 128.
-const TABLES: &str = "
+pub(crate) const TABLES: &str = "
 -- What this node alone says of its copy; not part of the state hash.
 CREATE TABLE local (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -40,7 +40,10 @@ CREATE TABLE jobs (
     quarantined_at INTEGER,
     created_at INTEGER NOT NULL,
     last_run INTEGER,
-    last_outcome INTEGER
+    last_outcome INTEGER,
+    -- Finished runs before these are no longer kept, or their output is not.
+    kept_from INTEGER NOT NULL DEFAULT 0,
+    outputs_from INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX jobs_listed ON jobs (owner_uid, owner_user, name) WHERE state <> 2 AND visibility = 0;
 
@@ -55,7 +58,8 @@ CREATE TABLE job_versions (
     PRIMARY KEY (job, version)
 ) STRICT, WITHOUT ROWID;
 
--- A run without an outcome is open. `attempt`, `node` and `epoch` are those of the latest attempt.
+-- A run without an outcome is open. `attempt`, `node` and `epoch` are those of the latest attempt, `ended` is the
+-- index of the log at which it got its outcome: in this order runs are sealed.
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,
@@ -84,13 +88,14 @@ CREATE TABLE runs (
     cpu_system INTEGER NOT NULL DEFAULT 0,
     memory_max INTEGER NOT NULL DEFAULT 0,
     cause_run INTEGER,
-    root_run INTEGER
+    root_run INTEGER,
+    ended INTEGER
 ) STRICT;
 CREATE INDEX runs_by_job ON runs (job);
 CREATE INDEX runs_open_by_job ON runs (job) WHERE outcome IS NULL;
 CREATE INDEX runs_open_by_node ON runs (node) WHERE outcome IS NULL;
 CREATE INDEX runs_by_root ON runs (root_run) WHERE root_run IS NOT NULL;
-CREATE INDEX runs_caught_up ON runs (job, due_at) WHERE cause = 3;
+CREATE INDEX runs_ended ON runs (ended) WHERE ended IS NOT NULL;
 -- Few rows are in these at any time, and most never are.
 CREATE INDEX runs_queued ON runs (id) WHERE state = 0;
 CREATE INDEX runs_waiting ON runs (job) WHERE state = 5;
@@ -240,6 +245,24 @@ CREATE TABLE catch_ups (
     by_user TEXT NOT NULL,
     PRIMARY KEY (job, due_at)
 ) STRICT, WITHOUT ROWID;
+
+-- Due times of which a person had a run made. They outlive the runs, so that none is made twice.
+CREATE TABLE caught_up (
+    job INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    PRIMARY KEY (job, due_at)
+) STRICT, WITHOUT ROWID;
+
+-- Periods whose runs are in files of history, or on their way there: those that ended after one index of the log and
+-- up to another. `dropped`: the file goes.
+CREATE TABLE seals (
+    number INTEGER PRIMARY KEY,
+    after INTEGER NOT NULL,
+    upto INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    dropped INTEGER NOT NULL DEFAULT 0
+) STRICT;
 
 -- Values are sealed by a key that is not here; `key` names it.
 CREATE TABLE secrets (
@@ -426,7 +449,7 @@ INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 33] = [
+pub(crate) const REPLICATED: [(&str, &str); 35] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -445,6 +468,8 @@ pub(crate) const REPLICATED: [(&str, &str); 33] = [
     ("links", "from_job, to_job"),
     ("successors", "run, job"),
     ("catch_ups", "job, due_at"),
+    ("caught_up", "job, due_at"),
+    ("seals", "number"),
     ("secrets", "owner_uid, owner_user, name"),
     ("secret_shares", "with_uid, with_user, name"),
     ("job_secrets", "job, name"),
@@ -460,6 +485,29 @@ pub(crate) const REPLICATED: [(&str, &str); 33] = [
     ("silences", "id"),
     ("deliveries", "id"),
     ("delivery_events", "delivery, number"),
+];
+
+/// A run is in the state only: no sealed period has it. What is sealed is no part of the state any more, even where
+/// its rows still wait to be taken out. For the table `runs`, or another name of it in front of its columns.
+macro_rules! unsealed {
+    ($runs:literal) => {
+        concat!(
+            "(",
+            $runs,
+            ".ended IS NULL OR ",
+            $runs,
+            ".ended > coalesce((SELECT upto FROM seals ORDER BY number DESC LIMIT 1), 0))"
+        )
+    };
+}
+pub(crate) use unsealed;
+
+/// Tables of rows that go with a run, each with its key; the first column is the run. They are sealed with it.
+pub(crate) const OF_RUNS: [(&str, &str); 4] = [
+    ("attempts", "run, attempt"),
+    ("run_outputs", "run"),
+    ("successors", "run, job"),
+    ("value_cursors", "run, attempt"),
 ];
 
 /// Makes the tables in a new file; in an old one, checks that this build can read it.

@@ -11,6 +11,7 @@ use odin_model::Reply;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::apply::{Batch, write_statistics};
+use crate::history::{Archive, Historian};
 use crate::reader::Reader;
 use crate::snapshot::{self, Frozen};
 use crate::view::View;
@@ -32,6 +33,7 @@ pub struct Store {
     generation: u8,
     applied: u64,
     view: Arc<View>,
+    archive: Arc<Archive>,
     reader: Reader,
 }
 
@@ -75,10 +77,13 @@ impl Store {
 
         let view = Arc::new(View::default());
         view.rebuild(&conn)?;
+        let archive = Arc::new(Archive::beside(path));
+        archive.load(&conn)?;
         Ok(Self {
             generation: settings::generation(&conn)?,
             applied: local::applied(&conn)?,
-            reader: Reader::open(path)?,
+            reader: Reader::open(path, Arc::clone(&archive))?,
+            archive,
             path: path.to_owned(),
             conn,
             view,
@@ -150,6 +155,14 @@ impl Store {
         Checkpointer::open(&self.path)
     }
 
+    /// What moves sealed periods into files of history, for a thread of its own.
+    ///
+    /// # Errors
+    /// The state or the directory of history cannot be opened.
+    pub fn historian(&self) -> Result<Historian, StoreError> {
+        Historian::open(&self.path, Arc::clone(&self.archive))
+    }
+
     /// The SHA-256 of all replicated rows. Reads everything: for tests and the simulator.
     ///
     /// # Errors
@@ -183,6 +196,7 @@ impl Store {
         snapshot::install(from, &mut self.conn)?;
         self.generation = settings::generation(&self.conn)?;
         self.applied = local::applied(&self.conn)?;
+        self.archive.load(&self.conn)?;
         self.view.rebuild(&self.conn)
     }
 }

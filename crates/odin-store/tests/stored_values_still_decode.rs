@@ -28,6 +28,7 @@ use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
 use odin_model::quarantine::{SetApart, Unplannable};
 use odin_model::reported_result::{ReportedResult, Verdict};
+use odin_model::retention::{Forget, ForgetOf, Seal};
 use odin_model::secret::{
     SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
 };
@@ -520,6 +521,26 @@ fn other_commands() -> Vec<(&'static str, Command)> {
             },
         ),
         (
+            "seal",
+            Command::Seal(Seal {
+                after: 7,
+                upto: 900,
+                at: at(4),
+            }),
+        ),
+        (
+            "forget",
+            Command::Forget(Forget {
+                jobs: vec![ForgetOf {
+                    job: job(),
+                    runs_before: Some(run()),
+                    outputs_before: None,
+                }],
+                files_upto: 3,
+                at: at(4),
+            }),
+        ),
+        (
             "fire",
             Command::Fire(Fire {
                 items: vec![item],
@@ -745,6 +766,9 @@ fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
         "spec-shell",
         &spec(Program::Shell("true".to_owned())),
     ));
+    let mut kept = spec(Program::Shell("true".to_owned()));
+    kept.keep.runs = 7;
+    results.push(check("spec-keep", &kept));
     let mut with_secrets = spec(Program::Shell("true".to_owned()));
     with_secrets.secrets = vec![SecretUse {
         name: SecretName::parse("TLS_KEY").unwrap(),

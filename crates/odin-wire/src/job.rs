@@ -139,6 +139,12 @@ pub struct JobSettings {
     pub lost_after_ms: u64,
     /// Which of several runs that wait is first: the higher one, -100 to 100.
     pub priority: i8,
+    /// How many of its latest runs are kept.
+    pub keep_runs: u32,
+    /// For how many days its runs are kept.
+    pub keep_days: u32,
+    /// How much output of its runs is kept together, in bytes.
+    pub keep_output_bytes: u64,
     /// How long a run may take, in milliseconds. `null`: as long as it likes.
     pub timeout_ms: Option<u64>,
     /// How long it may wait for its process, in milliseconds. `null`: as long as it takes.
@@ -383,6 +389,9 @@ impl JobSettings {
             on_lost: spec.loss.on_lost.word().to_owned(),
             lost_after_ms: milliseconds(spec.loss.lost_after),
             priority: spec.priority.number(),
+            keep_runs: spec.keep.runs,
+            keep_days: spec.keep.days,
+            keep_output_bytes: spec.keep.output_bytes,
             timeout_ms: spec.timeouts.run.map(milliseconds),
             queue_timeout_ms: spec.timeouts.queue.map(milliseconds),
             start_timeout_ms: spec.timeouts.start.map(milliseconds),
@@ -642,6 +651,9 @@ mod tests {
                 "on_lost": "fail",
                 "lost_after_ms": 300000,
                 "priority": 0,
+                "keep_runs": 1000,
+                "keep_days": 90,
+                "keep_output_bytes": 52428800,
                 "timeout_ms": null,
                 "queue_timeout_ms": null,
                 "start_timeout_ms": null,

@@ -176,6 +176,8 @@ pub(crate) struct JobOrRunArg {
     /// A job's id or name, or a run's id
     #[arg(short, long, value_name = "JOB|RUN")]
     pub(crate) id: String,
+fn size(text: &str) -> Result<u64, String> {
+    odin_job_file::parse_size(text).ok_or_else(|| "not a size: write it as `20GiB`".to_owned())
 }
 
 /// `odin server`.
@@ -194,6 +196,10 @@ pub(crate) struct ServerArgs {
     /// How many runs this node has at once [default: any number]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) slots: Option<u32>,
+    /// How much all files of history may take, such as 20GiB; the oldest go first, whoever keeps runs in them
+    /// [default: as much as the jobs keep]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) history_bytes: Option<u64>,
     /// Where other nodes reach this one
     #[arg(long, value_name = "ADDR", default_value = RAFT_DEFAULT)]
     pub(crate) raft: String,

@@ -75,7 +75,7 @@ fn note(batch: &Batch<'_>, asked: &CatchUp, due: Timestamp) -> Result<CatchUpAns
 fn run_for(conn: &Connection, job: JobId, due: Timestamp) -> Result<Option<RunId>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT run FROM ledger WHERE job = ?1 AND from_at = ?2 AND outcome = 0 \
-         UNION ALL SELECT id FROM runs INDEXED BY runs_caught_up WHERE job = ?1 AND due_at = ?2 AND cause = 3 \
+         UNION ALL SELECT run FROM caught_up WHERE job = ?1 AND due_at = ?2 \
          LIMIT 1",
     )?;
     let run: Option<i64> = statement
@@ -128,7 +128,16 @@ fn release(
             priority: known.priority,
             lane: Lane::CatchUp,
         };
-        started.push((due, run::insert(batch, &new, Begins::Now)?));
+        let run = run::insert(batch, &new, Begins::Now)?;
+        batch
+            .conn
+            .prepare_cached("INSERT INTO caught_up (job, due_at, run) VALUES (?1, ?2, ?3)")?
+            .execute((
+                columns::job_id(known.id),
+                columns::at(due),
+                columns::run_id(run),
+            ))?;
+        started.push((due, run));
     }
     Ok(started)
 }

@@ -10,6 +10,7 @@ use odin_model::{
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Batch, catch_up, job, statistics, successors, turn, watch};
+use crate::schema::unsealed;
 use crate::{CancelWhen, Effect, StoreError, columns};
 
 /// How many runs that keep their version the reply to an edit names.
@@ -60,12 +61,13 @@ macro_rules! run_columns {
     };
 }
 
-/// The run.
+/// The run. One that is sealed is not there.
 pub(super) fn find(conn: &Connection, id: RunId) -> Result<Option<RunRow>, StoreError> {
     let mut statement = conn.prepare_cached(concat!(
         "SELECT ",
         run_columns!(),
-        " FROM runs WHERE id = ?1"
+        " FROM runs WHERE id = ?1 AND ",
+        unsealed!("runs")
     ))?;
     let row = statement.query_row([columns::run_id(id)], |row| Ok(read(row)));
     row.optional()?.transpose()
@@ -321,7 +323,7 @@ pub(super) fn assign_if_possible(
 
 /// Writes a run that took an event, and publishes it.
 pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError> {
-    write(batch.conn, run)?;
+    write(batch, run)?;
     batch.effects.push(Effect::RunChanged {
         run: run.id,
         job: run.job,
@@ -350,17 +352,17 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
     Ok(())
 }
 
-fn write(conn: &Connection, run: &RunRow) -> Result<(), StoreError> {
+fn write(batch: &Batch<'_>, run: &RunRow) -> Result<(), StoreError> {
     let finished = match run.state {
         RunState::Finished(outcome) => run.result.as_ref().map(|result| (outcome, result)),
         _ => None,
     };
     let cancel = run.cancel.as_ref().filter(|_| run.state.is_active());
     if let Some((outcome, result)) = finished {
-        let mut statement = conn.prepare_cached(
+        let mut statement = batch.conn.prepare_cached(
             "UPDATE runs SET state = ?2, outcome = ?3, started_at = ?4, finished_at = ?5, exit_code = ?6, \
              signal = ?7, reason = ?8, cancel = NULL, cancel_by = NULL, cpu_user = ?9, cpu_system = ?10, \
-             memory_max = ?11, attempt_started_at = ?12 WHERE id = ?1",
+             memory_max = ?11, attempt_started_at = ?12, ended = ?13 WHERE id = ?1",
         )?;
         statement.execute(params![
             columns::run_id(run.id),
@@ -375,10 +377,11 @@ fn write(conn: &Connection, run: &RunRow) -> Result<(), StoreError> {
             columns::duration(result.usage.cpu_system),
             columns::count(result.usage.memory_max_bytes),
             columns::at_option(run.attempt_started_at),
+            columns::count(batch.index),
         ])?;
         return Ok(());
     }
-    let mut statement = conn.prepare_cached(
+    let mut statement = batch.conn.prepare_cached(
         "UPDATE runs SET state = ?2, attempt = ?3, node = ?4, epoch = ?5, started_at = ?6, cancel = ?7, \
          cancel_by = ?8, ready_at = ?9, attempt_started_at = ?10 WHERE id = ?1",
     )?;
@@ -449,7 +452,7 @@ fn request_cancel(
     };
     if run.cancel.as_ref().is_none_or(|(before, _)| *before < when) {
         run.cancel = Some((when, reason));
-        write(batch.conn, run)?;
+        write(batch, run)?;
     }
     batch.effects.push(Effect::CancelRequested {
         run: run.id,

@@ -9,6 +9,7 @@ use odin_model::{AttemptNumber, JobId, Reply, RunId, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Batch, Stop};
+use crate::schema::unsealed;
 use crate::values::{Block, Cell, LEVELS, Point, slot_of};
 use crate::{Effect, StoreError, columns};
 
@@ -62,14 +63,16 @@ fn take(
     Ok(Some(part.to))
 }
 
-/// The job of an attempt that was assigned at some time.
+/// The job of an attempt that was assigned at some time and is not sealed.
 fn job_of(
     conn: &Connection,
     run: RunId,
     attempt: AttemptNumber,
 ) -> Result<Option<JobId>, StoreError> {
-    let mut statement =
-        conn.prepare_cached("SELECT job FROM runs WHERE id = ?1 AND attempt >= ?2")?;
+    let mut statement = conn.prepare_cached(concat!(
+        "SELECT job FROM runs WHERE id = ?1 AND attempt >= ?2 AND ",
+        unsealed!("runs")
+    ))?;
     let job = statement.query_row(params![columns::run_id(run), attempt.0], |row| row.get(0));
     Ok(job.optional()?.map(columns::to_job_id))
 }

@@ -21,7 +21,7 @@ impl Reader {
     ) -> Result<Vec<Option<CatchUpAnswer>>, StoreError> {
         self.pool.ask(|conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT id FROM runs INDEXED BY runs_caught_up WHERE job = ?1 AND due_at = ?2 AND cause = 3 \
+                "SELECT run FROM caught_up WHERE job = ?1 AND due_at = ?2 \
                  UNION ALL SELECT NULL FROM catch_ups WHERE job = ?1 AND due_at = ?2 LIMIT 1",
             )?;
             let mut found = Vec::with_capacity(due.len());

@@ -3,7 +3,7 @@
 use odin_model::link::Successor;
 use odin_model::run::Run;
 use odin_model::{JobId, Link, Owner, RunId};
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{Connection, Params, params};
 
 use super::Reader;
 use crate::{StoreError, columns};
@@ -86,16 +86,7 @@ impl Reader {
     /// # Errors
     /// The state cannot be read.
     pub fn chain(&self, run: RunId, limit: usize) -> Result<Vec<Run>, StoreError> {
-        self.pool.ask(|conn| {
-            let root: Option<i64> = conn
-                .prepare_cached("SELECT coalesce(root_run, id) FROM runs WHERE id = ?1")?
-                .query_row([columns::run_id(run)], |row| row.get(0))
-                .optional()?;
-            let Some(root) = root else {
-                return Ok(Vec::new());
-            };
-            super::runs::chain_of(conn, root, limit)
-        })
+        self.chain_of(run, limit)
     }
 }
 

@@ -47,18 +47,22 @@ impl Pool {
         &self.path
     }
 
-    /// Asks on a free connection, waiting for one.
+    /// Asks on a free connection, waiting for one. All that the question reads is of one committed state.
     pub(super) fn ask<T>(
         &self,
         question: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let lease = self.lease();
-        question(
-            lease
-                .conn
-                .as_ref()
-                .expect("a lease has its connection until it is dropped"),
-        )
+        let conn = lease
+            .conn
+            .as_ref()
+            .expect("a lease has its connection until it is dropped");
+        // A fixed one is in its transaction already.
+        if !conn.is_autocommit() {
+            return question(conn);
+        }
+        let transaction = conn.unchecked_transaction()?;
+        question(&transaction)
     }
 
     fn lease(&self) -> Lease<'_> {

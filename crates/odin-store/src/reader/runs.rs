@@ -3,39 +3,14 @@
 use jiff::Timestamp;
 use odin_model::attempt::PastAttempt;
 use odin_model::output::{OutputKept, OutputSummary};
-use odin_model::owner::Owner;
 use odin_model::run::{Run, RunState};
 use odin_model::{AttemptNumber, JobId, Lane, NodeId, RunId, Usage, VersionNumber, codec};
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::Reader;
 use super::links::successors_of;
+use super::past_runs::{RunFilter, RunsOf, RunsPage};
 use crate::{CancelWhen, StoreError, columns};
-
-/// How many runs one page of an owner looks at: others' runs are passed over, and a page never takes long.
-/// Tests have few.
-const LOOKED_AT_MAX: usize = if cfg!(test) { 4 } else { 10_000 };
-
-/// Whose runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunsOf<'a> {
-    /// One job's.
-    Job(JobId),
-    /// Those of all jobs of an owner.
-    Owner(&'a Owner),
-    /// Everybody's.
-    All,
-}
-
-/// A page of runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunsPage {
-    /// The runs, newest first, with the counts of their output and without its bytes. May be fewer than asked for, and even none, while there is a
-    /// next page.
-    pub runs: Vec<Run>,
-    /// The next page is of runs before this one. `None`: this was the last.
-    pub next: Option<RunId>,
-}
 
 /// A run that is not over, as the agent of its node and the leader need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,18 +55,27 @@ const COLUMNS: &str = "r.id, r.job, r.version, r.cause, r.cause_by, r.due_at, r.
 const OPEN_COLUMNS: &str = "id, job, version, due_at, queued_at, state, outcome, attempt, node, epoch, cancel, cancel_by, ready_at, lane";
 
 impl Reader {
-    /// The run with its output. `None`: there is none of that id.
+    /// The run with its output. `None`: there is none of that id, or it is no longer kept.
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
-        self.pool.ask(|conn| {
-            let sql = format!("SELECT {COLUMNS} FROM runs r WHERE r.id = ?1");
-            let Some(mut run) = runs_of(conn, &sql, [columns::run_id(id)])?.pop() else {
+        self.pool.ask(|state| {
+            let found = self.of_run(state, id, |conn| {
+                let Some(mut run) = run_in(conn, id)? else {
+                    return Ok(None);
+                };
+                run.output = output_of(conn, id)?;
+                run.successors = successors_of(conn, id)?;
+                Ok(Some(run))
+            })?;
+            let Some(mut run) = found else {
                 return Ok(None);
             };
-            run.output = output_of(conn, id)?;
-            run.successors = successors_of(conn, id)?;
+            if is_forgotten(&run, kept_from(state, run.job)?) {
+                return Ok(None);
+            }
+            self.complete(state, &mut run)?;
             Ok(Some(run))
         })
     }
@@ -101,7 +85,12 @@ impl Reader {
     /// # Errors
     /// The state cannot be read.
     pub fn run_output(&self, id: RunId) -> Result<OutputSummary, StoreError> {
-        self.pool.ask(|conn| output_of(conn, id))
+        self.pool.ask(|state| {
+            let found = self.of_run(state, id, |conn| {
+                run_in(conn, id)?.map(|_| output_of(conn, id)).transpose()
+            })?;
+            Ok(found.unwrap_or_default())
+        })
     }
 
     /// Up to `limit` runs, newest first, older than `before`.
@@ -114,33 +103,7 @@ impl Reader {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<RunsPage, StoreError> {
-        let before = before.map_or(i64::MAX, columns::run_id);
-        self.pool.ask(|conn| {
-            let mut page = match of {
-                RunsOf::Job(job) => {
-                    let sql = format!(
-                        "SELECT {COLUMNS} FROM runs r INDEXED BY runs_by_job \
-                         WHERE r.job = ?1 AND r.id < ?2 ORDER BY r.id DESC LIMIT ?3"
-                    );
-                    let of_job = params![columns::job_id(job), before, columns::limit(limit)];
-                    full_page(runs_of(conn, &sql, of_job)?, limit)
-                }
-                RunsOf::All => {
-                    let sql = format!(
-                        "SELECT {COLUMNS} FROM runs r WHERE r.id < ?1 ORDER BY r.id DESC LIMIT ?2"
-                    );
-                    full_page(
-                        runs_of(conn, &sql, params![before, columns::limit(limit)])?,
-                        limit,
-                    )
-                }
-                RunsOf::Owner(owner) => runs_of_owner(conn, owner, before, limit)?,
-            };
-            for run in &mut page.runs {
-                run.output = counts_of(conn, run.id)?;
-            }
-            Ok(page)
-        })
+        self.runs_that(of, &RunFilter::default(), before, limit)
     }
 
     /// The runs that a node has, oldest first: what its agent arms.
@@ -199,13 +162,12 @@ impl Reader {
     /// # Errors
     /// The state cannot be read.
     pub fn past_attempts(&self, id: RunId) -> Result<Vec<PastAttempt>, StoreError> {
-        self.pool.ask(|conn| {
-            let mut statement = conn.prepare_cached(
-                "SELECT attempt, node, started_at, finished_at, outcome, exit_code, signal, reason, cpu_user, \
-                 cpu_system, memory_max, output, late FROM attempts WHERE run = ?1 ORDER BY attempt",
-            )?;
-            let rows = statement.query_map([columns::run_id(id)], |row| Ok(read_past(row)))?;
-            rows.map(|row| row?).collect()
+        self.pool.ask(|state| {
+            let found = self.of_run(state, id, |conn| {
+                let exists = run_in(conn, id)?.is_some();
+                exists.then(|| past_attempts_in(conn, id)).transpose()
+            })?;
+            Ok(found.unwrap_or_default())
         })
     }
 
@@ -230,43 +192,31 @@ impl Reader {
     }
 }
 
-fn full_page(runs: Vec<Run>, limit: usize) -> RunsPage {
-    let next = runs
-        .last()
-        .filter(|_| runs.len() == limit)
-        .map(|run| run.id);
-    RunsPage { runs, next }
+/// The run as the tables have it.
+pub(super) fn run_in(conn: &Connection, id: RunId) -> Result<Option<Run>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM runs r WHERE r.id = ?1");
+    Ok(runs_of(conn, &sql, [columns::run_id(id)])?.pop())
 }
 
-/// Walks all runs, newest first, and keeps the owner's.
-fn runs_of_owner(
-    conn: &Connection,
-    owner: &Owner,
-    before: i64,
-    limit: usize,
-) -> Result<RunsPage, StoreError> {
-    // CROSS JOIN holds SQLite to this order, which yields rows one by one without sorting.
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS}, j.owner_uid = ?2 AND j.owner_user = ?3 AS of_owner FROM runs r CROSS JOIN jobs j \
-         WHERE r.id < ?1 AND j.id = r.job ORDER BY r.id DESC"
-    ))?;
-    let mut rows = statement.query(params![before, owner.uid, owner.user])?;
-    let mut runs = Vec::new();
-    let mut next = None;
-    for _ in 0..LOOKED_AT_MAX {
-        let Some(row) = rows.next()? else {
-            return Ok(RunsPage { runs, next: None });
-        };
-        let last = row.get(0).map(columns::to_run_id)?;
-        if row.get("of_owner")? {
-            runs.push(read_run(row)?);
-        }
-        if runs.len() == limit {
-            return Ok(full_page(runs, limit));
-        }
-        next = Some(last);
-    }
-    Ok(RunsPage { runs, next })
+/// The first run of a job that is kept; 0 where all are.
+fn kept_from(conn: &Connection, job: JobId) -> Result<i64, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT kept_from FROM jobs WHERE id = ?1")?;
+    let found = statement.query_row([columns::job_id(job)], |row| row.get(0));
+    Ok(found.optional()?.unwrap_or(0))
+}
+
+/// A run that is over and before the first that its job keeps. An open one is always there.
+fn is_forgotten(run: &Run, kept_from: i64) -> bool {
+    matches!(run.state, RunState::Finished(_)) && columns::run_id(run.id) < kept_from
+}
+
+fn past_attempts_in(conn: &Connection, id: RunId) -> Result<Vec<PastAttempt>, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT attempt, node, started_at, finished_at, outcome, exit_code, signal, reason, cpu_user, \
+         cpu_system, memory_max, output, late FROM attempts WHERE run = ?1 ORDER BY attempt",
+    )?;
+    let rows = statement.query_map([columns::run_id(id)], |row| Ok(read_past(row)))?;
+    rows.map(|row| row?).collect()
 }
 
 fn runs_of(conn: &Connection, sql: &str, params: impl Params) -> Result<Vec<Run>, StoreError> {
@@ -287,27 +237,11 @@ fn output_of(conn: &Connection, id: RunId) -> Result<OutputSummary, StoreError> 
 }
 
 /// The counts of a run's output without its bytes.
-fn counts_of(conn: &Connection, id: RunId) -> Result<OutputSummary, StoreError> {
+pub(super) fn counts_of(conn: &Connection, id: RunId) -> Result<OutputSummary, StoreError> {
     Ok(OutputSummary {
         kept: OutputKept::default(),
         ..output_of(conn, id)?
     })
-}
-
-/// Up to `limit` runs of the chain that began with `root`, oldest first.
-pub(super) fn chain_of(conn: &Connection, root: i64, limit: usize) -> Result<Vec<Run>, StoreError> {
-    let first = format!("SELECT {COLUMNS} FROM runs r WHERE r.id = ?1");
-    let mut runs = runs_of(conn, &first, [root])?;
-    let rest = format!(
-        "SELECT {COLUMNS} FROM runs r INDEXED BY runs_by_root WHERE r.root_run = ?1 ORDER BY r.id LIMIT ?2"
-    );
-    let room = limit.saturating_sub(runs.len());
-    runs.extend(runs_of(conn, &rest, (root, columns::limit(room)))?);
-    for run in &mut runs {
-        run.output = counts_of(conn, run.id)?;
-        run.successors = successors_of(conn, run.id)?;
-    }
-    Ok(runs)
 }
 
 fn read_run(row: &Row<'_>) -> Result<Run, StoreError> {

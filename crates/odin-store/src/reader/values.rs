@@ -84,13 +84,15 @@ impl Reader {
     /// # Errors
     /// The state cannot be read.
     pub fn values_up_to(&self, run: RunId, attempt: AttemptNumber) -> Result<u64, StoreError> {
-        self.pool.ask(|conn| {
-            let mut statement = conn.prepare_cached(
-                "SELECT applied FROM value_cursors WHERE run = ?1 AND attempt = ?2",
-            )?;
-            let applied = statement
-                .query_row(params![columns::run_id(run), attempt.0], |row| row.get(0))
-                .optional()?;
+        self.pool.ask(|state| {
+            let applied = self.of_run(state, run, |conn| {
+                let mut statement = conn.prepare_cached(
+                    "SELECT applied FROM value_cursors WHERE run = ?1 AND attempt = ?2",
+                )?;
+                let applied =
+                    statement.query_row(params![columns::run_id(run), attempt.0], |row| row.get(0));
+                Ok(applied.optional()?)
+            })?;
             Ok(applied.map_or(0, columns::to_count))
         })
     }
@@ -104,13 +106,15 @@ impl Reader {
         run: RunId,
         attempt: AttemptNumber,
     ) -> Result<Option<ReportedResult>, StoreError> {
-        self.pool.ask(|conn| {
-            let mut statement = conn.prepare_cached(
-                "SELECT result FROM value_cursors WHERE run = ?1 AND attempt = ?2 AND result IS NOT NULL",
-            )?;
-            let bytes: Option<Vec<u8>> = statement
-                .query_row(params![columns::run_id(run), attempt.0], |row| row.get(0))
-                .optional()?;
+        self.pool.ask(|state| {
+            let bytes = self.of_run(state, run, |conn| {
+                let mut statement = conn.prepare_cached(
+                    "SELECT result FROM value_cursors WHERE run = ?1 AND attempt = ?2 AND result IS NOT NULL",
+                )?;
+                let bytes = statement
+                    .query_row(params![columns::run_id(run), attempt.0], |row| row.get::<_, Vec<u8>>(0));
+                Ok(bytes.optional()?)
+            })?;
             Ok(match bytes {
                 Some(bytes) => Some(codec::decode(&bytes)?),
                 None => None,

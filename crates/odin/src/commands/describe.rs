@@ -144,6 +144,15 @@ fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
     if settings.priority != 0 {
         lines.push(("priority", settings.priority.to_string()));
     }
+    lines.push((
+        "keep",
+        format!(
+            "{} runs, {} days, {} of output",
+            settings.keep_runs,
+            settings.keep_days,
+            size(settings.keep_output_bytes)
+        ),
+    ));
     lines.extend(limits(&settings.limits).map(|limits| ("limits", limits)));
     if settings.children != "end" {
         lines.push(("children", settings.children.clone()));
@@ -312,6 +321,7 @@ mod tests {
               retries:         3 times after 10s, then longer, at most 5m, when failed, timed_out (exit status 75)
               on lost:         rerun, after 5m
               priority:        5
+              keep:            1000 runs, 90 days, 50MiB of output
               limits:          memory 512MiB, cpu 1.5
               secrets:         API_KEY as env
               on cancel:       ./clean-up.sh (at most 30s)

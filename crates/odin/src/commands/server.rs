@@ -38,6 +38,7 @@ pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
         name: args.name,
         http: parse_listen(&args.http)?,
         slots: args.slots,
+        history_bytes: args.history_bytes,
         program: own_program()?,
     };
     begin_logging();

@@ -67,6 +67,7 @@ pub(crate) async fn run(
         http: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         program,
         slots: None,
+        history_bytes: None,
     };
     let server = Server::start(options)
         .await

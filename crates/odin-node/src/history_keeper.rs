@@ -1,0 +1,203 @@
+//! Keeps history: seals what is over, lets go of what no job keeps, and deletes the files of it.
+//!
+//! Two loops. The leader's proposes: only what is in the log decides what is sealed and what is kept, and the clock
+//! that it goes by is the leader's. Each node's does the work on its own disk, a small step at a time, so that apply
+//! never waits for more than a few milliseconds.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use odin_cluster::Leadership;
+use odin_executor::protocol::AttemptKey;
+use odin_model::clock::Clock;
+use odin_model::retention::{Forget, Seal};
+use odin_model::{Command, JobId};
+use odin_store::{Historian, HistoryStep, JobKept, Reader, SealDue, StoreError};
+use tokio::sync::watch;
+
+use crate::proposer::Proposer;
+
+/// How often the leader looks whether something is to be sealed or let go of.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How many jobs one look asks what they keep.
+const JOBS_AT_ONCE: usize = 200;
+/// How many finished runs a period has at most.
+const PERIOD_RUNS: u64 = 200_000;
+/// How large the state may grow before a period is sealed.
+const STATE_BYTES: u64 = 512 << 20;
+/// How long a period is at most.
+const PERIOD: SignedDuration = SignedDuration::from_hours(24);
+/// How long a run that is over stays in the state at least: what comes late still counts there.
+const SETTLED: SignedDuration = SignedDuration::from_mins(10);
+/// How long the node's loop waits between steps that take rows out: apply goes first.
+const BETWEEN_SWEEPS: Duration = Duration::from_millis(20);
+/// How long it waits after an error, such as a full disk.
+const AFTER_ERROR: Duration = Duration::from_secs(30);
+/// How many output files one step looks at.
+const OUTPUTS_AT_ONCE: usize = 100;
+/// How often the directory of output is gone through from its beginning.
+const OUTPUTS_EVERY: Duration = Duration::from_secs(60);
+
+/// What the leader goes by.
+pub(crate) struct Keeping {
+    pub(crate) proposer: Proposer,
+    pub(crate) reader: Reader,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// How many bytes all files of history may take. `None`: as many as the jobs keep.
+    pub(crate) history_bytes: Option<u64>,
+}
+
+/// Why a look ended early.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error(transparent)]
+    Propose(#[from] odin_cluster::ProposeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Keeping {
+    /// Looks every now and then, as long as this node leads.
+    pub(crate) async fn run(self) {
+        let mut after = None;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let leadership = *self.proposer.log().leadership().borrow();
+            if !matches!(leadership, Leadership::Leading { .. }) {
+                after = None;
+                continue;
+            }
+            match self.look(after).await {
+                Ok(next) => after = next,
+                Err(error) => {
+                    tracing::warn!(%error, "history was not kept in order: will try again")
+                }
+            }
+        }
+    }
+
+    /// Proposes what is to be sealed and what some jobs no longer keep; the job after which the next look begins.
+    async fn look(&self, after: Option<JobId>) -> Result<Option<JobId>, Interrupted> {
+        let now = self.clock.wall();
+        let due = SealDue {
+            runs: PERIOD_RUNS,
+            bytes: STATE_BYTES,
+            oldest: now.saturating_sub(PERIOD).unwrap_or(now),
+            settled: now.saturating_sub(SETTLED).unwrap_or(now),
+        };
+        if let Some((after, upto)) = self.read(|reader| reader.seal_due(&due))? {
+            let at = now;
+            let command = Command::Seal(Seal { after, upto, at });
+            self.proposer.propose(&command).await?;
+            tracing::info!(after, upto, "a period of runs is sealed");
+        }
+        let page = self.read(|reader| reader.jobs_kept(after, JOBS_AT_ONCE))?;
+        let jobs = self.read(|reader| {
+            let forgettable = |of: &JobKept| reader.forgettable(of, now).transpose();
+            page.iter()
+                .filter_map(forgettable)
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        let files_upto = self.read(|reader| reader.files_droppable(self.history_bytes))?;
+        if !jobs.is_empty() || files_upto > 0 {
+            tracing::info!(
+                jobs = jobs.len(),
+                files_upto,
+                "what is no longer kept is let go of"
+            );
+            let at = now;
+            let command = Command::Forget(Forget {
+                jobs,
+                files_upto,
+                at,
+            });
+            self.proposer.propose(&command).await?;
+        }
+        let is_last = page.len() < JOBS_AT_ONCE;
+        Ok(page.last().map(|of| of.job).filter(|_| !is_last))
+    }
+
+    fn read<T>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        tokio::task::block_in_place(|| question(&self.reader))
+    }
+}
+
+/// Moves sealed periods into files, as long as anything is applied.
+pub(crate) async fn settle(mut historian: Historian, mut applied: watch::Receiver<u64>) {
+    loop {
+        applied.mark_unchanged();
+        match tokio::task::block_in_place(|| historian.step()) {
+            Ok(HistoryStep::Idle) => {
+                if applied.changed().await.is_err() {
+                    return;
+                }
+                // What is applied in a burst is looked at once.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Ok(HistoryStep::Swept { .. }) => tokio::time::sleep(BETWEEN_SWEEPS).await,
+            Ok(HistoryStep::Written { path, bytes }) => {
+                tracing::info!(path = %path.display(), bytes, "a period of runs is in its file");
+            }
+            Ok(HistoryStep::Removed { path }) => {
+                tracing::info!(path = %path.display(), "a file of history was removed");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "history stays in the state for now");
+                tokio::time::sleep(AFTER_ERROR).await;
+            }
+        }
+    }
+}
+
+/// Deletes the output files of runs that are no longer kept, or whose output is not.
+pub(crate) async fn delete_outputs(directory: PathBuf, reader: Reader) {
+    loop {
+        tokio::time::sleep(OUTPUTS_EVERY).await;
+        let files = match std::fs::read_dir(&directory) {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::warn!(%error, "old output cannot be looked for");
+                continue;
+            }
+        };
+        let mut files = files.flatten();
+        loop {
+            let looked_at = tokio::task::block_in_place(|| {
+                let step: Vec<_> = files.by_ref().take(OUTPUTS_AT_ONCE).collect();
+                for file in &step {
+                    if let Err(error) = delete_if_forgotten(file, &reader) {
+                        tracing::warn!(path = %file.path().display(), error, "output stays");
+                    }
+                }
+                step.len()
+            });
+            if looked_at < OUTPUTS_AT_ONCE {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+fn delete_if_forgotten(file: &std::fs::DirEntry, reader: &Reader) -> Result<(), String> {
+    let name = file.file_name();
+    // What is not an attempt's is not ours to delete.
+    let Some(key) = name.to_str().and_then(AttemptKey::parse) else {
+        return Ok(());
+    };
+    if reader
+        .keeps_output(key.run)
+        .map_err(|error| error.to_string())?
+    {
+        return Ok(());
+    }
+    match std::fs::remove_file(file.path()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
