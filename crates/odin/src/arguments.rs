@@ -176,6 +176,8 @@ pub(crate) struct JobOrRunArg {
     /// A job's id or name, or a run's id
     #[arg(short, long, value_name = "JOB|RUN")]
     pub(crate) id: String,
+}
+
 fn size(text: &str) -> Result<u64, String> {
     odin_job_file::parse_size(text).ok_or_else(|| "not a size: write it as `20GiB`".to_owned())
 }
