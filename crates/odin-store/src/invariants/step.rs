@@ -310,8 +310,10 @@ pub(super) fn step_of(command: &Command) -> &'static str {
         Command::Alert(_) => "overdue",
         Command::Channel(_) => "channel",
         Command::Delivery(_) => "delivery",
+        Command::Seal(_) => "seal",
+        Command::Forget(_) => "forget",
     }
 }
 
-/// How many names [`step_of`] knows.
+/// How many names [`step_of`] knows, but for `seal` and `forget`: these have a walk of their own, beside the history.
 pub(super) const STEPS: usize = 27;

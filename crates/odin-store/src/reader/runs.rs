@@ -5,7 +5,7 @@ use odin_model::attempt::PastAttempt;
 use odin_model::output::{OutputKept, OutputSummary};
 use odin_model::run::{Run, RunState};
 use odin_model::{AttemptNumber, JobId, Lane, NodeId, RunId, Usage, VersionNumber, codec};
-use rusqlite::{Connection, OptionalExtension, Params, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::Reader;
 use super::links::successors_of;
