@@ -26,6 +26,7 @@
 mod alerting;
 pub mod bundle;
 mod choice;
+mod choices;
 mod document;
 mod duration;
 mod environment;

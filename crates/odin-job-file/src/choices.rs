@@ -1,0 +1,1 @@
+//! The words among which a key's value is chosen.
