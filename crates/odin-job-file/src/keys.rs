@@ -1,64 +1,11 @@
 //! The keys of a job file: one table, from which files are read, the reference is written and the schema is made.
 
+pub(crate) use crate::key::{Key, REQUIRED, Support};
+use crate::key::{key, later};
 use crate::shape::{Section, Shape};
 use crate::words::{
     BACKOFF, CHILDREN, CONCURRENCY, DELIVERIES, GAP, MISSED, NOTICES, ON_LOST, REPEAT, RETRIED,
 };
-
-/// Whether this version does what a key says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Support {
-    Now,
-    /// Refused: a key that is accepted and ignored would be a lie.
-    NotYet,
-}
-
-/// The default of a key that has none.
-pub(crate) const REQUIRED: &str = "required";
-
-/// One key.
-pub(crate) struct Key {
-    pub(crate) section: Section,
-    pub(crate) name: &'static str,
-    pub(crate) shape: Shape,
-    pub(crate) support: Support,
-    /// What counts without it, in Markdown; [`REQUIRED`] for those without a default.
-    pub(crate) default: &'static str,
-    /// An example of its value, in YAML.
-    pub(crate) example: &'static str,
-    pub(crate) meaning: &'static str,
-}
-
-const fn key(
-    section: Section,
-    name: &'static str,
-    shape: Shape,
-    default: &'static str,
-    example: &'static str,
-    meaning: &'static str,
-) -> Key {
-    Key {
-        section,
-        name,
-        shape,
-        support: Support::Now,
-        default,
-        example,
-        meaning,
-    }
-}
-
-const fn later(section: Section, name: &'static str, meaning: &'static str) -> Key {
-    Key {
-        section,
-        name,
-        shape: Shape::Later,
-        support: Support::NotYet,
-        default: "",
-        example: "",
-        meaning,
-    }
-}
 
 /// Every key that Odin knows.
 pub(crate) const KEYS: &[Key] = &[

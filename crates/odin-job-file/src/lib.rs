@@ -26,7 +26,6 @@
 mod alerting;
 pub mod bundle;
 mod choice;
-mod choices;
 mod document;
 mod duration;
 mod environment;
@@ -34,6 +33,7 @@ mod execution;
 mod fault;
 mod fields;
 mod keep;
+mod key;
 mod keys;
 pub mod language;
 pub mod mistake;

@@ -28,16 +28,16 @@ pub use alerts::{AlertsOf, Overdue};
 pub use drawing::Bucket;
 pub use jobs::{JobsAfter, JobsPage, Version};
 pub use links::NamedLink;
-pub use proof::LooseRun;
 pub use past_runs::{CauseKind, OpenState, RunFilter, RunsOf, RunsPage};
+pub use proof::LooseRun;
 pub use retention::{JobKept, SealDue};
 pub use runs::{CancelRequest, OpenRun};
 pub use secrets::{SecretEntry, SecretsAfter, SecretsPage};
 pub use values::{KeptValue, RunPlace, Series, SeriesPlace, SeriesQuery, ValuesPage};
 
 use crate::StoreError;
-use crate::schema::{self, Found};
 use crate::history::{Archive, HistoryStatus, Scratch};
+use crate::schema::{self, Found};
 use pool::Pool;
 
 /// Answers from a few connections that cannot write; more callers wait for a free one. Each answer is of one

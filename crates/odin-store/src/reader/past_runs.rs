@@ -394,7 +394,7 @@ impl Reader {
     }
 
     /// Lends an empty database in memory.
-    fn with_scratch<T>(
+    pub(super) fn with_scratch<T>(
         &self,
         question: impl FnOnce(&Scratch) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

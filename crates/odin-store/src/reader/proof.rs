@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use odin_model::ledger::LedgerRow;
 use odin_model::owner::Owner;
+use odin_model::run::Cause;
 use odin_model::{JobId, RunId};
 use odin_scheduling::proof::{Evidence, RunFacts};
 use rusqlite::{OptionalExtension, Row, params};
@@ -31,6 +32,8 @@ impl Reader {
     pub fn fixed(&self) -> Result<Self, StoreError> {
         Ok(Self {
             pool: Pool::fixed(self.pool.path())?.into(),
+            archive: self.archive.clone(),
+            scratches: self.scratches.clone(),
         })
     }
 
@@ -114,7 +117,40 @@ impl Reader {
                 ],
                 |row| Ok(read(job, row)),
             )?;
-            rows.map(|row| row?).collect()
+            let mut evidence = rows
+                .map(|row| row?)
+                .collect::<Result<Vec<Evidence>, StoreError>>()?;
+            self.complete_evidence(&mut evidence)?;
+            Ok(evidence)
+        })
+    }
+
+    /// Fills in the runs that are in files of history.
+    fn complete_evidence(&self, evidence: &mut [Evidence]) -> Result<(), StoreError> {
+        let is_elsewhere = |of: &&mut Evidence| of.run.is_none() && of.row.run.is_some();
+        let shelf = self.archive.shelf();
+        let runs: Vec<i64> = evidence
+            .iter_mut()
+            .filter(is_elsewhere)
+            .filter_map(|of| of.row.run.map(columns::run_id))
+            .collect();
+        if runs.is_empty() || shelf.files.is_empty() {
+            return Ok(());
+        }
+        self.with_scratch(|scratch| {
+            scratch.load_many(&self.archive, &shelf, &runs, &["runs"])?;
+            for of in evidence.iter_mut().filter(is_elsewhere) {
+                let Some(run) = of.row.run else {
+                    continue;
+                };
+                of.run = super::runs::run_in(scratch.conn(), run)?.map(|run| RunFacts {
+                    job: run.job,
+                    due_at: run.due_at,
+                    by_schedule: run.cause == Cause::Schedule,
+                    started_at: run.started_at,
+                });
+            }
+            Ok(())
         })
     }
 

@@ -1,1 +1,0 @@
-//! The words among which a key's value is chosen.
