@@ -19,6 +19,11 @@ impl Failure {
         Self(Box::new(Problem::new(code, detail)))
     }
 
+    /// The stable code.
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
+    }
+
     pub(crate) fn with_help(self, help: impl Into<String>) -> Self {
         Self(Box::new(self.0.with_help(help)))
     }

@@ -33,6 +33,8 @@ mod openapi;
 mod output;
 pub mod proof;
 mod routes;
+mod run_filter;
+mod run_search;
 mod runs;
 mod schedules;
 mod secrets;

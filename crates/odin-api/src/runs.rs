@@ -7,15 +7,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use odin_model::owner::Role;
-use odin_model::{Command, JobId, Principal, Reply, RunId, RunState};
-use odin_store::RunsOf;
+use odin_model::{Command, JobId, Principal, Refusal, Reply, RunId, RunState};
+use odin_store::{RunsOf, RunsPage};
 use odin_wire as wire;
-use odin_wire::{Chain, Problem, RunList, RunQuery, RunsQuery};
+use odin_wire::{Chain, Problem, RunList, RunQuery, RunsAfter, RunsQuery};
 
 use crate::api::Api;
 use crate::extract::{Caller, JobInPath, Params, RequestKey, RunInPath, limit};
 use crate::failure::Failure;
 use crate::feed::Position;
+use crate::run_filter::Wanted;
+use crate::run_search::{RUNS_MAX, Search};
 use crate::seen::{self, Names, SeenRun};
 
 /// The longest wait of `GET /runs/{id}?wait=`, in seconds.
@@ -23,7 +25,8 @@ const WAIT_SECONDS_MAX: u32 = 60;
 /// How many runs of a chain are answered.
 const CHAIN_RUNS_MAX: usize = 1000;
 
-/// The runs that the asker may see, newest first. A page may hold fewer than asked for while there is a next one.
+/// The runs that the asker may see, newest first. A page may hold fewer than asked for, and even none, while there is
+/// a next one.
 #[utoipa::path(get, path = "/api/v1/runs", tag = "runs", operation_id = "list_runs", params(RunsQuery),
     responses((status = 200, body = RunList), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn list(
@@ -31,7 +34,7 @@ pub(crate) async fn list(
     Caller(caller): Caller,
     Params(query): Params<RunsQuery>,
 ) -> Result<Json<RunList>, Failure> {
-    page(&api, caller, None, &query).await
+    page(&api, caller, None, query).await
 }
 
 /// A job's runs, newest first.
@@ -45,35 +48,55 @@ pub(crate) async fn list_of_job(
     Params(query): Params<RunsQuery>,
 ) -> Result<Json<RunList>, Failure> {
     seen::job(&api, &caller, id).await?;
-    page(&api, caller, Some(id), &query).await
+    page(&api, caller, Some(id), query).await
 }
 
 async fn page(
     api: &Api,
     caller: Principal,
     job: Option<JobId>,
-    query: &RunsQuery,
+    query: RunsQuery,
 ) -> Result<Json<RunList>, Failure> {
+    let wanted = Wanted::of(&query)?;
+    let search = query.text.as_deref().map(Search::of).transpose()?;
     let limit = limit(query.limit)?;
+    let limit = search.as_ref().map_or(limit, |_| limit.min(RUNS_MAX));
     let after = query.after;
+    // A run in which an earlier search stopped comes first again.
+    let before = after.map(|after| match after.output_from {
+        None => after.run,
+        Some(_) => RunId::from_bits(after.run.to_bits().saturating_add(1)),
+    });
     let list = api.read(move |reader| {
         let of = match job {
             Some(job) => RunsOf::Job(job),
             None if caller.role == Role::Admin => RunsOf::All,
             None => RunsOf::Owner(&caller.user),
         };
-        let page = reader.runs(of, after, limit)?;
+        // No run was on a node that never was.
+        let Some(filter) = wanted.filter(reader)? else {
+            return Ok((RunsPage::default(), Vec::new()));
+        };
+        let page = reader.runs_that(of, &filter, before, limit)?;
         let mut names = Names::default();
         let mut runs = Vec::with_capacity(page.runs.len());
         for run in &page.runs {
             runs.extend(names.wire_run(reader, &caller, run)?);
         }
-        Ok(RunList {
-            runs,
-            next: page.next.map(|run| run.to_string()),
-        })
+        Ok((page, runs))
     });
-    Ok(Json(list.await?))
+    let (page, mut runs) = list.await?;
+    let mut next = page.next.map(RunsAfter::from);
+    if let Some(search) = search {
+        let searched = search.through(api, page.runs, after).await?;
+        runs.retain(|run| searched.found.contains(&run.id));
+        next = searched.stopped.or(next);
+    }
+    Ok(Json(RunList {
+        runs,
+        next: next.map(|next| next.to_string()),
+        incomplete: page.is_incomplete,
+    }))
 }
 
 /// A run. With `wait`, when it is over or after so many seconds.
@@ -195,6 +218,13 @@ pub(crate) async fn cancel(
         run: id,
         at: api.backend().clock().wall(),
     };
-    api.propose(&caller, key.as_ref(), command).await?;
-    Ok(Json(seen::run(&api, &caller, id).await?.to_wire()))
+    let proposed = api.propose(&caller, key.as_ref(), command).await;
+    let seen = seen::run(&api, &caller, id).await?;
+    match proposed {
+        // Apply knows nothing of runs that are in files of history: all of them are over.
+        Err(failure) if failure.code() == Refusal::NoSuchRun(id).code() && is_over(&seen) => {
+            Err(Refusal::RunOver(id).into())
+        }
+        proposed => proposed.map(|_| Json(seen.to_wire())),
+    }
 }

@@ -223,12 +223,25 @@ impl Backend for Fake {
         from: OutputPosition,
     ) -> BoxFuture<'_, Result<OutputPage, OutputFault>> {
         let printed = lock(&self.printed).clone();
-        let place = usize::try_from(from.hint).unwrap().min(printed.len());
-        let chunks = printed[place..].to_vec();
-        let bytes: usize = printed.iter().map(|chunk| chunk.bytes.len()).sum();
+        // One chunk a page.
+        let mut before = 0;
+        let mut chunks = Vec::new();
+        for chunk in &printed {
+            let skip = usize::try_from(from.bytes - before).unwrap();
+            before += (chunk.bytes.len().min(skip)) as u64;
+            if let Some(bytes) = chunk.bytes.get(skip..).filter(|rest| !rest.is_empty()) {
+                chunks.push(odin_model::output::OutputChunk {
+                    bytes: bytes.to_vec(),
+                    ..chunk.clone()
+                });
+                break;
+            }
+        }
+        let taken: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        let end: usize = printed.iter().map(|chunk| chunk.bytes.len()).sum();
         let next = OutputPosition {
-            bytes: bytes as u64,
-            hint: printed.len() as u64,
+            bytes: from.bytes + taken as u64,
+            hint: 0,
         };
         async move {
             match printed.is_empty() {
@@ -236,7 +249,7 @@ impl Backend for Fake {
                 false => Ok(OutputPage {
                     chunks,
                     next,
-                    more: false,
+                    more: next.bytes < end as u64,
                 }),
             }
         }

@@ -275,6 +275,12 @@ impl Client {
         .await
     }
 
+    /// The runs of all jobs that may be seen, newest first.
+    pub async fn runs_of_all(&self, query: &RunsQuery) -> Result<RunList, ClientError> {
+        self.json(&Call::get(with_query(&path("/runs"), query)))
+            .await
+    }
+
     /// A run, at once or after up to `wait` for its end.
     pub async fn run(&self, id: RunId, wait: Option<Duration>) -> Result<Run, ClientError> {
         let seconds = wait.map(|wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX));

@@ -162,6 +162,7 @@ async fn all_runs(client: &Client, job: &Job) -> Outcome<BTreeMap<String, Run>> 
                 &RunsQuery {
                     limit: Some(1000),
                     after,
+                    ..RunsQuery::default()
                 },
             )
             .await?;

@@ -139,7 +139,7 @@ pub(crate) async fn rest(client: &Client, job: &Job) -> Outcome<()> {
                 job.id,
                 &RunsQuery {
                     limit: Some(100),
-                    after: None,
+                    ..RunsQuery::default()
                 },
             )
             .await?

@@ -27,6 +27,7 @@ pub mod problem;
 pub mod proof;
 pub mod report_line;
 pub mod run;
+mod run_list;
 pub mod schedule;
 pub mod secret;
 pub mod statistics;
@@ -60,7 +61,8 @@ pub use proof::{
     Finding, JobThen, NotDue, OutcomeCounts, Undetermined, Verified, VerifyQuery, Why, WhyQuery,
     WorstStart,
 };
-pub use run::{Cause, Chain, Outcome, Run, RunList, RunQuery, RunState, RunsQuery, WaitsFor};
+pub use run::{Cause, Chain, Outcome, Run, RunQuery, RunState, WaitsFor};
+pub use run_list::{RunList, RunsAfter, RunsQuery};
 pub use schedule::{ExplainQuery, Explanation, NextQuery, Occurrences};
 pub use secret::{
     SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretUser, SecretsQuery,

@@ -356,15 +356,6 @@ impl From<Outcome> for model::Outcome {
     }
 }
 
-/// Runs, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct RunList {
-    /// The runs.
-    pub runs: Vec<Run>,
-    /// What to send as `after` for older ones. `null`: this is all.
-    pub next: Option<String>,
-}
-
 /// The runs that began with one and were started by the end of another, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Chain {
@@ -372,23 +363,6 @@ pub struct Chain {
     pub runs: Vec<Run>,
     /// Whether there are more than one answer holds.
     pub more: bool,
-}
-
-/// What `/runs` and `/jobs/{id}/runs` take.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub struct RunsQuery {
-    /// How many, 1 to 1000. Default: 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-    /// Only runs decided before this one: an earlier answer's `next`.
-    #[serde(
-        with = "crate::as_text::option",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[param(value_type = Option<String>)]
-    pub after: Option<RunId>,
 }
 
 /// What `/runs/{id}` takes.

@@ -111,7 +111,7 @@ pub(crate) enum Command {
     Unlink(commands::unlink::UnlinkArgs),
     /// Stop a run
     Cancel(commands::cancel::CancelArgs),
-    /// Show a job's runs, newest first
+    /// Show the runs of a job or of all jobs, newest first
     Runs(commands::runs::RunsArgs),
     /// Show what a job's runs reported: the latest value of each name
     Stats(commands::stats::StatsArgs),

@@ -94,6 +94,20 @@ pub(crate) fn setting(milliseconds: u64) -> String {
     text
 }
 
+/// The instant that a text names, as [`parse`] reads it (of two, the first), or that was so long ago: `2h`.
+pub(crate) fn parse_or_ago(
+    text: &str,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Result<Timestamp, CliError> {
+    if let Ok(ago) = parse_duration(text) {
+        let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
+        return Ok(now.saturating_sub(ago).unwrap_or(Timestamp::MIN));
+    }
+    let meant = parse(text, zone)?.into_iter().min();
+    Ok(meant.expect("a text that is read names an instant"))
+}
+
 /// Reads an instant: RFC 3339, or a local date and time (`2026-11-21 17:00[:00]`) in `zone`.
 ///
 /// A local time that a clock shows twice is two instants, the first one first. One that it skips is the first

@@ -9,4 +9,5 @@ mod following;
 mod history;
 mod links;
 mod listeners;
+mod run_lists;
 mod secrets;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
+use odin_model::output::OutputSummary;
 use odin_model::owner::Owner;
 use odin_model::run::{Cause, Outcome, Run};
 use odin_model::{JobId, NodeId, RunId};
@@ -11,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Reader;
 use super::links::successors_of;
-use super::runs::{counts_of, run_in};
+use super::runs::{counts_of, output_row_of, run_in};
 use crate::history::{Entry, LIVE_COLUMNS, Ranges, Scratch, Shelf, UNITS, Walk, of_root};
 use crate::{StoreError, columns};
 
@@ -79,7 +80,7 @@ pub enum OpenState {
 }
 
 /// A page of runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RunsPage {
     /// The runs, newest first, with the counts of their output and without its bytes. May be fewer than asked for, and even none, while there is a
     /// next page.
@@ -235,6 +236,37 @@ impl Reader {
                 next,
                 is_incomplete: self.archive.is_incomplete(),
             })
+        })
+    }
+
+    /// What finished runs printed, as far as it is replicated. Those that are open, unknown or cannot be read are left
+    /// out.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn run_outputs(&self, ids: &[RunId]) -> Result<Vec<(RunId, OutputSummary)>, StoreError> {
+        self.pool.ask(|conn| {
+            let mut outputs = Vec::with_capacity(ids.len());
+            let mut sealed = Vec::new();
+            for &id in ids {
+                match output_row_of(conn, id)? {
+                    Some(output) => outputs.push((id, output)),
+                    None => sealed.push(columns::run_id(id)),
+                }
+            }
+            // The state was read first: what it no longer had is in a file by now.
+            let shelf = self.archive.shelf();
+            if sealed.is_empty() || shelf.files.is_empty() {
+                return Ok(outputs);
+            }
+            self.with_scratch(|scratch| {
+                scratch.load_many(&self.archive, &shelf, &sealed, &["run_outputs"])?;
+                for id in sealed.into_iter().map(columns::to_run_id) {
+                    outputs.extend(output_row_of(scratch.conn(), id)?.map(|output| (id, output)));
+                }
+                Ok(())
+            })?;
+            Ok(outputs)
         })
     }
 

@@ -226,14 +226,19 @@ fn runs_of(conn: &Connection, sql: &str, params: impl Params) -> Result<Vec<Run>
 }
 
 fn output_of(conn: &Connection, id: RunId) -> Result<OutputSummary, StoreError> {
+    Ok(output_row_of(conn, id)?.unwrap_or_default())
+}
+
+/// What a finished run printed. `None`: it has no such row here.
+pub(super) fn output_row_of(
+    conn: &Connection,
+    id: RunId,
+) -> Result<Option<OutputSummary>, StoreError> {
     let mut statement = conn.prepare_cached("SELECT output FROM run_outputs WHERE run = ?1")?;
     let stored: Option<Vec<u8>> = statement
         .query_row([columns::run_id(id)], |row| row.get(0))
         .optional()?;
-    match stored {
-        Some(bytes) => Ok(codec::decode(&bytes)?),
-        None => Ok(OutputSummary::default()),
-    }
+    stored.map(|bytes| Ok(codec::decode(&bytes)?)).transpose()
 }
 
 /// The counts of a run's output without its bytes.

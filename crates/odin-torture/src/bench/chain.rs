@@ -91,7 +91,7 @@ async fn ends(client: &Client, turn: u32) -> Outcome<()> {
     let deadline = now() + GIVE_UP_AFTER;
     let query = RunsQuery {
         limit: Some(TIMES),
-        after: None,
+        ..RunsQuery::default()
     };
     while now() < deadline {
         sleep(LOOK_EVERY).await;

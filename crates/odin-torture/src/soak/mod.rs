@@ -75,7 +75,7 @@ async fn look(client: &Client) -> Outcome<()> {
     for job in jobs.iter().take(2) {
         let query = RunsQuery {
             limit: Some(20),
-            after: None,
+            ..RunsQuery::default()
         };
         client.runs(job.id, &query).await?;
     }

@@ -2,11 +2,13 @@
 
 use clap::Args;
 use jiff::tz::TimeZone;
-use odin_model::RunId;
-use odin_wire::{Chain, LIMIT_MAX, Run, RunsQuery};
+use odin_client::Client;
+use odin_model::{JobId, RunId};
+use odin_wire::{Chain, LIMIT_MAX, Run, RunList, RunsQuery};
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::report;
 use crate::selection;
 use crate::table::{Cell, Column, render};
 use crate::terminal;
@@ -15,11 +17,13 @@ use crate::times;
 /// `odin runs`.
 #[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
-    /// The job's id, or its name
-    #[arg(short, long, value_name = "JOB", required_unless_present = "chain")]
+    /// The job's id, or its name; without it, the runs of all jobs
+    #[arg(short, long, value_name = "JOB")]
     id: Option<String>,
+    #[command(flatten)]
+    filters: Filters,
     /// Instead: every run of the chain that this run belongs to, oldest first
-    #[arg(long, value_name = "RUN", conflicts_with = "id")]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["id", "Filters"])]
     chain: Option<RunId>,
     /// How many, 1 to 1000
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -27,7 +31,33 @@ pub(crate) struct RunsArgs {
     limit: u32,
 }
 
-/// Shows a job's runs, newest first, or a chain of runs, oldest first.
+/// Which runs; each must pass all of them.
+#[derive(Debug, Args)]
+struct Filters {
+    /// Only these outcomes, separated by commas: failed,timed_out
+    #[arg(long, value_name = "WORDS")]
+    outcome: Option<String>,
+    /// Only these states, separated by commas: queued,running
+    #[arg(long, value_name = "WORDS")]
+    state: Option<String>,
+    /// Only these causes, separated by commas: schedule, manual, link, catch_up
+    #[arg(long, value_name = "WORDS")]
+    cause: Option<String>,
+    /// Only runs whose latest attempt was on this node
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Only runs due since this instant, or since so long ago: `2h`, `2026-12-24`, `2026-12-24 09:00`
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only runs due before this instant, or before so long ago
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only runs whose latest attempt printed this text
+    #[arg(long, value_name = "TEXT")]
+    grep: Option<String>,
+}
+
+/// Shows the runs of a job or of all jobs, newest first, or a chain of runs, oldest first.
 pub(crate) async fn run(args: &RunsArgs, context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
     if let Some(run) = args.chain {
@@ -37,25 +67,75 @@ pub(crate) async fn run(args: &RunsArgs, context: &Context) -> Result<(), CliErr
         }
         return context.print(&chain_table(&chain, terminal::stdout_width()));
     }
-    let id = args.id.as_deref().unwrap_or_default();
-    let job = selection::job(&client, id).await?;
-    let query = RunsQuery {
-        limit: Some(args.limit),
-        after: None,
+    let job = match args.id.as_deref() {
+        Some(id) => Some(selection::job(&client, id).await?),
+        None => None,
     };
-    let runs = client.runs(job.id, &query).await?;
+    let zone = job.as_ref().map(|job| times::zone(&job.timezone));
+    let query = args.filters.query(zone.as_ref(), context)?;
+    let runs = found(&client, job.map(|job| job.id), query, args.limit).await?;
+    if runs.incomplete {
+        report::note(
+            "runs may be missing: a file of history cannot be read; `odin doctor` says which",
+        );
+    }
     if context.json() {
         return context.print_json(&runs);
     }
-    context.print(&table(
-        &runs.runs,
-        &times::zone(&job.timezone),
-        terminal::stdout_width(),
-    ))
+    let width = terminal::stdout_width();
+    context.print(&table(&runs.runs, zone.as_ref(), width))
 }
 
-fn table(runs: &[Run], zone: &TimeZone, width: Option<usize>) -> String {
-    let columns = [
+impl Filters {
+    /// What to ask for; times without a zone are of the job's zone, or UTC.
+    fn query(&self, zone: Option<&TimeZone>, context: &Context) -> Result<RunsQuery, CliError> {
+        let zone = zone.cloned().unwrap_or(TimeZone::UTC);
+        let instant = |text: &Option<String>| {
+            let text = text.as_deref();
+            text.map(|text| times::parse_or_ago(text, &zone, context.now()))
+                .transpose()
+        };
+        Ok(RunsQuery {
+            outcome: self.outcome.clone(),
+            state: self.state.clone(),
+            cause: self.cause.clone(),
+            node: self.node.clone(),
+            since: instant(&self.since)?,
+            until: instant(&self.until)?,
+            text: self.grep.clone(),
+            ..RunsQuery::default()
+        })
+    }
+}
+
+/// As many runs as were asked for: one answer may hold fewer while there are more.
+async fn found(
+    client: &Client,
+    job: Option<JobId>,
+    mut query: RunsQuery,
+    limit: u32,
+) -> Result<RunList, CliError> {
+    let mut found = RunList::default();
+    loop {
+        let left = limit.saturating_sub(u32::try_from(found.runs.len()).unwrap_or(u32::MAX));
+        query.limit = Some(left);
+        let page = match job {
+            Some(job) => client.runs(job, &query).await?,
+            None => client.runs_of_all(&query).await?,
+        };
+        found.runs.extend(page.runs);
+        found.next = page.next;
+        found.incomplete |= page.incomplete;
+        query.after = found.next.as_deref().and_then(|next| next.parse().ok());
+        if query.after.is_none() || found.runs.len() >= limit as usize {
+            return Ok(found);
+        }
+    }
+}
+
+/// Runs of one job in its zone; without one, of many jobs, which are named, in UTC.
+fn table(runs: &[Run], zone: Option<&TimeZone>, width: Option<usize>) -> String {
+    let mut columns = vec![
         Column::fixed("RUN"),
         Column::fixed("CAUSE"),
         Column::fixed("DUE"),
@@ -65,7 +145,20 @@ fn table(runs: &[Run], zone: &TimeZone, width: Option<usize>) -> String {
         Column::fixed("TOOK"),
         Column::flexible("NODE", 6),
     ];
-    let rows: Vec<Vec<Cell>> = runs.iter().map(|run| row(run, zone)).collect();
+    if zone.is_none() {
+        columns.insert(1, Column::flexible("JOB", 8));
+    }
+    let in_zone = zone.cloned().unwrap_or(TimeZone::UTC);
+    let rows: Vec<Vec<Cell>> = runs
+        .iter()
+        .map(|run| {
+            let mut cells = row(run, &in_zone);
+            if zone.is_none() {
+                cells.insert(1, (&run.job_name).into());
+            }
+            cells
+        })
+        .collect();
     render(&columns, &rows, width)
 }
 
@@ -177,7 +270,8 @@ mod tests {
             ..samples::run()
         };
         let runs = [running, samples::run(), killed];
-        expected.assert_eq(&table(&runs, &times::zone("Europe/Dublin"), width));
+        let zone = times::zone("Europe/Dublin");
+        expected.assert_eq(&table(&runs, Some(&zone), width));
     }
 
     #[test]
@@ -212,6 +306,15 @@ mod tests {
             More runs follow than are shown.
         "#]]
         .assert_eq(&chain_table(&chain, None));
+    }
+
+    #[test]
+    fn runs_of_many_jobs_name_them() {
+        expect![[r#"
+            RUN             JOB           CAUSE     DUE                      STATE     OUTCOME    EXIT  TOOK   NODE
+            r0000000030000  check_stocks  schedule  2026-11-21 15:00:00 UTC  finished  succeeded  0     1.3 s  master-node
+        "#]]
+        .assert_eq(&table(&[samples::run()], None, None));
     }
 
     #[test]

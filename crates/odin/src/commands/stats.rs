@@ -1,8 +1,8 @@
 //! `odin stats`.
 
 use clap::Args;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use odin_client::Client;
 use odin_wire::{Job, LIMIT_MAX, Value, ValueList, ValueType, ValuesQuery};
 
@@ -80,15 +80,9 @@ fn since(
     context: &Context,
     zone: &TimeZone,
 ) -> Result<Option<Timestamp>, CliError> {
-    let Some(text) = &args.since else {
-        return Ok(None);
-    };
-    if let Ok(ago) = times::parse_duration(text) {
-        let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
-        let since = context.now().saturating_sub(ago);
-        return Ok(Some(since.unwrap_or(Timestamp::MIN)));
-    }
-    Ok(times::parse(text, zone)?.into_iter().min())
+    let since = args.since.as_deref();
+    let since = since.map(|text| times::parse_or_ago(text, zone, context.now()));
+    since.transpose()
 }
 
 /// The latest value of each name and kind.

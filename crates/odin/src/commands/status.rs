@@ -69,7 +69,7 @@ pub(crate) async fn run(args: &StatusArgs, context: &Context) -> Result<(), CliE
     job.settings = None;
     let query = RunsQuery {
         limit: Some(LIMIT_DEFAULT),
-        after: None,
+        ..RunsQuery::default()
     };
     let runs = client.runs(job.id, &query).await?.runs;
     let (active_runs, finished): (Vec<_>, Vec<_>) = runs

@@ -248,7 +248,7 @@ async fn settle(client: &Client, context: &Context, deployed: &[Deployed]) -> Re
     for Deployed { job, .. } in deployed {
         let query = RunsQuery {
             limit: Some(RUNS_LOOKED_AT),
-            after: None,
+            ..RunsQuery::default()
         };
         let runs = client.runs(*job, &query).await?.runs;
         for run in runs.iter().filter(|run| run.state != RunState::Finished) {
@@ -276,7 +276,7 @@ async fn prove(client: &Client, context: &Context, deployed: &[Deployed]) -> Res
     for Deployed { example, job, env } in deployed {
         let query = RunsQuery {
             limit: Some(RUNS_LOOKED_AT),
-            after: None,
+            ..RunsQuery::default()
         };
         let mut runs = client.runs(*job, &query).await?.runs;
         runs.retain(|run| !was_called_off(run));

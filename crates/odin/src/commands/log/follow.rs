@@ -80,7 +80,7 @@ impl<'a> Follower<'a> {
     async fn catch_up(&mut self, limit: u32) -> Result<(), CliError> {
         let query = RunsQuery {
             limit: Some(limit),
-            after: None,
+            ..RunsQuery::default()
         };
         let client = self.log.client;
         let mut runs = patiently(|| client.runs(self.job, &query)).await?.runs;

@@ -59,7 +59,7 @@ async fn show(
         Selected::Job(job) => {
             let query = RunsQuery {
                 limit: Some(RUNS_SHOWN),
-                after: None,
+                ..RunsQuery::default()
             };
             let mut runs = client.runs(job.id, &query).await?.runs;
             runs.sort_by_key(beginning);
