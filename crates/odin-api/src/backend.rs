@@ -63,6 +63,14 @@ pub trait Backend: Send + Sync + 'static {
         from: OutputPosition,
     ) -> BoxFuture<'_, Result<OutputPage, OutputFault>>;
 
+    /// How many bytes of an attempt's output are kept so far, of both streams together. Only asked when the replicated
+    /// result does not hold all of it.
+    fn output_end(
+        &self,
+        run: &Run,
+        attempt: AttemptNumber,
+    ) -> BoxFuture<'_, Result<u64, OutputFault>>;
+
     /// The directory of bundles, each named by its hash.
     fn bundles_dir(&self) -> &Path;
 
@@ -182,7 +190,7 @@ pub struct OutputPosition {
     /// How many kept bytes of both streams together come before. Means the same in memory, in a result and in a file.
     pub bytes: u64,
     /// Whatever the backend said in the page before, such as an offset in a file, to get there without reading
-    /// everything before. 0: nothing was said. It comes back from clients: a wrong one must do no harm.
+    /// searching for it. 0: nothing was said. It comes back from clients: a wrong one must do no harm.
     pub hint: u64,
 }
 

@@ -23,6 +23,7 @@ mod events;
 mod extract;
 mod failure;
 mod feed;
+mod history;
 mod identity;
 mod jobs;
 mod ledger;

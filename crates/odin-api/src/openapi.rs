@@ -90,6 +90,7 @@ impl Modify for Token {
         crate::channels::remove,
         crate::channels::test,
         crate::channels::deliveries,
+        crate::history::get,
         crate::nodes::list,
         crate::nodes::health,
         crate::nodes::ready,

@@ -27,6 +27,9 @@ use crate::seen::{self, SeenRun};
 /// How often a follower asks for more while the run goes on: output has no other signal.
 const POLL: Duration = Duration::from_millis(200);
 
+/// Beyond any output: whoever adds to a position need not think of overflow.
+pub(crate) const PLACE_MAX: u64 = 1 << 60;
+
 /// Where a reader of a run's output is, as text `attempt.bytes.hint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Cursor {
@@ -46,8 +49,6 @@ impl std::str::FromStr for Cursor {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
-        /// Beyond any output: whoever adds to a position need not think of overflow.
-        const PLACE_MAX: u64 = 1 << 60;
         let refused = || {
             Failure::new(
                 "request/bad-query",
@@ -107,13 +108,23 @@ pub(crate) async fn get(
             format!("run {id} has no attempt {asked}"),
         ));
     }
+    let cursor = if resumed.is_some() {
+        cursor
+    } else {
+        begin(&api, &seen, &query, cursor).await?
+    };
     if follow {
         let turn = api.stream_turn()?;
         return Ok(events::answer(stream(api, caller, id, (cursor, only), turn)).into_response());
     }
     let attempt = only.or(seen.run.attempt);
     let over = is_over(&seen) || attempt.is_some_and(|attempt| seen.past(attempt).is_some());
-    let piece = piece(&api, &seen, cursor, attempt).await?;
+    let mut piece = piece(&api, &seen, cursor, attempt).await?;
+    if piece.only_end
+        && let Some(tail) = query.tail
+    {
+        piece.chunks = last(&piece.chunks, tail);
+    }
     let has_next = piece.more || !over;
     Ok(Json(OutputList {
         output: piece
@@ -126,6 +137,66 @@ pub(crate) async fn get(
         only_end: piece.only_end,
     })
     .into_response())
+}
+
+/// Where the query says to begin; it may say it in one way only.
+async fn begin(
+    api: &Api,
+    seen: &SeenRun,
+    query: &OutputQuery,
+    cursor: Cursor,
+) -> Result<Cursor, Failure> {
+    let attempt = query.attempt.map(AttemptNumber).or(seen.run.attempt);
+    let attempt = attempt.unwrap_or(AttemptNumber::FIRST);
+    let at_byte = |bytes: u64| Cursor {
+        attempt: attempt.0,
+        position: OutputPosition {
+            bytes: bytes.min(PLACE_MAX - 1),
+            hint: 0,
+        },
+    };
+    match (&query.after, query.from, query.tail) {
+        (_, None, None) => Ok(cursor),
+        (None, Some(bytes), None) => Ok(at_byte(bytes)),
+        (None, None, Some(tail)) => {
+            let end = end_of(api, seen, attempt).await?;
+            Ok(at_byte(end.saturating_sub(tail)))
+        }
+        _ => Err(Failure::new(
+            "request/bad-query",
+            "`after`, `from` and `tail` each say where to begin: give one of them",
+        )),
+    }
+}
+
+/// How many bytes an attempt has printed and kept so far.
+async fn end_of(api: &Api, seen: &SeenRun, attempt: AttemptNumber) -> Result<u64, Failure> {
+    let past = seen.past(attempt);
+    let output = past.map_or(&seen.run.output, |past| &past.output);
+    match &output.kept {
+        OutputKept::Inline(chunks) if past.is_some() || is_over(seen) => Ok(length(chunks)),
+        OutputKept::Inline(_) | OutputKept::Segments { .. } => {
+            match api.backend().output_end(&seen.run, attempt).await {
+                Ok(end) => Ok(end),
+                // Its end in the result is all there is, or nothing was printed yet.
+                Err(OutputFault::NotHere) => Ok(0),
+                Err(fault) => Err(fault.into()),
+            }
+        }
+    }
+}
+
+fn length(chunks: &[OutputChunk]) -> u64 {
+    chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum()
+}
+
+/// The last bytes of chunks.
+fn last(chunks: &[OutputChunk], bytes: u64) -> Vec<OutputChunk> {
+    let skip = OutputPosition {
+        bytes: length(chunks).saturating_sub(bytes),
+        hint: 0,
+    };
+    after(chunks, skip).chunks
 }
 
 /// An attempt's output after `cursor`: out of the result when that has all of it, else from the backend.

@@ -13,8 +13,9 @@ use futures_util::FutureExt;
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
-    alerts, calendars, catch_up, changes, channels, deploy, events, identity, jobs, ledger, links,
-    nodes, openapi, output, proof, runs, schedules, secrets, statistics, values, versions,
+    alerts, calendars, catch_up, changes, channels, deploy, events, history, identity, jobs,
+    ledger, links, nodes, openapi, output, proof, runs, schedules, secrets, statistics, values,
+    versions,
 };
 
 /// All paths, behind the layer that establishes who asks.
@@ -81,6 +82,7 @@ pub(crate) fn router(api: Api) -> Router {
         )
         .route("/channels/{name}/test", post(channels::test))
         .route("/channels/{name}/deliveries", get(channels::deliveries))
+        .route("/history", get(history::get))
         .route("/nodes", get(nodes::list))
         .route("/openapi.json", get(openapi::get));
     Router::new()

@@ -10,6 +10,7 @@ use odin_wire::RunsAfter;
 use crate::api::Api;
 use crate::backend::{OutputFault, OutputPosition};
 use crate::failure::Failure;
+use crate::output::PLACE_MAX;
 
 /// How many runs one answer looks at.
 pub(crate) const RUNS_MAX: usize = 200;
@@ -112,7 +113,7 @@ impl Search {
         let mut seen = Window::default();
         let attempt = run.attempt.unwrap_or(AttemptNumber::FIRST);
         let mut position = OutputPosition {
-            bytes: from.min(BYTE_MAX),
+            bytes: from.min(PLACE_MAX - 1),
             hint: 0,
         };
         loop {
@@ -141,9 +142,6 @@ impl Search {
         }
     }
 }
-
-/// Beyond any output: whoever adds to it need not think of overflow.
-const BYTE_MAX: u64 = 1 << 60;
 
 /// Whether the result has all that the run printed.
 fn is_whole(run: &Run, output: &OutputSummary) -> bool {

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use odin_model::{JobId, RunId, SecretName, SecretValue};
 use odin_wire::{
     API_PREFIX, BUNDLE_CONTENT_TYPE, Calendar, CalendarList, CatchUpJob, CaughtUp, Chain,
-    DeployQuery, Drawing, Health, Job, JobList, JobVersion, JobVersionList, JobsQuery, LIMIT_MAX,
-    LedgerEntry, LedgerList, LedgerQuery, Link, LinkList, LinkQuery, LinksQuery, MakeLink,
-    ModifyJob, MovedDueList, MovedDuesQuery, NodeList, OutputList, OutputQuery,
+    DeployQuery, Drawing, Health, History, Job, JobList, JobVersion, JobVersionList, JobsQuery,
+    LIMIT_MAX, LedgerEntry, LedgerList, LedgerQuery, Link, LinkList, LinkQuery, LinksQuery,
+    MakeLink, ModifyJob, MovedDueList, MovedDuesQuery, NodeList, OutputList, OutputQuery,
     RemoveCalendarQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunValuesQuery, RunsQuery,
     SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretsQuery, SetCalendar,
     Statistics, StatisticsQuery, TakeSecretQuery, ValueList, ValuesQuery, Verified, VerifyQuery,
@@ -281,6 +281,11 @@ impl Client {
             .await
     }
 
+    /// What the node has of sealed history. For admins.
+    pub async fn history(&self) -> Result<History, ClientError> {
+        self.json(&Call::get(path("/history"))).await
+    }
+
     /// A run, at once or after up to `wait` for its end.
     pub async fn run(&self, id: RunId, wait: Option<Duration>) -> Result<Run, ClientError> {
         let seconds = wait.map(|wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX));
@@ -302,21 +307,11 @@ impl Client {
     }
 
     /// A part of what an attempt of a run, the latest unless one is named, has printed so far: from the beginning, or
-    /// where an earlier part's `next` says.
-    pub async fn output(
-        &self,
-        id: RunId,
-        attempt: Option<u32>,
-        after: Option<String>,
-    ) -> Result<OutputList, ClientError> {
-        let query = OutputQuery {
-            after,
-            attempt,
-            follow: None,
-        };
+    /// where the query says.
+    pub async fn output(&self, id: RunId, query: &OutputQuery) -> Result<OutputList, ClientError> {
         self.json(&Call::get(with_query(
             &path(&format!("/runs/{id}/output")),
-            &query,
+            query,
         )))
         .await
     }
@@ -328,9 +323,8 @@ impl Client {
         last_event_id: Option<String>,
     ) -> Result<EventStream, ClientError> {
         let query = OutputQuery {
-            after: None,
-            attempt: None,
             follow: Some(1),
+            ..OutputQuery::default()
         };
         let mut call = Call::get(with_query(&path(&format!("/runs/{id}/output")), &query));
         call.last_event_id = last_event_id;

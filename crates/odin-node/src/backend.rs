@@ -136,16 +136,18 @@ impl NodeBackend {
         let dir = ExecutorDir::new(self.identity.data_dir.clone());
         let mut position = from;
         let mut to_skip = 0;
-        if from.hint == 0 {
-            // Nobody said where in the file that is: read up to it.
-            (position.bytes, to_skip) = (0, from.bytes);
+        if from.hint == 0 && from.bytes > 0 {
+            // Nobody said where in the file that is.
+            let place = output::find(&dir, key, from.bytes).map_err(of_file)?;
+            position = OutputPosition {
+                bytes: place.bytes,
+                hint: place.offset,
+            };
+            to_skip = from.bytes - place.bytes.min(from.bytes);
         }
         loop {
-            let page = match output::read(&dir, key, position.hint, OUTPUT_PAGE_BYTES) {
-                Ok(page) => page,
-                Err(OutputError::Absent { .. }) => return Err(OutputFault::NotHere),
-                Err(error) => return Err(OutputFault::Unreadable(error.to_string())),
-            };
+            let page =
+                output::read(&dir, key, position.hint, OUTPUT_PAGE_BYTES).map_err(of_file)?;
             let bytes: u64 = page
                 .chunks
                 .iter()
@@ -166,6 +168,21 @@ impl NodeBackend {
                 more: page.more,
             });
         }
+    }
+}
+
+fn of_file(error: OutputError) -> OutputFault {
+    match error {
+        OutputError::Absent { .. } => OutputFault::NotHere,
+        error => OutputFault::Unreadable(error.to_string()),
+    }
+}
+
+/// Whether an attempt may still print. An earlier one is over whatever the run does.
+fn is_under_way(run: &Run, attempt: AttemptNumber) -> bool {
+    match run.state {
+        RunState::Finished(_) => false,
+        _ => run.state.attempt().is_none_or(|(now, _, _)| now <= attempt),
     }
 }
 
@@ -293,11 +310,7 @@ impl Backend for NodeBackend {
             run: run.id,
             attempt,
         };
-        let under_way = match run.state {
-            RunState::Finished(_) => false,
-            // An earlier attempt is over whatever the run does.
-            _ => run.state.attempt().is_none_or(|(now, _, _)| now <= attempt),
-        };
+        let under_way = is_under_way(run, attempt);
         Box::pin(async move {
             if under_way && let Some(chunks) = self.peek(key).await {
                 let bytes: u64 = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
@@ -321,6 +334,25 @@ impl Backend for NodeBackend {
                 }),
                 page => page,
             }
+        })
+    }
+
+    fn output_end(
+        &self,
+        run: &Run,
+        attempt: AttemptNumber,
+    ) -> BoxFuture<'_, Result<u64, OutputFault>> {
+        let key = AttemptKey {
+            run: run.id,
+            attempt,
+        };
+        let under_way = is_under_way(run, attempt);
+        Box::pin(async move {
+            if under_way && let Some(chunks) = self.peek(key).await {
+                return Ok(chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum());
+            }
+            let dir = ExecutorDir::new(self.identity.data_dir.clone());
+            tokio::task::block_in_place(|| output::end(&dir, key).map_err(of_file))
         })
     }
 

@@ -4,6 +4,7 @@
 //! that it goes by is the leader's. Each node's does the work on its own disk, a small step at a time, so that apply
 //! never waits for more than a few milliseconds.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,8 @@ const SETTLED: SignedDuration = SignedDuration::from_mins(10);
 const BETWEEN_SWEEPS: Duration = Duration::from_millis(20);
 /// How long it waits after an error, such as a full disk.
 const AFTER_ERROR: Duration = Duration::from_secs(30);
+/// How soon a part of history that a query could not read is in the log.
+const FAULTS_EVERY: Duration = Duration::from_secs(10);
 /// How many output files one step looks at.
 const OUTPUTS_AT_ONCE: usize = 100;
 /// How often the directory of output is gone through from its beginning.
@@ -151,6 +154,23 @@ pub(crate) async fn settle(mut historian: Historian, mut applied: watch::Receive
                 tokio::time::sleep(AFTER_ERROR).await;
             }
         }
+    }
+}
+
+/// Tells the log of each part of history that cannot be read, once.
+pub(crate) async fn tell_faults(reader: Reader) {
+    let mut told = BTreeSet::new();
+    loop {
+        for (path, problem) in reader.history(false).faults {
+            if told.insert((path.clone(), problem.clone())) {
+                tracing::error!(
+                    path = %path.display(), problem,
+                    "a part of history cannot be read, and the rest is served: put the file back from a backup and \
+                     restart the server"
+                );
+            }
+        }
+        tokio::time::sleep(FAULTS_EVERY).await;
     }
 }
 

@@ -244,6 +244,7 @@ impl Server {
             tokio::select! {
                 () = stopped.cancelled() => {}
                 () = history_keeper::settle(historian, applied) => {}
+                () = history_keeper::tell_faults(reader.clone()) => {}
                 () = history_keeper::delete_outputs(outputs, reader) => {}
                 () = keeping.run() => {}
             }

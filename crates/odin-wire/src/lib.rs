@@ -18,6 +18,7 @@ pub mod error_code;
 pub mod event;
 mod exit;
 pub mod health;
+mod history;
 pub mod job;
 pub mod ledger;
 pub mod link;
@@ -48,6 +49,7 @@ pub use error_code::ErrorCode;
 pub use event::{EventKind, Lagged};
 pub use exit::Exit;
 pub use health::Health;
+pub use history::{History, HistoryFault};
 pub use job::{
     DeployQuery, Job, JobList, JobSettings, JobState, JobVersion, JobVersionList, JobsQuery,
     ModifyJob, Quarantined, RemovedJob, RollBack,

@@ -100,6 +100,13 @@ pub struct OutputQuery {
     /// Go on where an earlier answer's `next` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// Begin after so many bytes of the attempt's output, both streams counted together, instead of at its beginning; at
+    /// its present end, if that comes before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// Begin so many bytes before the present end of the attempt's output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tail: Option<u64>,
     /// `1`: server-sent events until the run is over: `chunk` with an output chunk, then `end` with the run.
     /// A `Last-Event-ID` resumes.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use odin_client::{Client, ClientError};
 use odin_model::RunId;
-use odin_wire::{OutputChunk, Stream};
+use odin_wire::{OutputChunk, OutputQuery, Stream};
 
 use crate::context::write_stdout;
 use crate::error::CliError;
@@ -70,18 +70,33 @@ impl Printer {
     }
 }
 
-/// Everything that an attempt of a run, the latest unless one is named, has printed so far, part by part.
+/// Where in an attempt's output to begin; by default at its beginning.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Begin {
+    /// After so many bytes.
+    pub(crate) from: Option<u64>,
+    /// So many bytes before the end of what is there now.
+    pub(crate) tail: Option<u64>,
+}
+
+/// What an attempt of a run, the latest unless one is named, has printed so far, part by part.
 ///
 /// Output that this node does not have is a warning: the lines of the other runs are still worth reading.
 pub(crate) async fn each_chunk(
     client: &Client,
     run: RunId,
     attempt: Option<u32>,
+    begin: Begin,
     mut take: impl FnMut(OutputChunk) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let mut after = None;
+    let mut query = OutputQuery {
+        attempt,
+        from: begin.from,
+        tail: begin.tail,
+        ..OutputQuery::default()
+    };
     loop {
-        let part = match client.output(run, attempt, after.clone()).await {
+        let part = match client.output(run, &query).await {
             Ok(part) => part,
             Err(ClientError::Refused(problem)) if problem.code == "run/output-not-here" => {
                 report::note(&format!("{run}: {}", problem.detail));
@@ -89,14 +104,17 @@ pub(crate) async fn each_chunk(
             }
             Err(error) => return Err(error.into()),
         };
-        if part.only_end && after.is_none() {
+        if part.only_end && query.after.is_none() {
             report::note(&format!("{run}: only the end of its output is left"));
         }
         let is_empty = part.output.is_empty();
         part.output.into_iter().try_for_each(&mut take)?;
         match part.next {
             // A run that goes on has printed nothing more for now.
-            Some(next) if !is_empty => after = Some(next),
+            Some(next) if !is_empty => {
+                query.after = Some(next);
+                (query.from, query.tail) = (None, None);
+            }
             Some(_) | None => return Ok(()),
         }
     }

@@ -18,12 +18,29 @@ fn printed(code: &str) -> (Place, serde_json::Value, Vec<u8>) {
 }
 
 #[test]
-fn a_million_lines_all_come_back() {
-    let (_place, ended, output) = printed("seq 1000000\n");
+fn a_million_lines_all_come_back_from_any_place() {
+    let (place, ended, output) = printed("seq 1000000\n");
     let expected: String = (1..=1_000_000).map(|line| format!("{line}\n")).collect();
     assert_eq!(ended["stdout_bytes"], expected.len());
     assert_eq!(ended["dropped_bytes"], 0);
     assert!(output == expected.as_bytes(), "{} bytes", output.len());
+    let run = ended["id"].as_str().unwrap();
+    let middle = expected.len() / 2;
+    for (flag, bytes, expected) in [
+        ("--tail", 15, "999999\n1000000\n"),
+        ("--tail", expected.len() * 2, &expected),
+        ("--from", expected.len() - 8, "1000000\n"),
+        ("--from", middle, &expected[middle..]),
+        ("--from", expected.len(), ""),
+    ] {
+        let shown = place
+            .server
+            .odin(["log", "-i", run, flag, &bytes.to_string()]);
+        assert!(shown.status.success(), "{shown:?}");
+        let line_end = shown.stdout.iter().position(|&byte| byte == b'\n').unwrap();
+        let printed = &shown.stdout[line_end + 1..];
+        assert!(printed == expected.as_bytes(), "{flag} {bytes}");
+    }
 }
 
 #[test]

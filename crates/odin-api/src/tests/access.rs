@@ -165,10 +165,12 @@ async fn lists_hold_what_the_asker_may_see() {
 async fn counts_of_everybody_are_for_admins() {
     let bed = TestBed::new();
     bed.job_of_ann().await;
-    assert_eq!(
-        bed.get(&ann(), "/metrics").await.outcome(),
-        "403 request/role-needed"
-    );
+    for path in ["/metrics", "/api/v1/history"] {
+        let answer = bed.get(&ann(), path).await;
+        assert_eq!(answer.outcome(), "403 request/role-needed", "{path}");
+    }
+    let history = bed.get(&root(), "/api/v1/history").await.json();
+    assert_eq!(history["faults"], serde_json::json!([]));
     let text = String::from_utf8(bed.get(&root(), "/metrics").await.body).unwrap();
     assert!(
         text.contains("\nodin_jobs 1\n") && text.contains("\nodin_ready 1\n"),

@@ -47,6 +47,9 @@ async fn a_new_job_is_answered_in_full() {
             "env": [],
             "files": [],
             "grace_ms": 60000,
+            "keep_days": 90,
+            "keep_output_bytes": 52428800,
+            "keep_runs": 1000,
             "kill_grace_ms": 10000,
             "limits": {
               "best_effort": false,

@@ -95,6 +95,11 @@ async fn a_finished_run_is_shown_in_full() {
         .get(&ann(), &format!("/api/v1/runs/{run}/output?after=1.4.0"))
         .await;
     assert_eq!(answer.json()["output"][0]["text"], "o\n");
+    for (query, expected) in [("tail=3", "o\n"), ("from=6", "!")] {
+        let path = format!("/api/v1/runs/{run}/output?{query}");
+        let answer = bed.get(&ann(), &path).await;
+        assert_eq!(answer.json()["output"][0]["text"], expected, "{query}");
+    }
     assert_eq!(
         bed.ask(
             &ann(),
@@ -134,6 +139,11 @@ async fn of_a_large_output_that_is_gone_the_end_is_left() {
         ),
         (&"the end".into(), &true.into(), &().into())
     );
+    let answer = bed.get(&ann(), &format!("{path}?tail=3")).await.json();
+    assert_eq!(
+        (&answer["output"][0]["text"], &answer["only_end"]),
+        (&"end".into(), &true.into())
+    );
 
     let page = OutputChunk {
         stream: Stream::Stdout,
@@ -145,6 +155,23 @@ async fn of_a_large_output_that_is_gone_the_end_is_left() {
     assert_eq!(
         (&answer["output"][0]["text"], &answer["only_end"]),
         (&"all of it".into(), &false.into())
+    );
+    for (query, expected) in [
+        ("from=4", "of it"),
+        ("tail=2", "it"),
+        ("tail=100", "all of it"),
+        ("from=0", "all of it"),
+    ] {
+        let answer = bed.get(&ann(), &format!("{path}?{query}")).await.json();
+        assert_eq!(answer["output"][0]["text"], expected, "{query}");
+    }
+    let answer = bed.get(&ann(), &format!("{path}?from=99")).await.json();
+    assert_eq!(answer["output"], serde_json::json!([]));
+    assert_eq!(
+        bed.get(&ann(), &format!("{path}?from=1&tail=1"))
+            .await
+            .outcome(),
+        "400 request/bad-query"
     );
 }
 

@@ -14,7 +14,7 @@ use odin_client::{Client, Target};
 use odin_job_file::Purpose;
 use odin_model::{JobId, RunId};
 use odin_node::{Ready, Server, ServerOptions};
-use odin_wire::{EventKind, Exit, Outcome, Run, RunState, RunsQuery, Stream};
+use odin_wire::{EventKind, Exit, Outcome, OutputQuery, Run, RunState, RunsQuery, Stream};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -231,7 +231,7 @@ fn words(run: &Run) -> String {
 
 async fn stdout_of(client: &Client, run: RunId) -> Result<String, CliError> {
     // The examples print UTF-8, and little: one page.
-    let page = client.output(run, None, None).await?;
+    let page = client.output(run, &OutputQuery::default()).await?;
     let chunks = page
         .output
         .into_iter()

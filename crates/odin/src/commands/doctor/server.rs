@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use odin_client::ClientError;
-use odin_wire::{Exit, Health, Node, NodeRole, NodeState};
+use odin_wire::{Exit, Health, History, Node, NodeRole, NodeState};
 
 use super::check::Check;
 use super::{data_dir, executors};
@@ -40,6 +40,12 @@ pub(super) async fn look(context: &Context) -> Result<(Option<LocalServer>, Vec<
     let mut checks = vec![version(&health, &place)];
     match client.nodes().await {
         Ok(list) => checks.extend(nodes(&list.nodes)),
+        Err(error) => checks.push(unreachable(&error)),
+    }
+    match client.history().await {
+        Ok(found) => checks.push(history(&found)),
+        // Where files are is an admin's affair.
+        Err(error) if error.exit() == Exit::NotPermitted => {}
         Err(error) => checks.push(unreachable(&error)),
     }
     // What was reached by a socket is on this machine.
@@ -128,6 +134,28 @@ fn nodes(nodes: &[Node]) -> Vec<Check> {
     checks
 }
 
+fn history(found: &History) -> Check {
+    let Some(first) = found.faults.first() else {
+        let what = match found.files {
+            0 => "no period is sealed yet".to_owned(),
+            files => format!(
+                "{} runs in {files} files, {} bytes",
+                found.runs, found.bytes
+            ),
+        };
+        return Check::ok("history", what);
+    };
+    let more = match found.faults.len() {
+        1 => String::new(),
+        count => format!(", and {} more", count - 1),
+    };
+    Check::problem(
+        "history",
+        format!("{}: {}{more}", first.file, first.problem),
+        "The rest is served. Put the file back from a backup and restart the server; its log names every part.",
+    )
+}
+
 fn executor(count: Option<usize>) -> Check {
     match count {
         Some(0) => Check::problem(
@@ -164,6 +192,37 @@ mod tests {
     use super::*;
     use crate::commands::doctor::check::drawn;
     use expect_test::expect;
+
+    #[test]
+    fn parts_of_history_that_cannot_be_read_are_a_problem() {
+        let fault = |file: &str| odin_wire::HistoryFault {
+            file: file.into(),
+            problem: "it is cut off".into(),
+        };
+        let whole = History {
+            files: 2,
+            bytes: 70,
+            runs: 9,
+            faults: Vec::new(),
+        };
+        let damaged = History {
+            faults: vec![fault("/h/1"), fault("/h/2")],
+            ..whole.clone()
+        };
+        for (found, expected) in [
+            (&whole, Check::ok("history", "9 runs in 2 files, 70 bytes")),
+            (
+                &damaged,
+                Check::problem(
+                    "history",
+                    "/h/1: it is cut off, and 1 more",
+                    "The rest is served. Put the file back from a backup and restart the server; its log names every part.",
+                ),
+            ),
+        ] {
+            assert_eq!(history(found), expected);
+        }
+    }
 
     fn node(name: &str, role: NodeRole, state: NodeState) -> Node {
         Node {

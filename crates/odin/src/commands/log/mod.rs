@@ -12,6 +12,7 @@ use crate::commands::log::printing::Log;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::log_line::JobFields;
+use crate::run_output::Begin;
 use crate::selection::{self, Selected};
 
 /// `odin log`.
@@ -23,6 +24,12 @@ pub(crate) struct LogArgs {
     /// Go on with what happens, until Ctrl-C or the end of the run; with --json an object a line
     #[arg(short, long)]
     follow: bool,
+    /// Begin after so many bytes of a run's output
+    #[arg(long, value_name = "BYTES", conflicts_with_all = ["tail", "follow"])]
+    from: Option<u64>,
+    /// Only the last so many bytes of each run's output
+    #[arg(long, value_name = "BYTES", conflicts_with = "follow")]
+    tail: Option<u64>,
 }
 
 /// How many of a job's runs are shown.
@@ -34,7 +41,7 @@ const RUNS_SHOWN: u32 = 20;
 pub(crate) async fn run(args: &LogArgs, context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
     let selected = selection::job_or_run(&client, &args.id).await?;
-    let showing = show(&client, selected, args.follow, context);
+    let showing = show(&client, selected, args, context);
     if !args.follow {
         return showing.await;
     }
@@ -48,9 +55,16 @@ pub(crate) async fn run(args: &LogArgs, context: &Context) -> Result<(), CliErro
 async fn show(
     client: &Client,
     selected: Selected,
-    follow: bool,
+    args: &LogArgs,
     context: &Context,
 ) -> Result<(), CliError> {
+    let (follow, begin) = (
+        args.follow,
+        Begin {
+            from: args.from,
+            tail: args.tail,
+        },
+    );
     match selected {
         Selected::Job(job) if follow => {
             let log = Log::new(client, JobFields::of(&job), context);
@@ -64,6 +78,7 @@ async fn show(
             let mut runs = client.runs(job.id, &query).await?.runs;
             runs.sort_by_key(beginning);
             Log::new(client, JobFields::of(&job), context)
+                .beginning_at(begin)
                 .all(&runs)
                 .await
         }
@@ -72,8 +87,7 @@ async fn show(
             if follow {
                 return Follower::new(log, run.job).run(*run).await;
             }
-            let mut log = log;
-            log.all(&[*run]).await
+            log.beginning_at(begin).all(&[*run]).await
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::context::{Context, write_stdout};
 use crate::error::CliError;
 use crate::log_line::{self, JobFields};
-use crate::run_output::{Printer, each_chunk};
+use crate::run_output::{Begin, Printer, each_chunk};
 use crate::terminal::visible;
 
 /// Prints runs with their output.
@@ -17,14 +17,8 @@ pub(crate) struct Log<'a> {
     job: JobFields,
     printer: Printer,
     json: bool,
-}
-
-/// A run with its output, in the list of `--json`.
-#[derive(Debug, Serialize)]
-struct WithOutput<'a> {
-    #[serde(flatten)]
-    run: &'a Run,
-    output: Vec<OutputChunk>,
+    /// Where the output of each run's latest attempt begins.
+    begin: Begin,
 }
 
 /// A line of `--follow --json`.
@@ -44,7 +38,13 @@ impl<'a> Log<'a> {
             job,
             printer: Printer::new(),
             json: context.json(),
+            begin: Begin::default(),
         }
+    }
+
+    /// The same with only a part of each run's output.
+    pub(crate) fn beginning_at(self, begin: Begin) -> Self {
+        Self { begin, ..self }
     }
 
     /// These runs, each with what it has printed so far.
@@ -58,26 +58,32 @@ impl<'a> Log<'a> {
         Ok(())
     }
 
-    /// `{"runs": […], "next": null}`, written run by run: the output of one at a time is in memory.
+    /// `{"runs": […], "next": null}`, written part by part, each run with its `output`: that may be long.
     async fn all_json(&mut self, runs: &[Run]) -> Result<(), CliError> {
         write_stdout(b"{\"runs\":[")?;
         for (position, run) in runs.iter().enumerate() {
-            let mut output = Vec::new();
-            each_chunk(self.client, run.id, None, |chunk| {
-                output.push(chunk);
+            let separator = if position == 0 { "\n" } else { ",\n" };
+            let fields = to_json(run);
+            let fields = fields.strip_suffix('}').expect("a run is an object");
+            write_stdout(format!("{separator}{fields},\"output\":[").as_bytes())?;
+            let mut separator = "";
+            each_chunk(self.client, run.id, None, self.begin, |chunk| {
+                write_stdout(format!("{separator}{}", to_json(&chunk)).as_bytes())?;
+                separator = ",";
                 Ok(())
             })
             .await?;
-            let separator = if position == 0 { "\n" } else { ",\n" };
-            let entry = to_json(&WithOutput { run, output });
-            write_stdout(format!("{separator}{entry}").as_bytes())?;
+            write_stdout(b"]}")?;
         }
         write_stdout(b"\n],\"next\":null}\n")
     }
 
     /// A run's line, then all it has printed.
     pub(crate) async fn whole(&mut self, run: &Run) -> Result<(), CliError> {
-        self.earlier_attempts(run).await?;
+        // A part of the output is of the latest attempt.
+        if self.begin.from.is_none() && self.begin.tail.is_none() {
+            self.earlier_attempts(run).await?;
+        }
         // What a run that waits for its retry has printed was told with its attempts.
         if run.retry_at.is_some() && !run.attempts.is_empty() {
             return Ok(());
@@ -85,7 +91,7 @@ impl<'a> Log<'a> {
         if !self.begin(run)? {
             return Ok(());
         }
-        each_chunk(self.client, run.id, None, |chunk| {
+        each_chunk(self.client, run.id, None, self.begin, |chunk| {
             self.printer.chunk(&chunk)
         })
         .await?;
@@ -107,9 +113,13 @@ impl<'a> Log<'a> {
             let (number, outcome) = (attempt.attempt, outcome.word());
             self.printer
                 .line(&format!("attempt {number} on {node}: {outcome}{reason}\n"))?;
-            each_chunk(self.client, run.id, Some(number), |chunk| {
-                self.printer.chunk(&chunk)
-            })
+            each_chunk(
+                self.client,
+                run.id,
+                Some(number),
+                Begin::default(),
+                |chunk| self.printer.chunk(&chunk),
+            )
             .await?;
             self.printer.end()?;
         }
