@@ -158,6 +158,7 @@ pub fn wire_report(reader: &Reader, report: Report) -> Result<Verified, StoreErr
         unexplained: report.unexplained,
         wrong: report.wrong,
         unproved: report.unproved,
+        runs_not_kept: report.unkept,
         findings,
         undetermined,
         undetermined_count: report.undetermined_count,

@@ -202,6 +202,7 @@ impl Backend for Fake {
     fn health(&self) -> Health {
         Health {
             status: "serving".into(),
+            troubles: Vec::new(),
             version: "0.1.0".into(),
             node: "master-node".into(),
             socket: Some("/tmp/odin.sock".into()),

@@ -1,9 +1,10 @@
-//! Named places at which this process ends, freezes or panics, to test what is recovered from each.
+//! Named places at which this process ends, freezes, panics or hangs, to test what is recovered from each.
 //!
-//! `ODIN_FAULT=NAME[:NTH][@stop|@panic]`, read once when a server or an executor starts, picks one [`Point`]: the `NTH` time
+//! `ODIN_FAULT=NAME[:NTH][@stop|@panic|@hang]`, read once when a server or an executor starts, picks one [`Point`]: the `NTH` time
 //! (default: the first) that the process gets there, it is killed as by `kill -9`, stopped as by `kill -STOP` until
-//! somebody sends CONT, or the thread that is there panics. Without the variable a point costs one relaxed load. Nothing else reaches this: no job file,
-//! no request, and jobs do not see the variable. `docs/contributing/testing.md` says how to use it.
+//! somebody sends CONT, the thread that is there panics, or what is there never goes on while all else does. Without the
+//! variable a point costs one relaxed load. Nothing else reaches this: no job file, no request, and jobs do not see the
+//! variable. `docs/contributing/testing.md` says how to use it.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
@@ -56,11 +57,13 @@ pub enum Point {
     ServerNotifyBefore,
     /// A message was sent or could not be; the log does not say which.
     ServerNotifyAfter,
+    /// What was committed is about to be applied.
+    ServerApplyBefore,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ServerFireBefore,
         Self::ServerFireAfter,
         Self::ServerArmBefore,
@@ -81,6 +84,7 @@ impl Point {
         Self::ServerPlanBefore,
         Self::ServerNotifyBefore,
         Self::ServerNotifyAfter,
+        Self::ServerApplyBefore,
     ];
 
     /// What the variable calls it.
@@ -107,6 +111,7 @@ impl Point {
             Self::ServerPlanBefore => "server-plan-before",
             Self::ServerNotifyBefore => "server-notify-before",
             Self::ServerNotifyAfter => "server-notify-after",
+            Self::ServerApplyBefore => "server-apply-before",
         }
     }
 }
@@ -118,6 +123,7 @@ enum Act {
     Kill,
     Stop,
     Panic,
+    Hang,
 }
 
 /// What the variable asks for.
@@ -132,7 +138,7 @@ struct Fault {
 /// The variable's value is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{VARIABLE}={value:?} is not NAME[:NTH][@stop|@panic] with one of the names {}",
+    "{VARIABLE}={value:?} is not NAME[:NTH][@stop|@panic|@hang] with one of the names {}",
     names()
 )]
 pub struct NotAFault {
@@ -171,19 +177,33 @@ pub fn reach(point: Point) {
 /// The same, where only some passes count. `counts` is called only when the point is armed.
 #[inline]
 pub fn reach_if(point: Point, counts: impl FnOnce() -> bool) {
-    if ARMED.load(Ordering::Relaxed) == point as u8 && counts() {
-        pass();
+    if ARMED.load(Ordering::Relaxed) == point as u8 && counts() && pass() {
+        loop {
+            std::thread::park();
+        }
     }
 }
 
+/// The same in a task, which hangs without its thread: other tasks go on there.
+#[inline]
+pub async fn reach_in_task(point: Point) {
+    if ARMED.load(Ordering::Relaxed) == point as u8 && pass() {
+        std::future::pending().await
+    }
+}
+
+/// Whether whoever is here is never to go on.
 #[cold]
-fn pass() {
+fn pass() -> bool {
     if LEFT.fetch_sub(1, Ordering::Relaxed) != 1 {
-        return;
+        return false;
     }
     ARMED.store(0, Ordering::Relaxed);
     let act = ACT.load(Ordering::Relaxed);
     assert!(act != Act::Panic as u8, "{VARIABLE} asks for a panic here");
+    if act == Act::Hang as u8 {
+        return true;
+    }
     let signal = if act == Act::Stop as u8 {
         Signal::STOP
     } else {
@@ -191,6 +211,7 @@ fn pass() {
     };
     // Neither can be caught or refused, and both are delivered before the call returns to this thread.
     let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+    false
 }
 
 fn parse(value: &str) -> Result<Fault, NotAFault> {
@@ -201,6 +222,7 @@ fn parse(value: &str) -> Result<Fault, NotAFault> {
         None => (value, Act::Kill),
         Some((rest, "stop")) => (rest, Act::Stop),
         Some((rest, "panic")) => (rest, Act::Panic),
+        Some((rest, "hang")) => (rest, Act::Hang),
         Some(_) => return Err(refused()),
     };
     let (name, nth) = rest.split_once(':').unwrap_or((rest, "1"));
@@ -238,6 +260,7 @@ mod tests {
         check("executor-ack-before@stop", Some((point, 1, Act::Stop)));
         check("executor-ack-before:7@stop", Some((point, 7, Act::Stop)));
         check("executor-ack-before:7@panic", Some((point, 7, Act::Panic)));
+        check("executor-ack-before@hang", Some((point, 1, Act::Hang)));
     }
 
     #[test]

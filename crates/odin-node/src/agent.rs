@@ -28,6 +28,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::executor_link::ExecutorLink;
+use crate::heartbeats::{Beating, Heartbeats};
 use crate::launches::{Launches, Pinned};
 use crate::lease_requests::{self, Leased};
 use crate::life::Life;
@@ -61,6 +62,7 @@ pub(crate) struct Agent {
     pub(crate) slots: Option<u32>,
     /// What its attempts report. `None`: nothing.
     pub(crate) values: Option<ValuesFiles>,
+    pub(crate) beats: Arc<Heartbeats>,
 }
 
 /// Somebody wants to see what a running attempt has printed so far.
@@ -179,7 +181,10 @@ impl Work {
         let (caught_up, mut catching_up) = mpsc::channel(1);
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let beats = Arc::clone(&self.agent.beats);
+        let _rests_after = Beating(&beats.agent);
         loop {
+            beats.agent.beat(self.agent.clock.boottime());
             let ready = self.turns.until_ready(self.leader_wall());
             let event = tokio::select! {
                 report = reports.recv() => report.map_or(Event::ExecutorGone, Event::Report),

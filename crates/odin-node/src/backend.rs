@@ -29,7 +29,7 @@ use odin_schedule::Calendars;
 use odin_scheduling::delivery::ATTEMPT_MAX;
 use odin_scheduling::placement;
 use odin_store::{Counts, Effect, Reader, StoreError, View};
-use odin_wire::{Health, NodeRole};
+use odin_wire::{Health, HealthStatus, NodeRole};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::agent::Peek;
@@ -41,6 +41,7 @@ use crate::notifier::dispatch::Dispatch;
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
 use crate::sealing::Keyring;
+use crate::watchdog::Troubles;
 use crate::{room, users};
 
 /// How long the executor may take to say what a run has printed.
@@ -58,6 +59,7 @@ pub(crate) struct NodeBackend {
     up: watch::Receiver<Up>,
     clock: Arc<dyn Clock>,
     identity: Identity,
+    troubles: Troubles,
 }
 
 /// What a node is to its clients.
@@ -72,7 +74,12 @@ pub(crate) struct Identity {
 }
 
 impl NodeBackend {
-    pub(crate) fn new(engine: &Engine, clock: Arc<dyn Clock>, identity: Identity) -> Self {
+    pub(crate) fn new(
+        engine: &Engine,
+        clock: Arc<dyn Clock>,
+        identity: Identity,
+        troubles: Troubles,
+    ) -> Self {
         Self {
             proposer: engine.proposer.clone(),
             reader: engine.reader.clone(),
@@ -84,6 +91,7 @@ impl NodeBackend {
             up: engine.up(),
             clock,
             identity,
+            troubles,
         }
     }
 
@@ -283,8 +291,14 @@ impl Backend for NodeBackend {
     }
 
     fn health(&self) -> Health {
+        let troubles = self.troubles.sentences();
+        let status = match troubles.is_empty() {
+            true => HealthStatus::Serving,
+            false => HealthStatus::Degraded,
+        };
         Health {
-            status: "serving".to_owned(),
+            status: status.word().to_owned(),
+            troubles,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             node: self.identity.name.clone(),
             socket: Some(self.identity.socket.display().to_string()),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::{self, Agent, Peek};
 use crate::error::StartError;
 use crate::executor_link::ExecutorLink;
+use crate::heartbeats::Heartbeats;
 use crate::launches::Launches;
 use crate::leader::Leader;
 use crate::lease_book::LeaseBook;
@@ -81,6 +82,8 @@ pub struct Engine {
     pub peeks: mpsc::Sender<Peek>,
     /// What brings messages to channels.
     pub(crate) dispatch: Dispatch,
+    /// When its loops last went round.
+    pub(crate) beats: Arc<Heartbeats>,
     up: watch::Receiver<Up>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -98,11 +101,18 @@ impl Engine {
         let announcements = Announcements::default();
         let leases = Arc::new(LeaseBook::default());
         let (view, reader) = (parts.store.view(), parts.store.reader());
-        let machine = StoreMachine::new(parts.store, announcements.clone(), Arc::clone(&leases))
-            .map_err(|error| StartError::Storage {
-                what: "the state",
-                detail: error.to_string(),
-            })?;
+        let beats = Arc::new(Heartbeats::default());
+        let machine = StoreMachine::new(
+            parts.store,
+            announcements.clone(),
+            Arc::clone(&leases),
+            Arc::clone(&beats),
+            Arc::clone(&parts.clock),
+        )
+        .map_err(|error| StartError::Storage {
+            what: "the state",
+            detail: error.to_string(),
+        })?;
         let environment = Environment {
             transport: parts.transport,
             clock: Arc::clone(&parts.clock),
@@ -134,6 +144,7 @@ impl Engine {
             schedules: Arc::clone(&schedules),
             leases,
             lease_terms,
+            beats: Arc::clone(&beats),
         };
         tasks.spawn(leader.run(stop.clone()));
         let dispatch = Dispatch {
@@ -166,7 +177,7 @@ impl Engine {
             let (proposer, reader, announcements) =
                 (proposer.clone(), reader.clone(), announcements.clone());
             let (clock, stop, view) = (parts.clock, stop.clone(), Arc::clone(&view));
-            let keyring = parts.keyring;
+            let (keyring, beats) = (parts.keyring, Arc::clone(&beats));
             async move {
                 let life = Life::new(node, parts.facts, said);
                 let Up::Since(epoch) = life.begin(&proposer, clock.as_ref()).await else {
@@ -185,6 +196,7 @@ impl Engine {
                     peeks: asked,
                     slots,
                     values,
+                    beats,
                 };
                 agent::run(agent, parts.executor, stop).await;
             }
@@ -204,6 +216,7 @@ impl Engine {
             schedules,
             peeks,
             dispatch,
+            beats,
             up,
             stop,
             tasks,

@@ -25,6 +25,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::quarantine::{Again, Planned};
+use crate::heartbeats::{Beating, Heartbeats};
 use crate::lease_book::LeaseBook;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
@@ -58,6 +59,7 @@ pub(crate) struct Leader {
     pub(crate) schedules: Arc<Schedules>,
     pub(crate) leases: Arc<LeaseBook>,
     pub(crate) lease_terms: LeaseTerms,
+    pub(crate) beats: Arc<Heartbeats>,
 }
 
 /// Why a term's work ended.
@@ -119,7 +121,9 @@ impl Leader {
             silences: Silences::default(),
         };
         let mut effects = self.announcements.effects();
+        let _rests_after = Beating(&self.beats.leader);
         loop {
+            self.beats.leader.beat(self.clock.boottime());
             match pass.once().await {
                 Ok(Next::Again) => tokio::task::yield_now().await,
                 Ok(Next::Sleep(wait)) => {
@@ -306,7 +310,7 @@ impl Pass<'_> {
             items,
             proposed_at: now,
         });
-        fault::reach(Point::ServerFireBefore);
+        fault::reach_in_task(Point::ServerFireBefore).await;
         let reply = self
             .leader
             .proposer

@@ -23,6 +23,7 @@ mod executor_book;
 pub mod executor_link;
 mod executor_process;
 pub mod heaps;
+mod heartbeats;
 mod history_keeper;
 mod launch_secrets;
 mod launches;
@@ -45,6 +46,7 @@ mod turns;
 mod users;
 mod values;
 mod wall_offset;
+mod watchdog;
 
 pub use agent::Peek;
 pub use engine::{Engine, EngineParts, Founding};

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use odin_cluster::{Committed, Machine, SnapshotJob};
-use odin_model::codec;
+use odin_executor::fault::{self, Point};
+use odin_model::{Clock, codec};
 use odin_store::{Effect, Entry, Store, StoreError};
 use tokio::sync::{broadcast, watch};
 
+use crate::heartbeats::{Beating, Heartbeats};
 use crate::lease_book::LeaseBook;
 
 /// How many effects a listener may be behind before it must read the state instead.
@@ -49,19 +51,25 @@ pub(crate) struct StoreMachine {
     store: Store,
     announcements: Announcements,
     leases: Arc<LeaseBook>,
+    beats: Arc<Heartbeats>,
+    clock: Arc<dyn Clock>,
 }
 
 impl StoreMachine {
-    /// A machine that keeps `leases` told of the nodes in force.
+    /// A machine that keeps `leases` told of the nodes in force, and `beats` of what it is at.
     pub(crate) fn new(
         store: Store,
         announcements: Announcements,
         leases: Arc<LeaseBook>,
+        beats: Arc<Heartbeats>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let machine = Self {
             store,
             announcements,
             leases,
+            beats,
+            clock,
         };
         machine.tell_leases()?;
         Ok(machine)
@@ -82,6 +90,9 @@ impl Machine for StoreMachine {
     }
 
     fn apply(&mut self, commands: &[Committed], mark: &[u8]) -> Result<Vec<Bytes>, StoreError> {
+        self.beats.apply.beat(self.clock.boottime());
+        let _rests_after = Beating(&self.beats.apply);
+        fault::reach(Point::ServerApplyBefore);
         let entries: Vec<_> = commands
             .iter()
             .map(|committed| Entry {
@@ -117,6 +128,8 @@ impl Machine for StoreMachine {
     }
 
     fn install(&mut self, from: &Path) -> Result<(), StoreError> {
+        self.beats.apply.beat(self.clock.boottime());
+        let _rests_after = Beating(&self.beats.apply);
         self.store.install(from)?;
         self.tell_leases()?;
         // Whoever listens has missed what the snapshot holds.

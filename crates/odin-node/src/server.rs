@@ -31,6 +31,7 @@ use crate::executor_process;
 use crate::history_keeper::{self, Keeping};
 use crate::life::Up;
 use crate::sealing::Keyring;
+use crate::watchdog::{Troubles, Watchdog, Watching};
 use crate::{room, users};
 
 /// The node that founds a cluster. Others get theirs from the log.
@@ -79,6 +80,7 @@ pub struct Server {
     stop: CancellationToken,
     serving: JoinSet<()>,
     executor: JoinSet<()>,
+    _watching: Watching,
     _data_dir: DataDir,
 }
 
@@ -183,6 +185,23 @@ impl Server {
             values: Some(data_dir.root().to_owned()),
         };
         let engine = Engine::start(parts).await?;
+        let troubles = Troubles::default();
+        let watchdog = Watchdog {
+            node: FOUNDER,
+            name: name.clone(),
+            beats: Arc::clone(&engine.beats),
+            view: Arc::clone(&engine.view),
+            reader: engine.reader.clone(),
+            clock: clock.clone(),
+            proposer: engine.proposer.clone(),
+            troubles: troubles.clone(),
+        };
+        let watching = watchdog
+            .watch(tokio::runtime::Handle::current())
+            .map_err(|error| StartError::Storage {
+                what: "a thread",
+                detail: error.to_string(),
+            })?;
         wait_until_up(&engine).await?;
 
         let socket = data_dir.socket();
@@ -212,7 +231,9 @@ impl Server {
             clock: clock.clone(),
             history_bytes: options.history_bytes,
         };
-        let api = Api::new(Arc::new(NodeBackend::new(&engine, clock, identity)));
+        let api = Api::new(Arc::new(NodeBackend::new(
+            &engine, clock, identity, troubles,
+        )));
         let mut serving = JoinSet::new();
         for listener in [Listener::Unix(unix), Listener::Tcp(tcp)] {
             let stopped = stop.clone();
@@ -261,6 +282,7 @@ impl Server {
             stop,
             serving,
             executor,
+            _watching: watching,
             _data_dir: data_dir,
         })
     }

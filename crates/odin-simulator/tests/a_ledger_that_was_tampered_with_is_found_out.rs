@@ -189,6 +189,9 @@ fn lines(verified: &Verified) -> String {
         verified.unexplained,
         verified.wrong,
     );
+    if verified.runs_not_kept > 0 {
+        let _ = writeln!(text, "{} runs not kept", verified.runs_not_kept);
+    }
     for finding in &verified.findings {
         let at = finding.due_at.strftime("%T");
         let _ = writeln!(
@@ -344,6 +347,15 @@ fn edits() -> Vec<(&'static str, Expect)> {
                 job 1 23:55:10 verify/no-run: its run r000000001m001 is not there, or answers something else
             "#]],
         ),
+        // A run goes that the job no longer keeps.
+        (
+            "UPDATE jobs SET kept_from = (SELECT id + 1 FROM runs WHERE job = 1 AND due_at = @23:55:10) WHERE id = 1; \
+             DELETE FROM runs WHERE job = 1 AND due_at = @23:55:10",
+            expect![[r#"
+                568 due, 568 outcomes, 0 missing, 0 doubled, 0 unexplained, 0 wrong
+                1 runs not kept
+            "#]],
+        ),
         // A run is of another due time.
         (
             "UPDATE runs SET due_at = due_at + 1 WHERE job = 1 AND due_at = @23:55:10",
@@ -355,7 +367,7 @@ fn edits() -> Vec<(&'static str, Expect)> {
         ),
         // A second run for a due time.
         (
-            "INSERT INTO runs SELECT 7, job, version, cause, cause_by, due_at, state, outcome, attempt, node, epoch, queued_at, ready_at, priority, lane, started_at, attempt_started_at, finished_at, exit_code, signal, reason, cancel, cancel_by, cpu_user, cpu_system, memory_max, cause_run, root_run FROM runs WHERE job = 1 AND due_at = @23:55:10",
+            "INSERT INTO runs SELECT 7, job, version, cause, cause_by, due_at, state, outcome, attempt, node, epoch, queued_at, ready_at, priority, lane, started_at, attempt_started_at, finished_at, exit_code, signal, reason, cancel, cancel_by, cpu_user, cpu_system, memory_max, cause_run, root_run, ended FROM runs WHERE job = 1 AND due_at = @23:55:10",
             expect![[r#"
                 568 due, 568 outcomes, 0 missing, 1 doubled, 0 unexplained, 0 wrong
                 job 1 23:55:10 verify/doubled-run: the run r0000000000007 was started for it beside the one in the ledger
@@ -363,7 +375,7 @@ fn edits() -> Vec<(&'static str, Expect)> {
         ),
         // A run for a time that was not due.
         (
-            "INSERT INTO runs SELECT 7, job, version, cause, cause_by, due_at + 1000000, state, outcome, attempt, node, epoch, queued_at, ready_at, priority, lane, started_at, attempt_started_at, finished_at, exit_code, signal, reason, cancel, cancel_by, cpu_user, cpu_system, memory_max, cause_run, root_run FROM runs WHERE job = 1 AND due_at = @23:55:10",
+            "INSERT INTO runs SELECT 7, job, version, cause, cause_by, due_at + 1000000, state, outcome, attempt, node, epoch, queued_at, ready_at, priority, lane, started_at, attempt_started_at, finished_at, exit_code, signal, reason, cancel, cancel_by, cpu_user, cpu_system, memory_max, cause_run, root_run, ended FROM runs WHERE job = 1 AND due_at = @23:55:10",
             expect![[r#"
                 568 due, 568 outcomes, 0 missing, 0 doubled, 1 unexplained, 0 wrong
                 job 1 23:55:11 verify/run-without-row: the run r0000000000007 was started for it, and the ledger does not say so

@@ -48,7 +48,7 @@ pub use channel::{
 pub use error_code::ErrorCode;
 pub use event::{EventKind, Lagged};
 pub use exit::Exit;
-pub use health::Health;
+pub use health::{Health, HealthStatus};
 pub use history::{History, HistoryFault};
 pub use job::{
     DeployQuery, Job, JobList, JobSettings, JobState, JobVersion, JobVersionList, JobsQuery,

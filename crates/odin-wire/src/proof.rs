@@ -168,6 +168,9 @@ pub struct Verified {
     pub wrong: u64,
     /// How many outcomes are in periods that can no longer be derived: neither right nor wrong.
     pub unproved: u64,
+    /// How many outcomes name a run that is no longer kept: they were held against the schedule, not against the run.
+    #[serde(default)]
+    pub runs_not_kept: u64,
     /// What is wrong; the first 200.
     pub findings: Vec<Finding>,
     /// What can no longer be derived, and why; the first 100.

@@ -103,7 +103,7 @@ impl Work {
         let skew = self.skew.unwrap_or_default();
         let launches = &self.agent.launches;
         let launch = launches.launch(pinned, job, secrets, now, skew);
-        fault::reach(Point::ServerArmBefore);
+        fault::reach_in_task(Point::ServerArmBefore).await;
         self.request(Request::Arm(Box::new(launch))).await;
         Ok(())
     }

@@ -27,8 +27,11 @@ pub struct RunFacts {
 pub struct Evidence {
     /// The row.
     pub row: LedgerRow,
-    /// The run that it names.
+    /// The run that it names. `None`: it is not there.
     pub run: Option<RunFacts>,
+    /// Whether that the run is not there says nothing: it is older than what is kept, or is in a file of history that
+    /// cannot be read.
+    pub is_unkept: bool,
 }
 
 /// One job's audit: it is shown every row of a period in order of time, and then [finished](Self::finish).
@@ -191,6 +194,10 @@ impl<'a> Audit<'a> {
     fn check_run(&mut self, evidence: &Evidence) {
         let row = &evidence.row;
         let Some(run) = row.run else { return };
+        if evidence.run.is_none() && evidence.is_unkept {
+            self.report.unkept += 1;
+            return;
+        }
         let is_it = evidence.run.is_some_and(|facts| {
             let answers = row.outcome != LedgerOutcome::Started
                 || (facts.by_schedule && facts.due_at == Some(row.from));

@@ -160,6 +160,9 @@ pub struct Report {
     pub wrong: u64,
     /// Outcomes that the ledger has within periods that cannot be derived any more: neither right nor wrong.
     pub unproved: u64,
+    /// Rows whose run is no longer kept, or is in a file of history that cannot be read: the row was held against the
+    /// schedule and not against the run.
+    pub unkept: u64,
     /// The first [`FINDINGS_MAX`] findings.
     pub findings: Vec<Finding>,
     /// The first [`PERIODS_MAX`] periods that could not be derived.

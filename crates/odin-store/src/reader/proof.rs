@@ -6,7 +6,7 @@ use odin_model::owner::Owner;
 use odin_model::run::Cause;
 use odin_model::{JobId, RunId};
 use odin_scheduling::proof::{Evidence, RunFacts};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Reader;
 use super::pool::Pool;
@@ -121,8 +121,37 @@ impl Reader {
                 .map(|row| row?)
                 .collect::<Result<Vec<Evidence>, StoreError>>()?;
             self.complete_evidence(&mut evidence)?;
+            self.note_unkept(conn, job, &mut evidence)?;
             Ok(evidence)
         })
+    }
+
+    /// Marks the runs that are not there because they are no longer kept, or are in a file that cannot be read.
+    fn note_unkept(
+        &self,
+        conn: &Connection,
+        job: JobId,
+        evidence: &mut [Evidence],
+    ) -> Result<(), StoreError> {
+        let is_absent = |of: &Evidence| of.run.is_none() && of.row.run.is_some();
+        if !evidence.iter().any(is_absent) {
+            return Ok(());
+        }
+        let kept_from: i64 = conn
+            .prepare_cached("SELECT kept_from FROM jobs WHERE id = ?1")?
+            .query_row([columns::job_id(job)], |row| row.get(0))?;
+        // A run that ended by an index was made before it.
+        let gone_upto: Option<i64> = conn
+            .prepare_cached("SELECT max(upto) FROM seals WHERE dropped = 1 OR ?1")?
+            .query_row([self.archive.is_incomplete()], |row| row.get(0))?;
+        let gone_upto = gone_upto.map_or(0, columns::to_count);
+        for of in evidence.iter_mut().filter(|of| is_absent(of)) {
+            of.is_unkept = of
+                .row
+                .run
+                .is_some_and(|run| columns::run_id(run) < kept_from || run.index() <= gone_upto);
+        }
+        Ok(())
     }
 
     /// Fills in the runs that are in files of history.
@@ -214,5 +243,9 @@ fn read(job: JobId, row: &Row<'_>) -> Result<Evidence, StoreError> {
         version: columns::to_version(row.get(7)?),
         decided_at: columns::to_at(row.get(8)?),
     };
-    Ok(Evidence { row, run })
+    Ok(Evidence {
+        row,
+        run,
+        is_unkept: false,
+    })
 }

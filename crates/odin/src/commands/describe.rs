@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use odin_wire::job::{JobCommand, JobLimits, JobRetries};
-use odin_wire::{Job, JobSettings, LinkOn};
+use odin_wire::{Job, JobSettings, LinkOn, StatisticsQuery};
 
 use super::describe_run;
 use crate::arguments::JobOrRunArg;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::selection::{self, Selected};
+use crate::statistics_line;
 use crate::terminal::visible;
 use crate::times;
 
@@ -23,7 +24,10 @@ pub(crate) async fn run(args: &JobOrRunArg, context: &Context) -> Result<(), Cli
     if context.json() {
         return context.print_json(&job);
     }
-    context.print(&text(&job))
+    let last_day = StatisticsQuery::default();
+    let statistics = client.statistics(Some(job.id), &last_day).await?;
+    let counted = statistics_line::lines(&statistics, "last day:       ", "  ");
+    context.print(&format!("{}{counted}", text(&job)))
 }
 
 /// The documented first line, then what there is to know, a line each.

@@ -181,6 +181,13 @@ fn text(verified: &Verified) -> String {
             visible(&period.because)
         );
     }
+    if verified.runs_not_kept > 0 {
+        let _ = writeln!(
+            text,
+            "  {} outcomes were not held against their runs: those are no longer kept",
+            verified.runs_not_kept
+        );
+    }
     let took = SignedDuration::from_millis(i64::try_from(verified.took_ms).unwrap_or(i64::MAX));
     let _ = writeln!(text, "  took:      {}", times::duration(took));
     text
@@ -212,6 +219,7 @@ mod tests {
             unexplained: 0,
             wrong: 0,
             unproved: 0,
+            runs_not_kept: 0,
             findings: Vec::new(),
             undetermined: Vec::new(),
             undetermined_count: 0,
@@ -245,6 +253,7 @@ mod tests {
             sound: false,
             missing: 1,
             unproved: 4,
+            runs_not_kept: 2,
             undetermined_count: 1,
             findings: vec![Finding {
                 job,
@@ -270,6 +279,7 @@ mod tests {
               verify/missing: check_stocks (a37b187f5930), due 2026-11-21T15:00:00Z: it has no outcome
               1 periods, 4 outcomes: cannot be derived any more
                 check_stocks (a37b187f5930), 2026-11-21T15:00:00Z to 2026-11-21T15:00:00Z: version 1 is no longer kept
+              2 outcomes were not held against their runs: those are no longer kept
               took:      2.3 s
         "#]].assert_eq(&text(&found));
     }

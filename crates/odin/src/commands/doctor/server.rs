@@ -38,6 +38,7 @@ pub(super) async fn look(context: &Context) -> Result<(Option<LocalServer>, Vec<
     };
     let place = client.place();
     let mut checks = vec![version(&health, &place)];
+    checks.extend(troubles(&health));
     match client.nodes().await {
         Ok(list) => checks.extend(nodes(&list.nodes)),
         Err(error) => checks.push(unreachable(&error)),
@@ -103,6 +104,13 @@ fn version(health: &Health, place: &str) -> Check {
         format!("{detail}; this command is {VERSION}"),
         "Restart the server with the same program: no running job is interrupted.",
     )
+}
+
+fn troubles(health: &Health) -> impl Iterator<Item = Check> {
+    let help =
+        "See what the server's log says before it; then restart it: no running job is interrupted.";
+    let troubles = health.troubles.iter();
+    troubles.map(move |trouble| Check::problem("work", trouble.as_str(), help))
 }
 
 fn nodes(nodes: &[Node]) -> Vec<Check> {
@@ -243,6 +251,7 @@ mod tests {
     fn a_server_that_is_well() {
         let health = Health {
             status: "serving".into(),
+            troubles: Vec::new(),
             version: VERSION.into(),
             node: "master-node".into(),
             socket: None,
@@ -305,9 +314,23 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_does_not_work_is_told() {
+        let health = Health {
+            status: "degraded".into(),
+            troubles: vec!["the leader loop does not advance".into()],
+            version: VERSION.into(),
+            node: "n".into(),
+            socket: None,
+        };
+        let told: Vec<_> = troubles(&health).map(|check| check.detail).collect();
+        assert_eq!(told, health.troubles);
+    }
+
+    #[test]
     fn a_server_of_another_version_is_told() {
         let health = Health {
             status: "serving".into(),
+            troubles: Vec::new(),
             version: "0.0.1".into(),
             node: "n".into(),
             socket: None,
