@@ -75,7 +75,7 @@ impl Keeping {
             match self.look(after).await {
                 Ok(next) => after = next,
                 Err(error) => {
-                    tracing::warn!(%error, "history was not kept in order: will try again")
+                    tracing::warn!(%error, "history was not kept in order: will try again");
                 }
             }
         }
