@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::channel::ChannelName;
 use crate::id::JobId;
 use crate::job::JobName;
 use crate::owner::{Owner, Principal};
@@ -278,7 +279,7 @@ pub enum SecretChange {
 pub enum SecretUsers {
     /// The change is refused while there is one.
     Protect,
-    /// Their next runs end as `not_startable`.
+    /// Jobs' next runs end as `not_startable`; what channels would send waits until the secret is there again.
     Ignore,
 }
 
@@ -345,6 +346,30 @@ pub enum SecretRefusal {
         /// The job's owner.
         owner: String,
     },
+    /// Channels use it.
+    #[error("the secret `{name}` is used by {}", shown_channels(channels, *count))]
+    UsedByChannels {
+        /// The name.
+        name: SecretName,
+        /// Some of the channels, by name.
+        channels: Vec<ChannelName>,
+        /// How many there are.
+        count: u64,
+    },
+}
+
+/// Channels in words.
+fn shown_channels(channels: &[ChannelName], count: u64) -> String {
+    let noun = match count {
+        1 => "the channel",
+        _ => "the channels",
+    };
+    let each: Vec<String> = channels.iter().map(|name| format!("`{name}`")).collect();
+    let named = u64::try_from(channels.len()).unwrap_or(u64::MAX);
+    match count.saturating_sub(named) {
+        0 => format!("{noun} {}", each.join(", ")),
+        more => format!("{noun} {} and {more} more", each.join(", ")),
+    }
 }
 
 /// Jobs in words.
@@ -367,7 +392,7 @@ impl SecretRefusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "secret/not-found",
-            Self::InUse { .. } => "secret/in-use",
+            Self::InUse { .. } | Self::UsedByChannels { .. } => "secret/in-use",
             Self::TooMany { .. } => "secret/too-many",
             Self::ShareTaken { .. } => "secret/share-taken",
             Self::OwnShare { .. } => "secret/own-share",

@@ -23,7 +23,7 @@ use odin_model::output::OutputSummary;
 use odin_model::{Boottime, Clock, Epoch, RunId, RunState, Usage};
 use odin_store::{CancelWhen, Effect, Reader, StoreError, View};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +63,8 @@ pub(crate) struct Agent {
     /// What its attempts report. `None`: nothing.
     pub(crate) values: Option<ValuesFiles>,
     pub(crate) beats: Arc<Heartbeats>,
+    /// How far its wall clock is from the leader's, where that is too far.
+    pub(crate) too_far_off: watch::Sender<Option<SignedDuration>>,
 }
 
 /// Somebody wants to see what a running attempt has printed so far.
@@ -458,7 +460,11 @@ impl Work {
                 // In a new life, what was unreachable is assigned again.
                 let first = self.skew.is_none() || epoch != self.agent.epoch;
                 self.agent.epoch = epoch;
-                if skew.abs() > SKEW_MAX {
+                let is_too_far = skew.abs() > SKEW_MAX;
+                self.agent
+                    .too_far_off
+                    .send_replace(is_too_far.then_some(skew));
+                if is_too_far {
                     tracing::error!(%skew, "this node's wall clock differs from the leader's: it starts nothing new");
                     self.skew = None;
                     return Ok(());

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use odin_cluster::{Environment, Failure, Log, Transport};
 use odin_model::node::NodeFacts;
 use odin_model::{Clock, NodeId};
@@ -85,6 +86,8 @@ pub struct Engine {
     /// When its loops last went round.
     pub(crate) beats: Arc<Heartbeats>,
     up: watch::Receiver<Up>,
+    /// How far this node's wall clock is from the leader's, where that is too far.
+    pub(crate) too_far_off: watch::Receiver<Option<SignedDuration>>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -172,6 +175,7 @@ impl Engine {
             .map(|root| ValuesFiles::follow(root, proposer.clone(), reader.clone()));
         let (peeks, asked) = mpsc::channel(PEEKS_MAX);
         let (said, up) = watch::channel(Up::Waiting);
+        let (far_off, too_far_off) = watch::channel(None);
         let launches = Launches::new(parts.facts.name.clone(), parts.bundles, lease_terms);
         let agent = {
             let (proposer, reader, announcements) =
@@ -197,6 +201,7 @@ impl Engine {
                     slots,
                     values,
                     beats,
+                    too_far_off: far_off,
                 };
                 agent::run(agent, parts.executor, stop).await;
             }
@@ -218,6 +223,7 @@ impl Engine {
             dispatch,
             beats,
             up,
+            too_far_off,
             stop,
             tasks,
         })

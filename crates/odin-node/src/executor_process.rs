@@ -11,7 +11,7 @@ use odin_executor::fault::{self, Point};
 use odin_executor::protocol::{Report, Request};
 use odin_executor::{ClientError, ExecutorProgram, Fleet, FromExecutor, GENERATIONS_MAX};
 use rustix::process::{Pid, Signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::executor_book::ExecutorBook;
@@ -24,11 +24,13 @@ const REQUESTS_A_WRITE: usize = 256;
 const NEVER_POISONED: &str = "no code that holds this lock panics";
 
 /// Connects the line to the executors of the data directory `root`, starting one where none takes launches, again and
-/// again until `stop`. An executor that has nothing to do is then told to go; a busy one stays.
+/// again until `stop`. An executor that has nothing to do is then told to go; a busy one stays. `answers` says whether
+/// they are there.
 pub(crate) async fn connect(
     program: ExecutorProgram,
     root: PathBuf,
     end: ExecutorEnd,
+    answers: watch::Sender<bool>,
     stop: CancellationToken,
 ) {
     let ExecutorEnd {
@@ -42,10 +44,12 @@ pub(crate) async fn connect(
         });
         match opened {
             Ok(mut connection) => {
+                answers.send_replace(true);
                 tokio::select! {
                     () = stop.cancelled() => return connection.release(),
                     () = connection.carry(&mut requests) => {}
                 }
+                answers.send_replace(false);
                 next_number = connection.close(&mut requests).await;
             }
             Err(error) => {

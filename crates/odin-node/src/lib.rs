@@ -22,6 +22,7 @@ mod error;
 mod executor_book;
 pub mod executor_link;
 mod executor_process;
+mod health_watch;
 pub mod heaps;
 mod heartbeats;
 mod history_keeper;

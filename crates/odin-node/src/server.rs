@@ -28,6 +28,7 @@ use crate::engine::{Engine, EngineParts, Founding};
 use crate::error::{Broken, StartError};
 use crate::executor_link::line;
 use crate::executor_process;
+use crate::health_watch::HealthWatch;
 use crate::history_keeper::{self, Keeping};
 use crate::life::Up;
 use crate::sealing::Keyring;
@@ -151,11 +152,13 @@ impl Server {
         let stop = CancellationToken::new();
         let (link, end) = line();
         let mut executor = JoinSet::new();
+        let (answering, executor_answers) = watch::channel(false);
         let program = executor_program(&options.program, data_dir.root());
         executor.spawn(executor_process::connect(
             program,
             data_dir.root().to_owned(),
             end,
+            answering,
             stop.clone(),
         ));
 
@@ -250,6 +253,16 @@ impl Server {
             data_dir: data_dir.root().to_owned(),
         };
         serving.spawn(disk.run(stop.clone()));
+        let health = HealthWatch {
+            proposer: engine.proposer.clone(),
+            reader: engine.reader.clone(),
+            clock: Arc::new(SystemClock),
+            node: FOUNDER,
+            name: name.clone(),
+            too_far_off: engine.too_far_off.clone(),
+            executor_answers,
+        };
+        serving.spawn(health.run(stop.clone()));
         let stopped = stop.clone();
         let applied = engine.announcements.applied();
         serving.spawn(async move {

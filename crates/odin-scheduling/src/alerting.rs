@@ -39,6 +39,22 @@ pub struct Bounds {
     pub max: Option<Duration>,
 }
 
+/// Whether what was learned of the job's earlier runs can matter: it tells of a bound that its file leaves open.
+#[must_use]
+pub fn learns(alerting: &Alerting) -> bool {
+    let is_open = |kind| match kind {
+        AlertKind::TooFast => alerting.min_duration.is_none(),
+        _ => alerting.max_duration.is_none(),
+    };
+    [
+        AlertKind::TooFast,
+        AlertKind::TooSlow,
+        AlertKind::NeverFinished,
+    ]
+    .into_iter()
+    .any(|kind| is_open(kind) && alerting.raises(kind))
+}
+
 /// See [`Bounds`].
 #[must_use]
 pub fn bounds(alerting: &Alerting, learned: Option<Learned>) -> Bounds {
@@ -269,6 +285,28 @@ mod tests {
             count: 50,
         };
         assert_eq!(bounds(&explicit, Some(learned)).max, Some(seconds(5)));
+    }
+
+    #[test]
+    fn earlier_runs_matter_to_jobs_that_tell_of_a_bound_and_do_not_write_it() {
+        use Notice::{Failure, NeverFinished, TooFast, TooSlow};
+        let check = |on: &[Notice], min: Option<u64>, max: Option<u64>, expected| {
+            let alerting = Alerting {
+                min_duration: min.map(seconds),
+                max_duration: max.map(seconds),
+                ..alerting(on)
+            };
+            assert_eq!(learns(&alerting), expected, "{alerting:?}");
+        };
+        check(&[Failure], None, None, false);
+        check(&[TooFast], None, None, true);
+        check(&[TooFast], Some(1), None, false);
+        check(&[TooSlow], Some(1), None, true);
+        check(&[NeverFinished], None, None, true);
+        check(&[TooSlow, NeverFinished], None, Some(1), false);
+        check(&[TooFast, TooSlow], None, Some(1), true);
+        // A bound that is written is an alert by itself; the other one is not.
+        check(&[], Some(1), None, false);
     }
 
     #[test]

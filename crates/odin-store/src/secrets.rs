@@ -3,10 +3,10 @@
 use odin_model::job::JobName;
 use odin_model::owner::Owner;
 use odin_model::secret::{SealedSecret, SecretName};
-use odin_model::{JobId, codec};
+use odin_model::{ChannelName, JobId, codec};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{StoreError, columns};
+use crate::{StoreError, channels, columns};
 
 /// How many of a secret's jobs are named.
 pub(crate) const USERS_SHOWN_MAX: usize = 10;
@@ -144,6 +144,35 @@ fn add_jobs(
         }
     }
     Ok(())
+}
+
+/// The channels that use the owner's own secret, and those of each user that it is shared with and who has none of
+/// that name; by name. Channels are few: all are read.
+pub(crate) fn channels_of(
+    conn: &Connection,
+    owner: &Owner,
+    name: &SecretName,
+) -> Result<Vec<ChannelName>, StoreError> {
+    let mut users = vec![owner.clone()];
+    for with in shared_with(conn, owner, name)? {
+        if !is_there(conn, &with, name)? {
+            users.push(with);
+        }
+    }
+    channels_of_users(conn, &users, name)
+}
+
+/// The channels of these users that name such a secret.
+pub(crate) fn channels_of_users(
+    conn: &Connection,
+    users: &[Owner],
+    name: &SecretName,
+) -> Result<Vec<ChannelName>, StoreError> {
+    let all = channels::all(conn)?.into_iter();
+    let using = all.filter(|channel| {
+        channel.spec.target.secret() == Some(name) && users.contains(&channel.owner)
+    });
+    Ok(using.map(|channel| channel.name).collect())
 }
 
 pub(crate) fn to_owner(row: &Row<'_>) -> rusqlite::Result<Owner> {

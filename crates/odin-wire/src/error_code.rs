@@ -455,8 +455,8 @@ pub const TABLE: &[ErrorCode] = &[
     row(
         "secret/in-use",
         409,
-        "Jobs use the secret",
-        "Deploy them without it, or force it: their next runs end as not_startable.",
+        "Jobs or channels use the secret",
+        "Deploy or set them without it, or force it: jobs' next runs end as not_startable, channels' messages wait.",
     ),
     row(
         "secret/key-missing",

@@ -165,6 +165,14 @@ pub struct JobSettings {
     pub on_cancel: Option<JobOnCancel>,
     /// The job's own IANA zone, in which a schedule is read that names none.
     pub timezone: String,
+    /// Whom it tells of what. `null`: nobody.
+    pub notify: Option<JobNotify>,
+    /// How long after its due time a run may be over, in milliseconds. `null`: any time.
+    pub late_after_ms: Option<u64>,
+    /// What a run takes at least, in milliseconds. `null`: what the job's earlier runs let expect.
+    pub min_duration_ms: Option<u64>,
+    /// What a run takes at most, in milliseconds. `null`: what the job's earlier runs let expect.
+    pub max_duration_ms: Option<u64>,
     /// The secrets that its processes get, in the order of names. Never their values.
     pub secrets: Vec<JobSecret>,
     /// A fixed time that does not exist: `shift`, `skip` or `before`.
@@ -173,6 +181,19 @@ pub struct JobSettings {
     pub dst_repeat: String,
     /// The hash of the version's bundle.
     pub bundle: String,
+}
+
+/// Whom a job tells of what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobNotify {
+    /// Of what: `failure`, `recovered`, `late`, `missed`, `never_finished`, `too_fast` or `too_slow`.
+    pub on: Vec<String>,
+    /// The names of the channels.
+    pub to: Vec<String>,
+    /// At how many failures in a row.
+    pub failures: u32,
+    /// How long what goes on is not told again, in milliseconds.
+    pub repeat_ms: u64,
 }
 
 /// When a run that went wrong is tried again.
@@ -330,6 +351,17 @@ impl Job {
     }
 }
 
+fn notify(alerting: &odin_model::Alerting) -> Option<JobNotify> {
+    let is_there = !alerting.on.is_empty() || !alerting.to.is_empty();
+    let on = alerting.on.iter().map(|it| it.word().to_owned());
+    is_there.then(|| JobNotify {
+        on: on.collect(),
+        to: alerting.to.iter().map(ToString::to_string).collect(),
+        failures: alerting.failures,
+        repeat_ms: u64::try_from(alerting.repeat.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
 impl JobSettings {
     fn new(job: &model::Job, owner_gid: Option<u32>) -> Self {
         let spec = &job.spec;
@@ -414,6 +446,10 @@ impl JobSettings {
                 timeout_ms: milliseconds(hook.timeout),
             }),
             timezone: spec.timezone.clone(),
+            notify: notify(&spec.alerting),
+            late_after_ms: spec.alerting.late_after.map(milliseconds),
+            min_duration_ms: spec.alerting.min_duration.map(milliseconds),
+            max_duration_ms: spec.alerting.max_duration.map(milliseconds),
             secrets: spec
                 .secrets
                 .iter()

@@ -35,7 +35,7 @@ pub(super) fn apply(
         }
         if changed {
             run::save(batch, &found)?;
-            watch::process_began(batch.conn, &found)?;
+            watch::process_began(batch, &found)?;
         }
     }
     Ok(Reply::Done)

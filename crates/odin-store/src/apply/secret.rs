@@ -5,7 +5,7 @@ use odin_model::owner::{Owner, Principal, Role};
 use odin_model::secret::{
     SECRETS_OF_OWNER_MAX, SealedSecret, SecretChange, SecretName, SecretRefusal, SecretUsers,
 };
-use odin_model::{JobId, JobSpec, Refusal, Reply, codec};
+use odin_model::{ChannelName, JobId, JobSpec, Refusal, Reply, codec};
 use rusqlite::{Connection, params};
 
 use super::{Batch, Stop};
@@ -37,6 +37,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SecretChange) -> Result<Repl
             need_unused(name, *users, || {
                 secrets::users(conn, owner, name, seen_by(by))
             })?;
+            need_no_channel(name, *users, || secrets::channels_of(conn, owner, name))?;
             remove(conn, owner, name)?;
         }
         SecretChange::Share {
@@ -71,6 +72,13 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SecretChange) -> Result<Repl
                 let mut users = Users::default();
                 secrets::users_of_share(conn, with, name, seen_by(by), &mut users)?;
                 Ok(users)
+            })?;
+            need_no_channel(name, *users, || {
+                // One of the user's own is what the name means for them.
+                match secrets::is_there(conn, with, name)? {
+                    true => Ok(Vec::new()),
+                    false => secrets::channels_of_users(conn, std::slice::from_ref(with), name),
+                }
             })?;
             unshare(conn, with, name)?;
         }
@@ -148,6 +156,28 @@ fn need_unused(
             count,
         })),
     }
+}
+
+/// Jobs are named first: their runs would end badly, a channel's messages wait.
+fn need_no_channel(
+    name: &SecretName,
+    choice: SecretUsers,
+    channels: impl FnOnce() -> Result<Vec<ChannelName>, StoreError>,
+) -> Result<(), Stop> {
+    if choice == SecretUsers::Ignore {
+        return Ok(());
+    }
+    let mut channels = channels()?;
+    if channels.is_empty() {
+        return Ok(());
+    }
+    let count = u64::try_from(channels.len()).unwrap_or(u64::MAX);
+    channels.truncate(secrets::USERS_SHOWN_MAX);
+    Err(refusal(SecretRefusal::UsedByChannels {
+        name: name.clone(),
+        channels,
+        count,
+    }))
 }
 
 /// Whether it is still to be shared. A name means at most one secret of others for each user.
@@ -278,13 +308,14 @@ fn unshare(conn: &Connection, with: &Owner, name: &SecretName) -> Result<(), Sto
 
 #[cfg(test)]
 mod tests {
+    use odin_model::channel::{ChannelChange, ChannelSpec, Target, WebhookTarget};
     use odin_model::command::{Command, Deploy};
     use odin_model::owner::{Owner, Principal, Role};
     use odin_model::secret::{
         SECRETS_OF_OWNER_MAX, SealedSecret, SealingKeyId, SecretChange, SecretName, SecretRefusal,
         SecretUse, SecretUsers,
     };
-    use odin_model::{JobId, Refusal, Reply, SecretDelivery};
+    use odin_model::{ChannelName, JobId, Refusal, Reply, SecretDelivery};
 
     use crate::scenario::{Scenario, ann, bob, deploy, due_after, minute, person, root};
 
@@ -468,6 +499,45 @@ mod tests {
         // An admin's new version of Bob's job gets what Bob may use.
         (bobs.by, bobs.id, bobs.due) = (root(), Some(id), due_after(0));
         assert_eq!(scenario.deploy(bobs), id);
+    }
+
+    #[test]
+    fn a_secret_that_channels_use_is_removed_only_by_force_and_they_are_named() {
+        let mut scenario = Scenario::new();
+        let channel = |by: Principal, channel: &str| {
+            let spec = ChannelSpec::new(Target::Webhook(WebhookTarget {
+                url: "https://example.org/".to_owned(),
+                secret: Some(name("KEY")),
+            }));
+            Command::Channel(Box::new(ChannelChange::Set {
+                by,
+                name: ChannelName::parse(channel).unwrap(),
+                spec,
+                token: 1,
+                at: minute(0),
+            }))
+        };
+        let eve = person("eve", Role::Admin);
+        let missing = refusal(&mut scenario, &channel(root(), "ops"));
+        assert_eq!(missing.code(), "secret/not-found");
+        scenario.apply(&set(root(), root().user, "KEY", 1));
+        scenario.apply(&share(root(), root().user, "KEY", eve.user.clone()));
+        for (by, name) in [(eve.clone(), "night"), (root(), "ops")] {
+            assert_eq!(scenario.apply(&channel(by, name)), Reply::Done);
+        }
+        let protect = remove(root(), root().user, "KEY", SecretUsers::Protect);
+        let refused = refusal(&mut scenario, &protect);
+        assert_eq!(refused.code(), "secret/in-use");
+        let text = "the secret `KEY` is used by the channels `night`, `ops`";
+        assert_eq!(refused.to_string(), text);
+        let protect = unshare(root().user, "KEY", eve.user.clone(), SecretUsers::Protect);
+        let text = "the secret `KEY` is used by the channel `night`";
+        assert_eq!(refusal(&mut scenario, &protect).to_string(), text);
+        // The name means Eve's own from now on.
+        scenario.apply(&set(eve.clone(), eve.user.clone(), "KEY", 2));
+        assert_eq!(scenario.apply(&protect), Reply::Done);
+        let force = remove(root(), root().user, "KEY", SecretUsers::Ignore);
+        assert_eq!(scenario.apply(&force), Reply::Done);
     }
 
     #[test]

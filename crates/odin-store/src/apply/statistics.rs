@@ -99,17 +99,17 @@ pub(super) fn forget(batch: &mut Batch<'_>, job: JobId) -> Result<(), StoreError
     Ok(())
 }
 
-/// How long the job's runs usually take, with what this batch has counted. `None`: none is known.
-#[allow(dead_code, reason = "for notifications about slow runs")]
+/// How long the job's runs usually take, with what this batch has counted. `None`: none is known. Whole days: which of
+/// the hours have been joined into their day depends on what batches came.
 pub(super) fn typical_duration(
     batch: &Batch<'_>,
     job: JobId,
     at: Timestamp,
 ) -> Result<Option<TypicalDuration>, StoreError> {
-    let hour = hour_of(at);
-    let from = hour - TYPICAL_DAYS * HOURS_A_DAY;
-    let mut counted = of_scope(batch.conn, Scope::Job(job), from, hour)?;
-    let fresh = (Scope::Job(job), from)..=(Scope::Job(job), hour);
+    let today = day_of(hour_of(at));
+    let (from, to) = (today - TYPICAL_DAYS * HOURS_A_DAY, today + HOURS_A_DAY - 1);
+    let mut counted = of_scope(batch.conn, Scope::Job(job), from, to)?;
+    let fresh = (Scope::Job(job), from)..=(Scope::Job(job), to);
     batch
         .counted
         .range(fresh)

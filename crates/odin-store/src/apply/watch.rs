@@ -1,16 +1,18 @@
 //! What runs do that their jobs tell of: they end, they are late, they go on too long. And due times that had no run.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use odin_model::alert::{AlertKey, AlertKind, Raised, Subject, Watch};
 use odin_model::job::Visibility;
 use odin_model::run::{Outcome, RunState};
 use odin_model::{Alerting, JobId, JobSpec, LedgerOutcome, RunId, codec};
-use odin_scheduling::alerting::{self, Bounds, Ended, Finding, run_ended};
+use odin_scheduling::alerting::{self, Bounds, Ended, Finding, Learned, run_ended};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ledger::Entry;
 use super::run::RunRow;
-use super::{Batch, alert, channel, job, run};
+use super::{Batch, alert, channel, job, run, statistics};
 use crate::{StoreError, columns};
 
 /// What a job tells of, with how many of its runs failed in a row. `None`: nothing.
@@ -59,8 +61,31 @@ pub(super) fn forget(conn: &Connection, job: JobId, at: Timestamp) -> Result<(),
     alert::forget(conn, job, None, at)
 }
 
-fn bounds_of(alerting: &Alerting) -> Bounds {
-    alerting::bounds(alerting, None)
+/// What the file says, then what the job's runs until now took.
+fn bounds_of(
+    batch: &Batch<'_>,
+    job: JobId,
+    alerting: &Alerting,
+    at: Timestamp,
+) -> Result<Bounds, StoreError> {
+    let typical = match alerting::learns(alerting) {
+        true => statistics::typical_duration(batch, job, at)?,
+        false => None,
+    };
+    let learned = typical.map(|typical| Learned {
+        p50: Duration::from_micros(typical.p50),
+        p95: Duration::from_micros(typical.p95),
+        count: typical.count,
+    });
+    Ok(alerting::bounds(alerting, learned))
+}
+
+/// Who says how long a run should take: its file, or the runs before it.
+fn who_says(bound: Option<Duration>) -> &'static str {
+    match bound {
+        Some(_) => "that it should take",
+        None => "that its earlier runs let expect",
+    }
 }
 
 /// A run was made for a due time: it may be late.
@@ -81,18 +106,19 @@ pub(super) fn run_made(
 }
 
 /// A process of a run began: it may take too long.
-pub(super) fn process_began(conn: &Connection, run: &RunRow) -> Result<(), StoreError> {
+pub(super) fn process_began(batch: &Batch<'_>, run: &RunRow) -> Result<(), StoreError> {
     let RunState::Running { .. } = run.state else {
         return Ok(());
     };
     let Some(started_at) = run.attempt_started_at else {
         return Ok(());
     };
-    let Some((alerting, _)) = alerting_of(conn, run.job)? else {
+    let Some((alerting, _)) = alerting_of(batch.conn, run.job)? else {
         return Ok(());
     };
-    for (watch, at) in alerting::watches(&alerting, bounds_of(&alerting), started_at) {
-        set(conn, run.id, watch, at)?;
+    let bounds = bounds_of(batch, run.job, &alerting, started_at)?;
+    for (watch, at) in alerting::watches(&alerting, bounds, started_at) {
+        set(batch.conn, run.id, watch, at)?;
     }
     Ok(())
 }
@@ -124,7 +150,10 @@ pub(super) fn overdue(
             |row| row.get(0),
         )
         .optional()?;
-    let Some(run) = run::find(batch.conn, id)?.filter(|_| was.is_some()) else {
+    let Some(was) = was.map(columns::to_at) else {
+        return Ok(());
+    };
+    let Some(run) = run::find(batch.conn, id)? else {
         return Ok(());
     };
     let kind = watch.kind();
@@ -146,21 +175,23 @@ pub(super) fn overdue(
         Watch::Late => run.due_at.unwrap_or(run.ready_at),
         Watch::TooSlow | Watch::NeverFinished => run.attempt_started_at.unwrap_or(run.ready_at),
     };
+    // As it was when the process began: more of the job's runs may have ended since.
+    let allowed = Duration::try_from(was.duration_since(since)).unwrap_or_default();
     let since = shown_second(since);
-    let max = bounds_of(&alerting).max.map(shown);
+    let says = who_says(alerting.max_duration);
     let text = match watch {
         Watch::Late => format!(
             "`{name}` is late: its run due at {since} is not over, {} after",
             alerting.late_after.map_or_else(String::new, shown)
         ),
         Watch::TooSlow => format!(
-            "`{name}` is slow: it has run since {since}, longer than the {} that it should take",
-            max.unwrap_or_default()
+            "`{name}` is slow: it has run since {since}, longer than the {} {says}",
+            shown(allowed)
         ),
         Watch::NeverFinished => format!(
-            "`{name}` does not finish: it has run since {since}, {} times the {} that it should take",
+            "`{name}` does not finish: it has run since {since}, {} times the {} {says}",
             alerting::NEVER_TIMES,
-            max.unwrap_or_default()
+            shown(allowed / alerting::NEVER_TIMES)
         ),
     };
     let raised = Raised {
@@ -191,7 +222,7 @@ pub(super) fn run_over(
     let took = run
         .attempt_started_at
         .and_then(|started| at.duration_since(started).try_into().ok());
-    let bounds = bounds_of(&alerting);
+    let bounds = bounds_of(batch, run.job, &alerting, at)?;
     let (failures, findings) = run_ended(&alerting, bounds, before, Ended { outcome, took });
     if failures != before {
         batch
@@ -207,12 +238,14 @@ pub(super) fn run_over(
                 let took = took.map(shown).unwrap_or_default();
                 let text = match kind {
                     AlertKind::TooFast => format!(
-                        "`{name}` was fast: it took {took}, less than the {} that it should take",
-                        bounds.min.map(shown).unwrap_or_default()
+                        "`{name}` was fast: it took {took}, less than the {} {}",
+                        bounds.min.map(shown).unwrap_or_default(),
+                        who_says(alerting.min_duration)
                     ),
                     AlertKind::TooSlow => format!(
-                        "`{name}` was slow: it took {took}, longer than the {} that it should take",
-                        bounds.max.map(shown).unwrap_or_default()
+                        "`{name}` was slow: it took {took}, longer than the {} {}",
+                        bounds.max.map(shown).unwrap_or_default(),
+                        who_says(alerting.max_duration)
                     ),
                     _ => failed(name.as_str(), outcome, result.reason.as_deref(), failures),
                 };
@@ -289,7 +322,7 @@ pub(super) fn decided(batch: &mut Batch<'_>, entry: &Entry) -> Result<(), StoreE
 }
 
 /// A duration as a job file writes it, down to a tenth of a second below ten.
-fn shown(duration: std::time::Duration) -> String {
+fn shown(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds < 10 {
         return match duration.subsec_millis() / 100 {
@@ -324,7 +357,7 @@ mod tests {
     use odin_model::attempt::{AttemptEventKind, Ending};
     use odin_model::channel::{ChannelChange, ChannelSpec, Target, WebhookTarget};
     use odin_model::command::{Command, Deploy};
-    use odin_model::{Alerting, ChannelName, JobId, Missed, Notice, Reply, RunId};
+    use odin_model::{Alerting, ChannelName, JobId, Missed, Notice, Overlap, Reply, RunId};
 
     use crate::AlertsOf;
     use crate::scenario::{NODE, Scenario, deploy, due_after, finished, minute, root, started};
@@ -552,6 +585,82 @@ mod tests {
                 .unwrap(),
             []
         );
+    }
+
+    #[test]
+    fn twenty_runs_say_what_the_file_leaves_open_and_a_run_is_held_to_those_before_it() {
+        let (mut scenario, job) = scenario(on(&[Notice::TooFast, Notice::TooSlow]));
+        for at in 1..20 {
+            run(&mut scenario, job, at, good(), 20);
+        }
+        // The nineteen before it are too few.
+        run(&mut scenario, job, 20, good(), 1);
+        check(&scenario, &expect![""]);
+        run(&mut scenario, job, 21, good(), 1);
+        run(&mut scenario, job, 22, good(), 600);
+        let slow = scenario.run_of(job, 23);
+        let mut begin = started(slow);
+        begin.kind = AttemptEventKind::Started {
+            at: minute(23),
+            pid: 1,
+        };
+        scenario.report(vec![begin]);
+        let watches = scenario
+            .store
+            .reader()
+            .overdue(minute(30), 9)
+            .unwrap()
+            .watches;
+        assert_eq!(watches, [(slow, Watch::TooSlow)]);
+        scenario.apply(&Command::Alert(Box::new(AlertChange::Overdue {
+            watches,
+            at: minute(30),
+        })));
+        check(
+            &scenario,
+            &expect![[r#"
+            a1 resolved too_fast ×1: `nightly` was fast: it took 1s, less than the 2s that its earlier runs let expect
+            a2 open too_slow ×2: `nightly` is slow: it has run since 2026-01-01T00:23:00Z, longer than the 1m2s that its earlier runs let expect
+            -> ops gathering
+               opened too_fast ×1: `nightly` was fast: it took 1s, less than the 2s that its earlier runs let expect
+               opened too_slow ×1: `nightly` was slow: it took 10m, longer than the 1m that its earlier runs let expect
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_was_learned_does_not_depend_on_what_came_in_one_batch() {
+        for is_one_batch in [true, false] {
+            let (mut scenario, _) = scenario(Alerting::default());
+            let mut deploy = telling("hourly", on(&[Notice::TooSlow]));
+            deploy.spec.concurrency.overlap = Overlap::Allow;
+            let job = scenario.deploy(deploy);
+            for at in 1..=20 {
+                run(&mut scenario, job, at, good(), 20);
+            }
+            // The noon a month later: the oldest day that counts is in sight in part, and is joined by the first batch.
+            let ended_at = minute(30 * 24 * 60 + 12 * 60);
+            let ends = [21, 22].map(|at| {
+                let mut end = finished(scenario.run_of(job, at), good());
+                if let AttemptEventKind::Finished(result) = &mut end.kind {
+                    result.started_at = Some(minute(at));
+                    result.finished_at = ended_at;
+                }
+                end
+            });
+            match is_one_batch {
+                true => _ = scenario.report(ends.to_vec()),
+                false => ends
+                    .into_iter()
+                    .for_each(|end| _ = scenario.report(vec![end])),
+            }
+            let open = scenario
+                .store
+                .reader()
+                .alerts(&AlertsOf::default(), None, 9);
+            let counts: Vec<u64> = open.unwrap().iter().map(|alert| alert.count).collect();
+            assert_eq!(counts, [2], "in one batch: {is_one_batch}");
+        }
     }
 
     #[test]

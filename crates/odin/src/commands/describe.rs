@@ -166,6 +166,7 @@ fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
         let words = each.map(|it| format!("{} as {}", it.name, it.delivery));
         lines.push(("secrets", words.collect::<Vec<_>>().join(", ")));
     }
+    lines.extend(alerting_lines(settings));
     if let Some(hook) = &settings.on_cancel {
         let command = match &hook.command {
             JobCommand::Argv(argv) => words(argv),
@@ -177,6 +178,35 @@ fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
     if (settings.dst_gap.as_str(), settings.dst_repeat.as_str()) != ("shift", "first") {
         let (gap, repeat) = (&settings.dst_gap, &settings.dst_repeat);
         lines.push(("dst", format!("gap {gap}, repeat {repeat}")));
+    }
+    lines
+}
+
+/// Whom the job tells of what, and what it expects of its runs.
+fn alerting_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if let Some(notify) = &settings.notify {
+        let (on, to) = (notify.on.join(", "), notify.to.join(", "));
+        let mut text = format!("{to} of {on}");
+        if notify.failures > 1 {
+            let _ = write!(text, "; at {} failures in a row", notify.failures);
+        }
+        let repeat = times::setting(notify.repeat_ms);
+        let _ = write!(text, "; again after {repeat}");
+        lines.push(("notify", text));
+    }
+    let late_after = settings.late_after_ms.map(times::setting);
+    lines.extend(late_after.map(|after| ("late after", after)));
+    let bounds = [
+        ("at least", settings.min_duration_ms),
+        ("at most", settings.max_duration_ms),
+    ];
+    let bounds: Vec<String> = bounds
+        .into_iter()
+        .filter_map(|(word, bound)| Some(format!("{word} {}", times::setting(bound?))))
+        .collect();
+    if !bounds.is_empty() {
+        lines.push(("expect", bounds.join(", ")));
     }
     lines
 }
@@ -328,6 +358,9 @@ mod tests {
               keep:            1000 runs, 90 days, 50MiB of output
               limits:          memory 512MiB, cpu 1.5
               secrets:         API_KEY as env
+              notify:          ops of failure, late; at 2 failures in a row; again after 1h
+              late after:      15m
+              expect:          at most 30m
               on cancel:       ./clean-up.sh (at most 30s)
               version:         2 of 2026-11-20 09:30:00 GMT
               revision:        17

@@ -1,6 +1,6 @@
 //! A job and a run for the tests of what commands print.
 
-use odin_wire::job::{JobCommand, JobLimits, JobOnCancel, JobRetries};
+use odin_wire::job::{JobCommand, JobLimits, JobNotify, JobOnCancel, JobRetries};
 use odin_wire::{Cause, Job, JobSettings, JobState, Outcome, Run, RunState};
 
 /// When the tests' commands are run.
@@ -78,6 +78,15 @@ pub(crate) fn job() -> Job {
                 timeout_ms: 30_000,
             }),
             timezone: "Europe/Dublin".into(),
+            notify: Some(JobNotify {
+                on: vec!["failure".into(), "late".into()],
+                to: vec!["ops".into()],
+                failures: 2,
+                repeat_ms: 3_600_000,
+            }),
+            late_after_ms: Some(900_000),
+            min_duration_ms: None,
+            max_duration_ms: Some(1_800_000),
             dst_gap: "shift".into(),
             dst_repeat: "first".into(),
             bundle: "0".repeat(64),
