@@ -188,7 +188,7 @@ pub fn reach_if(point: Point, counts: impl FnOnce() -> bool) {
 #[inline]
 pub async fn reach_in_task(point: Point) {
     if ARMED.load(Ordering::Relaxed) == point as u8 && pass() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

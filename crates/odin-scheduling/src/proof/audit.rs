@@ -34,6 +34,9 @@ pub struct Evidence {
     pub is_unkept: bool,
 }
 
+/// Why what differs at an instant of a stretch proves nothing, if it does not.
+type Doubt<'a> = dyn Fn(Timestamp, &Stretch) -> Option<String> + 'a;
+
 /// One job's audit: it is shown every row of a period in order of time, and then [finished](Self::finish).
 pub struct Audit<'a> {
     job: JobId,
@@ -43,7 +46,7 @@ pub struct Audit<'a> {
     /// The last instant that a row has covered.
     covered_to: Option<Timestamp>,
     /// Why what differs at an instant proves nothing.
-    doubt: Box<dyn Fn(Timestamp, &Stretch) -> Option<String> + 'a>,
+    doubt: Box<Doubt<'a>>,
     report: &'a mut Report,
 }
 
