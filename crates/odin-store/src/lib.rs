@@ -31,7 +31,7 @@ mod view;
 pub use checkpoint::{Checkpoint, Checkpointer};
 pub use effect::{CancelWhen, Effect};
 pub use error::StoreError;
-pub use history::{Historian, HistoryFileStatus, HistoryStatus, HistoryStep};
+pub use history::{Historian, HistoryFileStatus, HistoryStage, HistoryStatus, HistoryStep};
 pub use reader::{
     AlertsOf, Bucket, CancelRequest, CauseKind, JobKept, JobsAfter, JobsPage, KeptValue, LooseRun,
     NamedLink, OpenRun, OpenState, Overdue, Reader, RunFilter, RunPlace, RunsOf, RunsPage, SealDue,

@@ -13,6 +13,8 @@ mod jobs;
 mod ledger;
 mod links;
 mod past_runs;
+#[cfg(test)]
+mod plans;
 mod pool;
 mod proof;
 mod retention;

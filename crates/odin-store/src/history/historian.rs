@@ -17,13 +17,14 @@ const SWEEP_ROWS: usize = if cfg!(test) { 3 } else { 100 };
 
 /// Keeps this node's files of history as the replicated state says. Every step is whole: after a crash at any point
 /// the next step goes on from what is on the disk.
-#[derive(Debug)]
 pub struct Historian {
     conn: Connection,
     archive: Arc<Archive>,
-    #[cfg(test)]
-    pub(crate) stop_before: Option<Stage>,
+    reach: Reach,
 }
+
+/// Told of each stage before it; an error cuts the step off there.
+type Reach = Box<dyn Fn(HistoryStage) -> Result<(), StoreError> + Send>;
 
 /// What a step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,24 +50,28 @@ pub enum HistoryStep {
     },
 }
 
-/// The points between which a step can be cut off, for tests.
+/// The points between which a step can be cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "tests alone cut off within a transaction")
-)]
-pub(crate) enum Stage {
+pub enum HistoryStage {
+    /// A file is about to be written, under a name for what is not whole.
     Write,
+    /// It is whole and about to get its name.
     Rename,
+    /// It has it, which is not on the disk yet.
     SyncDirectory,
+    /// It is on the disk and about to be read from.
     Load,
+    /// Rows that are in files are about to leave the state.
     Sweep,
+    /// Some left, which is not committed yet.
     Mark,
+    /// A file is about to be removed.
     Remove,
 }
 
 #[cfg(test)]
-impl Stage {
+impl HistoryStage {
+    /// All of them.
     pub(crate) const ALL: [Self; 7] = [
         Self::Write,
         Self::Rename,
@@ -89,9 +94,18 @@ impl Historian {
         Ok(Self {
             conn,
             archive,
-            #[cfg(test)]
-            stop_before: None,
+            reach: Box::new(|_| Ok(())),
         })
+    }
+
+    /// Has `reach` told of each stage before it; its error cuts the step off there. For tests of what is recovered.
+    #[must_use]
+    pub fn watched(
+        mut self,
+        reach: impl Fn(HistoryStage) -> Result<(), StoreError> + Send + 'static,
+    ) -> Self {
+        self.reach = Box::new(reach);
+        self
     }
 
     /// Does one thing that is to be done: writes a file, takes some runs out of the state, or removes a file.
@@ -128,11 +142,11 @@ impl Historian {
             Ok(file) if file.check().is_ok() => file,
             _ => {
                 let partial = path.with_extension("partial");
-                self.pass(Stage::Write)?;
+                self.pass(HistoryStage::Write)?;
                 period::write(&self.conn, period, &partial)?;
-                self.pass(Stage::Rename)?;
+                self.pass(HistoryStage::Rename)?;
                 fs::rename(&partial, &path)?;
-                self.pass(Stage::SyncDirectory)?;
+                self.pass(HistoryStage::SyncDirectory)?;
                 sync_directory_of(&path)?;
                 // Read back before the rows go.
                 let file = archive::open_of(&path, period).map_err(unreadable)?;
@@ -140,7 +154,7 @@ impl Historian {
                 file
             }
         };
-        self.pass(Stage::Load)?;
+        self.pass(HistoryStage::Load)?;
         self.archive.load(&self.conn)?;
         Ok(HistoryStep::Written {
             path,
@@ -150,7 +164,7 @@ impl Historian {
 
     /// Takes some of the runs that are in files out of the state.
     fn sweep(&mut self, upto: u64) -> Result<HistoryStep, StoreError> {
-        self.pass(Stage::Sweep)?;
+        self.pass(HistoryStage::Sweep)?;
         let transaction = self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -173,10 +187,7 @@ impl Historian {
         if ids.len() < SWEEP_ROWS {
             local::set_swept(&transaction, upto)?;
         }
-        #[cfg(test)]
-        if self.stop_before == Some(Stage::Mark) {
-            return Err(StoreError::DiskFull);
-        }
+        (self.reach)(HistoryStage::Mark)?;
         transaction.commit()?;
         Ok(HistoryStep::Swept { runs: ids.len() })
     }
@@ -184,27 +195,22 @@ impl Historian {
     fn remove(&mut self, path: PathBuf) -> Result<HistoryStep, StoreError> {
         // Who reads it meanwhile has it open and goes on.
         self.archive.load(&self.conn)?;
-        self.pass(Stage::Remove)?;
+        self.pass(HistoryStage::Remove)?;
         fs::remove_file(&path)?;
         sync_directory_of(&path)?;
         Ok(HistoryStep::Removed { path })
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(
-            clippy::unused_self,
-            clippy::unnecessary_wraps,
-            reason = "tests cut a step off here"
-        )
-    )]
-    fn pass(&self, stage: Stage) -> Result<(), StoreError> {
-        #[cfg(test)]
-        if self.stop_before == Some(stage) {
-            return Err(StoreError::DiskFull);
-        }
-        let _ = stage;
-        Ok(())
+    fn pass(&self, stage: HistoryStage) -> Result<(), StoreError> {
+        (self.reach)(stage)
+    }
+}
+
+impl std::fmt::Debug for Historian {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Historian")
+            .field("archive", &self.archive)
+            .finish_non_exhaustive()
     }
 }
 

@@ -19,8 +19,6 @@ mod walk;
 pub(crate) use archive::{Archive, Shelf};
 pub use archive::{HistoryFileStatus, HistoryStatus};
 pub(crate) use file::HistoryFile;
-#[cfg(test)]
-pub(crate) use historian::Stage;
-pub use historian::{Historian, HistoryStep};
+pub use historian::{Historian, HistoryStage, HistoryStep};
 pub(crate) use scratch::Scratch;
 pub(crate) use walk::{Entry, LIVE_COLUMNS, Ranges, UNITS, Walk, latest_by_job, of_root};

@@ -11,7 +11,7 @@ use odin_model::run::{Run, RunState};
 use odin_model::{JobId, Keep, Missed, NodeId, Outcome, Overlap, Refusal, Reply, RunId};
 use proptest::prelude::*;
 
-use super::{HistoryStep, Stage};
+use super::{HistoryStage, HistoryStep};
 use crate::scenario::{NODE, Scenario, ann, bob, deploy, finished, minute, started};
 use crate::{CauseKind, JobKept, RunFilter, RunsOf, StoreError};
 
@@ -420,12 +420,12 @@ fn a_due_time_that_was_caught_up_is_not_again_after_its_run_is_sealed() {
 
 #[test]
 fn a_crash_or_a_full_disk_at_any_step_loses_and_doubles_nothing() {
-    for stage in Stage::ALL {
+    for stage in HistoryStage::ALL {
         for is_crash in [true, false] {
             let (mut scenario, job, runs) = with_runs(7);
             scenario.seal();
             let mut was_there = 0;
-            if stage == Stage::Remove {
+            if stage == HistoryStage::Remove {
                 scenario.settle();
                 let (more, at) = (scenario.run_of(job, 8), minute(0));
                 scenario.report(vec![finished(more, Ending::Exited { code: 0 })]);
@@ -439,8 +439,11 @@ fn a_crash_or_a_full_disk_at_any_step_loses_and_doubles_nothing() {
                 }));
                 was_there = runs.len();
             }
-            let mut historian = scenario.store.historian().unwrap();
-            historian.stop_before = Some(stage);
+            let stop = move |reached| match reached == stage {
+                true => Err(StoreError::DiskFull),
+                false => Ok(()),
+            };
+            let mut historian = scenario.store.historian().unwrap().watched(stop);
             let error = loop {
                 match historian.step() {
                     Ok(step) => assert_ne!(step, HistoryStep::Idle, "{stage:?} was not reached"),

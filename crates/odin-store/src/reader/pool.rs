@@ -21,7 +21,7 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let free: Result<_, _> = (0..CONNECTIONS).map(|_| open_to_read(path)).collect();
+        let free: Result<_, _> = (0..CONNECTIONS).map(|_| open(path)).collect();
         Ok(Self {
             path: path.to_owned(),
             free: Mutex::new(free?),
@@ -31,7 +31,7 @@ impl Pool {
 
     /// One connection that goes on seeing the state as it is now.
     pub(super) fn fixed(path: &Path) -> Result<Self, StoreError> {
-        let conn = open_to_read(path)?;
+        let conn = open(path)?;
         conn.execute_batch("BEGIN")?;
         // A transaction fixes what it sees with its first read.
         conn.query_row("SELECT count(*) FROM settings", [], |_| Ok(()))?;
@@ -59,10 +59,10 @@ impl Pool {
             .expect("a lease has its connection until it is dropped");
         // A fixed one is in its transaction already.
         if !conn.is_autocommit() {
-            return question(conn);
+            return looked_at(conn, question(conn));
         }
         let transaction = conn.unchecked_transaction()?;
-        question(&transaction)
+        looked_at(&transaction, question(&transaction))
     }
 
     fn lease(&self) -> Lease<'_> {
@@ -76,6 +76,22 @@ impl Pool {
             pool: self,
         }
     }
+}
+
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    #[cfg_attr(not(test), expect(unused_mut, reason = "tests note what is asked"))]
+    let mut conn = open_to_read(path)?;
+    #[cfg(test)]
+    super::plans::note(&mut conn);
+    Ok(conn)
+}
+
+/// The answer, after tests had a look at how it was found.
+fn looked_at<T>(conn: &Connection, answer: T) -> T {
+    #[cfg(test)]
+    super::plans::check(conn);
+    let _ = conn;
+    answer
 }
 
 /// A connection in use. It returns even when the question panics.
