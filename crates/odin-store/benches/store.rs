@@ -1,6 +1,7 @@
-//! What the state costs: CPU time of a run on the thread that applies the log, and opening a state of many jobs. CPU
-//! time of the thread, not wall time, so that a busy machine shows nearly the same.
+//! What the state costs: CPU time of a run and of reported values on the thread that applies the log, opening a state
+//! of many jobs, and drawing a series of a million points. CPU time of the thread, not wall time, so that a busy machine shows nearly the same.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -11,11 +12,13 @@ use odin_model::job::Visibility;
 use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
+use odin_model::value::{ReportValues, ValuesPart};
 use odin_model::{
     AttemptNumber, BundleHash, JobId, JobName, JobSpec, NodeId, Program, Reply, Revision, RunId,
     Usage, codec,
 };
-use odin_store::{Entry, Store};
+use odin_model::{Value, ValueData, ValueKind};
+use odin_store::{Entry, SeriesQuery, Store};
 
 const JOBS: u64 = 10_000;
 const BATCH: u64 = 256;
@@ -139,6 +142,77 @@ impl Bench {
     }
 }
 
+/// Runs that report values, as their node hands them on: 256 KiB at once.
+struct Reporting {
+    bench: Bench,
+    runs: Vec<RunId>,
+    /// What each run has reported.
+    counts: Vec<u64>,
+    names: Vec<String>,
+    /// Between two values.
+    apart: SignedDuration,
+    total: u32,
+}
+
+impl Reporting {
+    fn new(runs: usize, names: usize, apart: SignedDuration) -> Self {
+        let mut bench = Bench::new(BATCH, SignedDuration::ZERO);
+        let (fire, _) = bench.next_batch(false);
+        bench.apply_encoded(&fire);
+        let index = bench.index;
+        let run =
+            |place: usize| RunId::new(0, index, u16::try_from(place).expect("a small number"));
+        Self {
+            bench,
+            runs: (0..runs).map(run).collect(),
+            counts: vec![0; runs],
+            names: (0..names).map(|name| format!("value {name}")).collect(),
+            apart,
+            total: 0,
+        }
+    }
+
+    fn next_value(&mut self) -> Value {
+        self.total += 1;
+        let total = f64::from(self.total);
+        let place = usize::try_from(self.total).expect("a small number");
+        Value {
+            at: due(0) + self.apart * i32::try_from(self.total).expect("a small number"),
+            kind: ValueKind::Watch,
+            name: self.names[place % self.names.len()].clone(),
+            data: ValueData::Number((100.0 + (total / 1000.0).sin()).to_string()),
+            status: None,
+            unit: None,
+            flaw: None,
+        }
+    }
+
+    /// A command of 256 KiB with about as many values of each run, and how many values that is.
+    fn command(&mut self) -> (Vec<u8>, u64) {
+        const BYTES: usize = 256 << 10;
+        let sample = codec::encode(&self.next_value()).len();
+        let each = BYTES / sample / self.runs.len();
+        let mut parts = Vec::new();
+        for place in 0..self.runs.len() {
+            let values: Vec<_> = (0..each).map(|_| self.next_value()).collect();
+            let from = self.counts[place];
+            self.counts[place] += each as u64;
+            parts.push(ValuesPart {
+                run: self.runs[place],
+                attempt: AttemptNumber::FIRST,
+                from,
+                to: from + each as u64,
+                values,
+            });
+        }
+        let count = (each * self.runs.len()) as u64;
+        (
+            codec::encode(&Command::Values(ReportValues { parts })),
+            count,
+        )
+    }
+}
+
 fn due(round: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_800_000_000 + 60 * round)
 }
@@ -256,6 +330,75 @@ fn runs(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn values(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("256 KiB of values");
+    group.sample_size(10);
+    for (name, runs, names) in [
+        ("one run, one name", 1, 1),
+        ("one run, 100 names", 1, 100),
+        ("64 runs, 10 names", 64, 10),
+    ] {
+        // As 100,000 a second would be.
+        let mut reporting = Reporting::new(runs, names, SignedDuration::from_micros(10));
+        let (first, count) = reporting.command();
+        reporting.bench.apply_encoded(&[first]);
+        group.throughput(Throughput::Elements(count));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|commands| {
+                let mut total = Duration::ZERO;
+                for _ in 0..commands {
+                    let (command, _) = reporting.command();
+                    let before = cpu_time();
+                    reporting.bench.apply_encoded(&[command]);
+                    total += cpu_time() - before;
+                }
+                total
+            });
+        });
+    }
+    group.finish();
+}
+
+fn drawings(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("a million points in 1,000 stretches");
+    group.sample_size(10);
+    for (name, apart) in [
+        ("within a minute", SignedDuration::from_micros(60)),
+        ("within an hour", SignedDuration::from_micros(3600)),
+        ("within a day", SignedDuration::from_micros(86_400)),
+        ("a second apart", SignedDuration::from_secs(1)),
+    ] {
+        let mut reporting = Reporting::new(1, 1, apart);
+        let mut count = 0;
+        while count < 1_000_000 {
+            let (command, more) = reporting.command();
+            reporting.bench.apply_encoded(&[command]);
+            count += more;
+        }
+        let reader = reporting.bench.store.reader();
+        let query = SeriesQuery {
+            job: JobId::from_bits(0),
+            name: "value 0",
+            kind: None,
+            from: due(0),
+            to: Timestamp::MAX,
+        };
+        let drawn = reader.drawing(&query, 1000).expect("a drawing");
+        let points: u64 = drawn.iter().map(|bucket| bucket.count).sum();
+        assert_eq!((points, drawn.len()), (count, drawn.len().min(1000)));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|times| {
+                let before = cpu_time();
+                for _ in 0..times {
+                    black_box(reader.drawing(&query, 1000).expect("a drawing"));
+                }
+                cpu_time() - before
+            });
+        });
+    }
+    group.finish();
+}
+
 /// Opening reads every job once for the due index. The worst case for memory is that no two are due together.
 fn open(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("open a state of jobs that are due one by one");
@@ -282,5 +425,5 @@ fn resident_bytes() -> u64 {
     pages.expect("a number second") * 4096
 }
 
-criterion_group!(benches, open, runs);
+criterion_group!(benches, open, runs, values, drawings);
 criterion_main!(benches);

@@ -245,6 +245,11 @@ fn open_with(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
 
 #[cfg(test)]
 impl Store {
+    /// What apply would write with.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
     /// How many rows a table has.
     pub(crate) fn count(&self, table: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM {table}");

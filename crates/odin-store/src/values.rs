@@ -7,9 +7,13 @@
 
 mod block;
 mod cell;
+pub(crate) mod cell_rows;
+mod removal;
 
 pub(crate) use block::{Block, Point, PointRef};
 pub(crate) use cell::{Cell, LEVELS, level_for, width_of};
+#[expect(unused_imports, reason = "what `keep.values` of a job calls")]
+pub(crate) use removal::remove_of_runs;
 
 /// How many bits of an instant's microseconds are within one slot: 16.8 seconds.
 pub(crate) const SLOT_BITS: u32 = 24;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Batch, Stop};
 use crate::schema::unsealed;
-use crate::values::{Block, Cell, LEVELS, Point, slot_of};
+use crate::values::{Block, Cell, LEVELS, Point, cell_rows, slot_of};
 use crate::{Effect, StoreError, columns};
 
 /// How many blocks one command can make: the bits of their ids below the command's index. A command's largest size
@@ -250,7 +250,7 @@ impl Keeping<'_> {
             self.insert_block(series, slot, points.len(), block)?;
             if let Some(cell) = cell {
                 for level in LEVELS {
-                    add_to_cell(self.conn, series, level, slot >> level, &cell)?;
+                    cell_rows::add(self.conn, series, level, slot >> level, &cell)?;
                 }
             }
         }
@@ -315,40 +315,6 @@ impl Keeping<'_> {
         *self.blocks += 1;
         id
     }
-}
-
-/// Adds what a command brought to a cell.
-fn add_to_cell(
-    conn: &Connection,
-    series: i64,
-    level: u32,
-    slot: i64,
-    cell: &Cell,
-) -> Result<(), StoreError> {
-    conn.prepare_cached(
-        "INSERT INTO value_cells (series, level, slot, count, min, min_at, max, max_at, first, first_at, last, last_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-         ON CONFLICT (series, level, slot) DO UPDATE SET count = count + excluded.count, \
-         min_at = iif(excluded.min < min, excluded.min_at, min_at), min = min(min, excluded.min), \
-         max_at = iif(excluded.max > max, excluded.max_at, max_at), max = max(max, excluded.max), \
-         first = iif(excluded.first_at < first_at, excluded.first, first), first_at = min(first_at, excluded.first_at), \
-         last = iif(excluded.last_at >= last_at, excluded.last, last), last_at = max(last_at, excluded.last_at)",
-    )?
-    .execute(params![
-        series,
-        level,
-        slot,
-        columns::count(cell.count),
-        cell.min.0,
-        cell.min.1,
-        cell.max.0,
-        cell.max.1,
-        cell.first.0,
-        cell.first.1,
-        cell.last.0,
-        cell.last.1,
-    ])?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 
 use jiff::Timestamp;
 use odin_model::instant::{from_micros, to_micros};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::Reader;
 use super::values::{SeriesQuery, series_of};
-use crate::values::{Cell, LEVELS, PointRef, SLOT_BITS, level_for, slot_of, width_of};
+use crate::values::{Cell, LEVELS, PointRef, SLOT_BITS, cell_rows, level_for, slot_of, width_of};
 use crate::{StoreError, columns};
 
 /// How many points are read one by one for one drawing. Where a stretch has more, it is drawn from the finest cells.
@@ -156,15 +156,9 @@ impl Drawing<'_> {
         if from < start {
             self.take_finer(level, from, start - 1)?;
         }
-        let mut statement = self.conn.prepare_cached(
-            "SELECT slot, count, min, min_at, max, max_at, first, first_at, last, last_at FROM value_cells \
-             WHERE series = ?1 AND level = ?2 AND slot >= ?3 AND slot < ?4 ORDER BY slot",
-        )?;
-        let mut rows = statement.query(params![self.series, level, first, after])?;
-        while let Some(row) = rows.next()? {
-            let slot: i64 = row.get(0)?;
-            self.add(slot << bits, &read_cell(row)?);
-        }
+        cell_rows::each(self.conn, self.series, level, first..after, |slot, cell| {
+            self.add(slot << bits, &cell);
+        })?;
         let end = after << bits;
         if end <= to {
             self.take_finer(level, end, to)?;
@@ -210,16 +204,6 @@ impl Drawing<'_> {
         }
         Ok(())
     }
-}
-
-fn read_cell(row: &Row<'_>) -> Result<Cell, StoreError> {
-    Ok(Cell {
-        count: columns::to_count(row.get(1)?),
-        min: (row.get(2)?, row.get(3)?),
-        max: (row.get(4)?, row.get(5)?),
-        first: (row.get(6)?, row.get(7)?),
-        last: (row.get(8)?, row.get(9)?),
-    })
 }
 
 #[cfg(test)]

@@ -38,13 +38,14 @@ impl Cell {
         }
     }
 
-    /// Takes another in: where both have the same, this one's stays, but the other's last counts as the later.
+    /// Takes another in. Of equal extremes the earlier one counts, so that a cell does not show in which order its
+    /// numbers came; of two ends at one instant, this one's first and the other's last.
     pub(crate) fn take(&mut self, other: &Self) {
         self.count = self.count.saturating_add(other.count);
-        if other.min.0 < self.min.0 {
+        if other.min.0 < self.min.0 || (other.min.0 == self.min.0 && other.min.1 < self.min.1) {
             self.min = other.min;
         }
-        if other.max.0 > self.max.0 {
+        if other.max.0 > self.max.0 || (other.max.0 == self.max.0 && other.max.1 < self.max.1) {
             self.max = other.max;
         }
         if other.first.1 < self.first.1 {
@@ -70,7 +71,14 @@ mod tests {
 
     #[test]
     fn a_cell_keeps_its_extremes_and_its_ends_whatever_the_order() {
-        let numbers = [(3.0, 10), (-1.0, 20), (7.0, 5), (2.0, 30)];
+        let numbers = [
+            (3.0, 10),
+            (-1.0, 20),
+            (7.0, 5),
+            (2.0, 30),
+            (7.0, 6),
+            (-1.0, 21),
+        ];
         for turn in 0..numbers.len() {
             let mut cell = None;
             for place in 0..numbers.len() {
@@ -78,7 +86,7 @@ mod tests {
                 Cell::merge(&mut cell, &Cell::of(number, at));
             }
             let expected = Cell {
-                count: 4,
+                count: 6,
                 min: (-1.0, 20),
                 max: (7.0, 5),
                 first: (7.0, 5),
