@@ -14,7 +14,7 @@ struct Layer {
 }
 
 /// From the bottom to the top. A crate's tests may use any crate above its own line in this table.
-const LAYERS: [Layer; 14] = [
+const LAYERS: [Layer; 15] = [
     Layer {
         // In `sdks/rust`: what users' jobs are built with, and the program's own `watch`, `condition` and `result`.
         name: "odin-sdk",
@@ -81,6 +81,11 @@ const LAYERS: [Layer; 14] = [
         outside: None,
     },
     Layer {
+        name: "odin-sinks",
+        uses: &["odin-model"],
+        outside: None,
+    },
+    Layer {
         name: "odin-executor",
         uses: &["odin-model", "odin-wire"],
         outside: None,
@@ -99,6 +104,7 @@ const LAYERS: [Layer; 14] = [
             "odin-notify",
             "odin-schedule",
             "odin-scheduling",
+            "odin-sinks",
             "odin-store",
             "odin-wire",
         ],
@@ -115,6 +121,7 @@ const LAYERS: [Layer; 14] = [
             "odin-notify",
             "odin-schedule",
             "odin-scheduling",
+            "odin-sinks",
             "odin-store",
             "odin-wire",
         ],
@@ -130,6 +137,7 @@ const LAYERS: [Layer; 14] = [
             "odin-node",
             "odin-schedule",
             "odin-sdk",
+            "odin-sinks",
             "odin-wire",
         ],
         outside: None,
@@ -146,7 +154,7 @@ struct Owned {
     why: &'static str,
 }
 
-const OWNED: [Owned; 25] = [
+const OWNED: [Owned; 29] = [
     owned("openraft", &["odin-cluster"], "one crate knows consensus"),
     owned(
         "raft-log",
@@ -169,13 +177,13 @@ const OWNED: [Owned; 25] = [
     ),
     owned(
         "hyper",
-        &["odin-client", "odin-api", "odin-notify"],
-        "HTTP has one client and one server, and webhooks",
+        &["odin-client", "odin-api", "odin-notify", "odin-sinks"],
+        "HTTP has one client and one server, webhooks and sinks",
     ),
     owned(
         "hyper-util",
-        &["odin-client", "odin-api", "odin-notify"],
-        "HTTP has one client and one server, and webhooks",
+        &["odin-client", "odin-api", "odin-notify", "odin-sinks"],
+        "HTTP has one client and one server, webhooks and sinks",
     ),
     owned("winnow", &["odin-schedule"], "one crate parses schedules"),
     owned("granit-parser", &["odin-job-file"], "one crate reads YAML"),
@@ -199,6 +207,14 @@ const OWNED: [Owned; 25] = [
         "chacha20poly1305",
         &["odin-node"],
         "one crate seals and opens secrets",
+    ),
+    owned("prost", &["odin-sinks"], "one crate writes protobuf"),
+    owned("snap", &["odin-sinks"], "only remote write is packed so"),
+    owned("flate2", &["odin-sinks"], "only receivers take gzip"),
+    owned(
+        "tokio-postgres",
+        &["odin-sinks"],
+        "one crate speaks to PostgreSQL",
     ),
     owned("lettre", &["odin-notify"], "one crate sends mail"),
     owned("clap", &["odin"], "one crate has a command line"),

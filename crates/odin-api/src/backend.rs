@@ -11,6 +11,7 @@ use odin_model::node::Node;
 use odin_model::output::OutputChunk;
 use odin_model::run::Run;
 use odin_model::secret::SealedSecret;
+use odin_model::sink::Sink;
 use odin_model::{
     AttemptNumber, Command, Limits, NodeId, Owner, Program, Reply, SecretName, SecretValue,
 };
@@ -94,6 +95,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Sends a message to a channel at once, and says what happened. `by` asks for it: a command runs as that user.
     fn try_channel(&self, channel: Channel, by: Owner) -> BoxFuture<'_, Tried>;
+
+    /// Sends one record to a sink at once. The error is for people: why the receiver did not take it.
+    fn try_sink(&self, sink: Sink) -> BoxFuture<'_, Result<(), String>>;
 
     /// The user who runs the server: an admin, and the only owner of jobs unless its uid is 0.
     fn server_user(&self) -> &Owner;

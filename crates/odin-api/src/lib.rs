@@ -40,6 +40,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod seen;
+mod sinks;
 mod statistics;
 #[cfg(test)]
 mod test_bed;

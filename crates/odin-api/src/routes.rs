@@ -14,8 +14,8 @@ use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
     alerts, calendars, catch_up, changes, channels, deploy, events, history, identity, jobs,
-    ledger, links, nodes, openapi, output, proof, runs, schedules, secrets, statistics, values,
-    versions,
+    ledger, links, nodes, openapi, output, proof, runs, schedules, secrets, sinks, statistics,
+    values, versions,
 };
 
 /// All paths, behind the layer that establishes who asks.
@@ -83,6 +83,12 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/channels/{name}/test", post(channels::test))
         .route("/channels/{name}/deliveries", get(channels::deliveries))
         .route("/history", get(history::get))
+        .route("/sinks", get(sinks::list))
+        .route(
+            "/sinks/{name}",
+            get(sinks::get).put(sinks::set).delete(sinks::remove),
+        )
+        .route("/sinks/{name}/test", post(sinks::test))
         .route("/nodes", get(nodes::list))
         .route("/openapi.json", get(openapi::get));
     Router::new()

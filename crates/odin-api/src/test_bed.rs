@@ -283,6 +283,10 @@ impl Backend for Fake {
         (program.language() == "node").then(|| "this node has no interpreter `node`".to_owned())
     }
 
+    fn try_sink(&self, sink: odin_model::sink::Sink) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move { Err(format!("{} is not there", sink.spec.target.place())) })
+    }
+
     fn try_channel(&self, channel: Channel, by: Owner) -> BoxFuture<'_, Tried> {
         let steps = vec![format!("asked by {} for {}", by.user, channel.name)];
         Box::pin(async { Tried { steps, error: None } })

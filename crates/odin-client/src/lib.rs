@@ -19,6 +19,7 @@ mod exchange;
 mod find;
 mod query;
 mod reply;
+mod sink_endpoints;
 mod socket;
 
 pub use address::{AddressError, Target};

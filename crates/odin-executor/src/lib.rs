@@ -21,6 +21,7 @@ mod process;
 pub mod protocol;
 pub mod raw;
 pub mod socket;
+pub mod trace;
 pub mod unpack;
 pub mod values;
 

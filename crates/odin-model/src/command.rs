@@ -20,6 +20,7 @@ use crate::quarantine::SetApart;
 use crate::refusal::Refusal;
 use crate::retention::{Forget, Seal};
 use crate::secret::SecretChange;
+use crate::sink::SinkChange;
 use crate::value::ReportValues;
 
 /// The largest command that is proposed.
@@ -207,6 +208,8 @@ pub enum Command {
     Seal(Seal),
     /// Runs and output are no longer kept.
     Forget(Forget),
+    /// A sink is set up, goes, or gets further.
+    Sink(Box<SinkChange>),
 }
 
 /// A setting of the whole cluster.
@@ -401,9 +404,9 @@ pub enum Reply {
     /// For each part of a [`ReportValues`], up to where the attempt's values are applied now. `None`: no such attempt
     /// was ever assigned.
     ValuesUpTo(Vec<Option<u64>>),
-    /// What became of a [`DeliveryStep`].
+    /// What became of a [`DeliveryStep`], or of a sink's.
     Stepped {
-        /// Whether it counted; else the message had gone on already.
+        /// Whether it counted; else the message or the sink had gone on already.
         counts: bool,
     },
 }

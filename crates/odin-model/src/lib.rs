@@ -43,6 +43,7 @@ pub mod retries;
 pub mod run;
 pub mod secret;
 pub mod silence;
+pub mod sink;
 pub mod statistics;
 mod stored_spec;
 pub mod timeouts;

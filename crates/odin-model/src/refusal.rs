@@ -9,6 +9,7 @@ use crate::job::JobName;
 use crate::link::{CHAIN_JOBS_MAX, CONNECTED_JOBS_MAX, LINKS_PER_JOB_MAX, LinkOn};
 use crate::owner::Role;
 use crate::secret::SecretRefusal;
+use crate::sink::SinkRefusal;
 
 /// Why a command was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -177,6 +178,9 @@ pub enum Refusal {
     /// An alert, a silence or a channel cannot be changed so, or not be named by the job.
     #[error(transparent)]
     Alert(AlertRefusal),
+    /// A sink cannot be changed so.
+    #[error(transparent)]
+    Sink(SinkRefusal),
 }
 
 impl Refusal {
@@ -213,6 +217,7 @@ impl Refusal {
             Self::BadCatchUp => "catch-up/bad-times",
             Self::Secret(refusal) => refusal.code(),
             Self::Alert(refusal) => refusal.code(),
+            Self::Sink(refusal) => refusal.code(),
         }
     }
 }

@@ -21,6 +21,7 @@ use odin_model::node::Node;
 use odin_model::output::OutputChunk;
 use odin_model::run::Run;
 use odin_model::secret::{SealedSecret, SecretChange};
+use odin_model::sink::{Sink, SinkChange};
 use odin_model::{
     AlertId, AlertKind, AttemptNumber, Clock, Command, Limits, NodeId, Owner, Program, Reply,
     RunState, SecretName, SecretValue,
@@ -41,6 +42,7 @@ use crate::notifier::dispatch::Dispatch;
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
 use crate::sealing::Keyring;
+use crate::sinks;
 use crate::watchdog::Troubles;
 use crate::{room, users};
 
@@ -221,6 +223,7 @@ fn is_new_work(command: &Command) -> bool {
         | Command::SetCalendar(_) => true,
         Command::Secret(change) => matches!(**change, SecretChange::Set { .. }),
         Command::Channel(change) => matches!(**change, ChannelChange::Set { .. }),
+        Command::Sink(change) => matches!(**change, SinkChange::Set { .. }),
         Command::Keyed { command, .. } => is_new_work(command),
         Command::NodeUp { .. }
         | Command::NodeDown { .. }
@@ -403,6 +406,14 @@ impl Backend for NodeBackend {
         #[expect(clippy::disallowed_methods, reason = "this is where a nonce is drawn")]
         getrandom::fill(&mut nonce).expect("the kernel has random numbers");
         self.identity.keyring.seal(owner, name, value, nonce)
+    }
+
+    fn try_sink(&self, sink: Sink) -> BoxFuture<'_, Result<(), String>> {
+        let now = self.clock.wall();
+        Box::pin(async move {
+            let tried = sinks::try_out(&self.reader, &self.identity.keyring, &sink, now);
+            tried.await.map_err(|error| error.to_string())
+        })
     }
 
     fn try_channel(&self, channel: Channel, by: Owner) -> BoxFuture<'_, Tried> {

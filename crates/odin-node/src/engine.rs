@@ -29,6 +29,7 @@ use crate::notifier::hooks::Hooks;
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
 use crate::sealing::Keyring;
+use crate::sinks::Forwarder;
 use crate::values::ValuesFiles;
 
 /// How many questions for a running attempt's output may wait.
@@ -169,6 +170,14 @@ impl Engine {
             dispatch: dispatch.clone(),
         };
         tasks.spawn(notifier.run(stop.clone()));
+        let forwarder = Forwarder {
+            proposer: proposer.clone(),
+            reader: reader.clone(),
+            announcements: announcements.clone(),
+            clock: Arc::clone(&parts.clock),
+            keyring: Arc::clone(&parts.keyring),
+        };
+        tasks.spawn(forwarder.run(stop.clone()));
 
         let values = parts
             .values

@@ -43,6 +43,7 @@ mod schedules;
 mod sealing;
 mod server;
 mod silences;
+mod sinks;
 mod turns;
 mod users;
 mod values;

@@ -29,6 +29,8 @@ mod run_now;
 mod secret;
 mod setting;
 mod silence;
+mod sink;
+mod sink_feed;
 mod statistics;
 mod successors;
 mod turn;
@@ -193,6 +195,7 @@ impl<'a> Batch<'a> {
             Command::Delivery(step) => outbox::apply(self, step),
             Command::Seal(asked) => history::seal(self, asked),
             Command::Forget(asked) => history::forget(self, asked),
+            Command::Sink(change) => sink::apply(self, change),
         }
     }
 

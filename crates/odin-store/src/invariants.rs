@@ -24,7 +24,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use self::step::{NAMES, STEPS, Step, calendar, channel, secret, secret_name, step, step_of};
+use self::step::{
+    NAMES, STEPS, Step, calendar, channel, forwarded, secret, secret_name, sink, step, step_of,
+};
 use crate::scenario::{
     NODE, Scenario, ann, bob, deploy, due_after, facts, finished, minute, name, number_at, root,
     started,
@@ -203,6 +205,8 @@ impl Known {
                 watches: vec![(self.run(run), Watch::Late)],
                 at,
             })),
+            Step::Sink { gone } => sink(gone, at),
+            Step::Forwarded { from, count } => forwarded(from, count, at),
             Step::Delivery { attempt } => Command::Delivery(Box::new(DeliveryStep::Begin {
                 delivery: DeliveryId(1),
                 attempt,

@@ -21,6 +21,7 @@ mod scenario;
 mod schema;
 mod secrets;
 mod settings;
+mod sinks;
 mod snapshot;
 mod state_hash;
 mod statistics;

@@ -20,6 +20,7 @@ mod proof;
 mod retention;
 mod runs;
 mod secrets;
+mod sinks;
 mod statistics;
 mod values;
 

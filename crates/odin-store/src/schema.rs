@@ -445,11 +445,38 @@ CREATE TABLE delivery_events (
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
 
+-- Where values and the ends of runs go. `cursor` is the last entry of the feed that a sink is done with.
+CREATE TABLE sinks (
+    name TEXT PRIMARY KEY,
+    owner_uid INTEGER NOT NULL,
+    owner_user TEXT NOT NULL,
+    spec BLOB NOT NULL,
+    token INTEGER NOT NULL,
+    set_at INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    skipped INTEGER NOT NULL,
+    last_skipped TEXT,
+    dropped INTEGER NOT NULL,
+    sent_at INTEGER,
+    failing_since INTEGER,
+    error TEXT
+) STRICT, WITHOUT ROWID;
+
+-- What sinks are to send, in the order of the log; numbers have no gaps. Without an attempt: the run is over.
+CREATE TABLE sink_feed (
+    number INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    attempt INTEGER,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL
+) STRICT;
+
 INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 35] = [
+pub(crate) const REPLICATED: [(&str, &str); 37] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -485,6 +512,8 @@ pub(crate) const REPLICATED: [(&str, &str); 35] = [
     ("silences", "id"),
     ("deliveries", "id"),
     ("delivery_events", "delivery, number"),
+    ("sinks", "name"),
+    ("sink_feed", "number"),
 ];
 
 /// A run is in the state only: no sealed period has it. What is sealed is no part of the state any more, even where

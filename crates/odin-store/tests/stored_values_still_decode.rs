@@ -33,6 +33,7 @@ use odin_model::secret::{
     SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
 };
 use odin_model::silence::SilenceScope;
+use odin_model::sink::{SinkChange, SinkName, SinkRefusal, SinkSpec, SinkTarget};
 use odin_model::value::{Flaw, ReportValues, ValuesPart};
 use odin_model::{
     AlertId, AlertKind, Alerting, AttemptNumber, BundleHash, ChannelName, Children, Concurrency,
@@ -288,6 +289,95 @@ fn secret_commands() -> Vec<(&'static str, Command)> {
         ("secret-share", command(share)),
         ("secret-unshare", command(unshare)),
     ]
+}
+
+fn sink_commands() -> Vec<(&'static str, Command)> {
+    let name = || SinkName::parse("metrics").unwrap();
+    let url = || "https://example.org".to_owned();
+    let set = |target| {
+        let mut spec = SinkSpec::new(target);
+        spec.secret = Some(SecretName::parse("TOKEN").unwrap());
+        spec.runs = false;
+        spec.kinds = vec![ValueKind::Metric];
+        spec.jobs = vec![job()];
+        SinkChange::Set {
+            by: ann(),
+            name: name(),
+            spec,
+            token: 78,
+            at: at(21),
+        }
+    };
+    let (org, bucket, database) = ("a".to_owned(), "b".to_owned(), "c".to_owned());
+    let (user, header) = (Some("ann".to_owned()), Some("api-key".to_owned()));
+    let file = SinkTarget::File {
+        path: "/var/log/odin.jsonl".to_owned(),
+        rotate_bytes: 1 << 20,
+        keep: 3,
+    };
+    let changes = [
+        (
+            "sink-set-influx-v2",
+            set(SinkTarget::InfluxV2 {
+                url: url(),
+                org,
+                bucket,
+            }),
+        ),
+        (
+            "sink-set-influx-v3",
+            set(SinkTarget::InfluxV3 {
+                url: url(),
+                database,
+            }),
+        ),
+        (
+            "sink-set-remote-write",
+            set(SinkTarget::RemoteWrite { url: url(), user }),
+        ),
+        (
+            "sink-set-otlp",
+            set(SinkTarget::Otlp { url: url(), header }),
+        ),
+        (
+            "sink-set-postgres",
+            set(SinkTarget::Postgres { url: url() }),
+        ),
+        ("sink-set-file", set(file)),
+        (
+            "sink-remove",
+            SinkChange::Remove {
+                by: ann(),
+                name: name(),
+            },
+        ),
+        (
+            "sink-advance",
+            SinkChange::Advance {
+                name: name(),
+                token: 78,
+                from: 3,
+                to: 9,
+                sent: 5,
+                skipped: 1,
+                last_skipped: Some("value \"x\"".to_owned()),
+                at: at(22),
+            },
+        ),
+        (
+            "sink-failing",
+            SinkChange::Failing {
+                name: name(),
+                token: 78,
+                error: "cannot connect".to_owned(),
+                at: at(23),
+            },
+        ),
+    ];
+    changes
+        .into_iter()
+        .map(|(case, change)| (case, Command::Sink(Box::new(change))))
+        .collect()
 }
 
 fn alert_commands() -> Vec<(&'static str, Command)> {
@@ -686,6 +776,16 @@ fn replies() -> Vec<(&'static str, Reply)> {
                 channels: vec![ChannelName::parse("ops").unwrap()],
             })),
         ),
+        (
+            "reply-refused-sink",
+            Reply::Refused(Refusal::Sink(SinkRefusal::NoSuchSink(
+                SinkName::parse("metrics").unwrap(),
+            ))),
+        ),
+        (
+            "reply-refused-sinks",
+            Reply::Refused(Refusal::Sink(SinkRefusal::TooManySinks)),
+        ),
     ]
 }
 
@@ -748,6 +848,7 @@ fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
         .chain(other_commands())
         .chain(secret_commands())
         .chain(alert_commands())
+        .chain(sink_commands())
     {
         results.push(check(name, &command));
     }

@@ -531,6 +531,30 @@ pub const TABLE: &[ErrorCode] = &[
         "End one that is no longer needed.",
     ),
     row(
+        "sink/bad-name",
+        400,
+        "Not a sink's name",
+        "Use lower-case letters, digits, `-`, `_` and `.`, a letter or digit first.",
+    ),
+    row(
+        "sink/bad-target",
+        422,
+        "Nothing could be sent there",
+        "`odin sink set --help` shows what each kind of receiver needs.",
+    ),
+    row(
+        "sink/not-found",
+        404,
+        "No such sink",
+        "See `odin sink list`.",
+    ),
+    row(
+        "sink/too-many",
+        409,
+        "There are as many sinks as there may be",
+        "Remove one that nobody reads.",
+    ),
+    row(
         "storage/full",
         507,
         "The disk is full",

@@ -31,6 +31,7 @@ pub mod run;
 mod run_list;
 pub mod schedule;
 pub mod secret;
+pub mod sink;
 pub mod statistics;
 pub mod value;
 
@@ -70,6 +71,7 @@ pub use secret::{
     SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretUser, SecretsQuery,
     TakeSecretQuery,
 };
+pub use sink::{SetSink, Sink, SinkList, SinkTarget, SinkTest, keep_default, rotate_bytes_default};
 pub use value::{
     Bucket, Drawing, RunValuesQuery, Value, ValueKind, ValueList, ValueType, ValuesQuery,
 };

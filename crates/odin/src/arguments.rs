@@ -136,6 +136,9 @@ pub(crate) enum Command {
     /// Say where word of alerts goes, and try it
     #[command(subcommand)]
     Notify(commands::notify::NotifyCommand),
+    /// Send values and the ends of runs to databases, collectors and files
+    #[command(subcommand)]
+    Sink(commands::sink::SinkCommand),
     /// Keep values that jobs need and nobody may read
     #[command(subcommand)]
     Secret(commands::secret::SecretCommand),

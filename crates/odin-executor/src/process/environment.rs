@@ -12,37 +12,30 @@ use super::DEFAULT_PATH;
 use super::identity::Account;
 use super::program::{NullByte, c_string};
 use crate::protocol::Launch;
+use crate::trace::RunTrace;
 use crate::values::RunToken;
 
 /// What is drawn for each attempt.
 #[derive(Clone)]
 pub(crate) struct Drawn {
     pub(crate) token: RunToken,
-    pub(crate) trace: [u8; 16],
-    pub(crate) span: [u8; 8],
 }
 
 impl Drawn {
     /// From the system's random bits. The error is for people.
     pub(crate) fn draw() -> Result<Self, String> {
-        let mut bytes = [0; 40];
+        let mut bytes = [0; 16];
         // SAFETY: the buffer's length is given. Requests up to 256 bytes are answered whole.
         let count = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
-        if count != 40 {
+        if count != 16 {
             return Err(format!(
                 "the system gave no random bits for the run's token: {}",
                 io::Error::last_os_error()
             ));
         }
-        let mut drawn = Self {
-            token: RunToken([0; 16]),
-            trace: [0; 16],
-            span: [0; 8],
-        };
-        drawn.token.0.copy_from_slice(&bytes[..16]);
-        drawn.trace.copy_from_slice(&bytes[16..32]);
-        drawn.span.copy_from_slice(&bytes[32..]);
-        Ok(drawn)
+        Ok(Self {
+            token: RunToken(bytes),
+        })
     }
 }
 
@@ -87,9 +80,11 @@ pub(crate) fn environment(
     set("ODIN_ATTEMPT", launch.key.attempt.to_string());
     set("ODIN_NODE", launch.node.clone());
     set("ODIN_EXEC_ENV", "True".to_owned());
+    let trace = RunTrace::of(launch.job, launch.key.run, launch.due_at);
+    let span = trace.attempt(launch.key.attempt);
     set(
         "TRACEPARENT",
-        format!("00-{}-{}-01", hex(&drawn.trace), hex(&drawn.span)),
+        format!("00-{}-{}-01", hex(&trace.trace), hex(&span)),
     );
     if let Some(reason) = cancel_reason {
         variables.insert("ODIN_CANCEL_REASON", reason.replace('\0', ""));

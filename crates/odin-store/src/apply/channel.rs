@@ -68,7 +68,7 @@ pub(super) fn refusal(refusal: AlertRefusal) -> Stop {
     Stop::Refused(Refusal::Alert(refusal))
 }
 
-fn need_admin(by: &Principal) -> Result<(), Stop> {
+pub(super) fn need_admin(by: &Principal) -> Result<(), Stop> {
     match by.role {
         Role::Admin => Ok(()),
         Role::Operator | Role::Viewer => Err(Refusal::RoleNeeded {
@@ -87,7 +87,7 @@ fn need_room(conn: &Connection) -> Result<(), Stop> {
     }
 }
 
-fn need_secret(conn: &Connection, owner: &Owner, name: &SecretName) -> Result<(), Stop> {
+pub(super) fn need_secret(conn: &Connection, owner: &Owner, name: &SecretName) -> Result<(), Stop> {
     if secrets::usable(conn, owner, name)?.is_some() {
         return Ok(());
     }

@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 use odin_model::output::OutputSummary;
 use odin_model::run::{Cause, IllegalTransition, RunEvent, RunState};
+use odin_model::sink::FeedPart;
 use odin_model::{
     AttemptNumber, Epoch, JobId, Lane, NodeId, Priority, RunId, Usage, VersionNumber, codec,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Batch, catch_up, job, statistics, successors, turn, watch};
+use super::{Batch, catch_up, job, sink_feed, statistics, successors, turn, watch};
 use crate::schema::unsealed;
 use crate::{CancelWhen, Effect, StoreError, columns};
 
@@ -342,6 +343,7 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
         job::set_last_outcome(batch.conn, run.job, run.id, outcome)?;
         watch::run_over(batch, run, outcome)?;
         statistics::ended(batch, run)?;
+        sink_feed::note(batch.conn, run.id, FeedPart::RunOver)?;
         turn::release(batch, run.job)?;
         let ended_at = run.result.as_ref().map(|result| result.finished_at);
         if let Some(at) = ended_at {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use odin_model::instant::to_micros;
 use odin_model::reported_result::ReportedResult;
+use odin_model::sink::FeedPart;
 use odin_model::value::{Flaw, ReportValues, SERIES_OF_JOB_MAX, Value, ValueKind, ValuesPart};
 use odin_model::{AttemptNumber, JobId, Reply, RunId, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Batch, Stop};
+use super::{Batch, Stop, sink_feed};
 use crate::schema::unsealed;
 use crate::values::{Block, Cell, LEVELS, Point, cell_rows, slot_of};
 use crate::{Effect, StoreError, columns};
@@ -53,6 +54,14 @@ fn take(
     keeping.keep()?;
     let result = part.values.iter().rev().find_map(ReportedResult::of);
     save_cursor(batch.conn, part, result.as_ref())?;
+    if !part.values.is_empty() {
+        let reported = FeedPart::Values {
+            attempt: part.attempt,
+            first: cursor.count,
+            count: part.values.len() as u64,
+        };
+        sink_feed::note(batch.conn, part.run, reported)?;
+    }
     batch.effects.push(Effect::ValuesKept {
         run: part.run,
         job,

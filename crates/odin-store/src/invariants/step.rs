@@ -6,6 +6,7 @@ use odin_model::channel::{ChannelChange, ChannelSpec, Target, WebhookTarget};
 use odin_model::command::Command;
 use odin_model::concurrency::Bounds;
 use odin_model::secret::{SealedSecret, SealingKeyId, SecretChange, SecretName, SecretUsers};
+use odin_model::sink::{SinkChange, SinkName, SinkSpec, SinkTarget};
 use odin_model::{ChannelName, Concurrency, LinkOn, Missed, Overlap};
 use proptest::prelude::*;
 
@@ -114,6 +115,15 @@ pub(super) enum Step {
     Overdue {
         run: usize,
     },
+    /// A sink is set up, or goes.
+    Sink {
+        gone: bool,
+    },
+    /// The sink's receiver took so many entries, from a place that may be another than the sink's.
+    Forwarded {
+        from: u64,
+        count: u64,
+    },
     /// The oldest message is about to be sent.
     Delivery {
         attempt: u32,
@@ -185,6 +195,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(|gone| Step::Channel { gone }),
         1 => (0usize..9).prop_map(|run| Step::Overdue { run }),
         1 => (0u32..3).prop_map(|attempt| Step::Delivery { attempt }),
+        1 => (0u32..4).prop_map(|n| Step::Sink { gone: n == 0 }),
+        1 => (0u64..6, 0u64..4).prop_map(|(from, count)| Step::Forwarded { from, count }),
         2 => (0usize..9, any::<i32>(), prop::bool::weighted(0.2))
             .prop_map(|(run, number, stale)| Step::Values { run, number, stale }),
     ]
@@ -233,6 +245,36 @@ pub(super) fn channel(gone: bool, at: Timestamp) -> Command {
                 at,
             }
         }
+    }))
+}
+
+pub(super) fn sink(gone: bool, at: Timestamp) -> Command {
+    let (by, name) = (root(), SinkName::parse("file").unwrap());
+    Command::Sink(Box::new(match gone {
+        true => SinkChange::Remove { by, name },
+        false => SinkChange::Set {
+            by,
+            name,
+            spec: SinkSpec::new(SinkTarget::Otlp {
+                url: "http://127.0.0.1:4318".to_owned(),
+                header: None,
+            }),
+            token: 7,
+            at,
+        },
+    }))
+}
+
+pub(super) fn forwarded(from: u64, count: u64, at: Timestamp) -> Command {
+    Command::Sink(Box::new(SinkChange::Advance {
+        name: SinkName::parse("file").unwrap(),
+        token: 7,
+        from,
+        to: from + count,
+        sent: count,
+        skipped: 0,
+        last_skipped: None,
+        at,
     }))
 }
 
@@ -310,10 +352,11 @@ pub(super) fn step_of(command: &Command) -> &'static str {
         Command::Alert(_) => "overdue",
         Command::Channel(_) => "channel",
         Command::Delivery(_) => "delivery",
+        Command::Sink(_) => "sink",
         Command::Seal(_) => "seal",
         Command::Forget(_) => "forget",
     }
 }
 
 /// How many names [`step_of`] knows, but for `seal` and `forget`: these have a walk of their own, beside the history.
-pub(super) const STEPS: usize = 27;
+pub(super) const STEPS: usize = 28;

@@ -33,6 +33,7 @@ pub(crate) mod samples;
 pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod server;
+pub(crate) mod sink;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod unlink;
@@ -134,6 +135,7 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             }
             Command::Alerts(args) => alerts::run(&args, context).await.map(done),
             Command::Notify(command) => notify::run(&command, context).await,
+            Command::Sink(command) => sink::run(&command, context).await,
             Command::Secret(command) => secret::run(&command, context).await.map(done),
             Command::Doctor => doctor::run(context).await,
             Command::Nodes(command) => nodes::run(&command, context).await.map(done),

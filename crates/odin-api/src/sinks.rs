@@ -1,0 +1,258 @@
+//! Sinks: set up, tried and looked at by admins.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use odin_model::owner::Role;
+use odin_model::sink::{
+    JOBS_OF_SINK_MAX, Sink, SinkChange, SinkName, SinkRefusal, SinkSpec, SinkTarget,
+};
+use odin_model::{Command, JobId, Principal, Refusal, SecretName, ValueKind};
+use odin_store::Reader;
+use odin_wire as wire;
+use odin_wire::{Problem, SetSink, SinkList, SinkTest};
+
+use crate::api::Api;
+use crate::extract::{Caller, JsonBody};
+use crate::failure::Failure;
+
+/// The sink in the path.
+pub(crate) struct SinkInPath(SinkName);
+
+impl<S: Send + Sync> FromRequestParts<S> for SinkInPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let text = path.map_or_else(|_| String::new(), |Path(text)| text);
+        let name = SinkName::parse(&text);
+        name.map(Self)
+            .map_err(|error| Failure::new("sink/bad-name", error.to_string()))
+    }
+}
+
+fn need_admin(caller: &Principal) -> Result<(), Failure> {
+    match caller.role {
+        Role::Admin => Ok(()),
+        Role::Operator | Role::Viewer => Err(Refusal::RoleNeeded {
+            needed: Role::Admin,
+        }
+        .into()),
+    }
+}
+
+/// Lists the sinks, and how they get on. For admins. Secrets are named, never shown.
+#[utoipa::path(get, path = "/api/v1/sinks", tag = "sinks", operation_id = "list_sinks",
+    responses((status = 200, body = SinkList), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+) -> Result<Json<SinkList>, Failure> {
+    need_admin(&caller)?;
+    let sinks = api.read(Reader::sinks).await?;
+    Ok(Json(SinkList {
+        sinks: sinks.iter().map(to_wire).collect(),
+        next: None,
+    }))
+}
+
+/// One sink, and how it gets on. For admins.
+#[utoipa::path(get, path = "/api/v1/sinks/{name}", tag = "sinks", operation_id = "get_sink",
+    params(("name" = String, Path, description = "the sink's name")),
+    responses((status = 200, body = wire::Sink), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    SinkInPath(name): SinkInPath,
+) -> Result<Json<wire::Sink>, Failure> {
+    need_admin(&caller)?;
+    Ok(Json(to_wire(&one(&api, &name).await?)))
+}
+
+/// Sets a sink up, or changes it. A new one gets what comes after it; one that is changed goes on where it was.
+#[utoipa::path(put, path = "/api/v1/sinks/{name}", tag = "sinks", operation_id = "set_sink",
+    params(("name" = String, Path, description = "the sink's name")),
+    request_body = SetSink,
+    responses((status = 200, body = wire::Sink), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn set(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    SinkInPath(name): SinkInPath,
+    JsonBody(body): JsonBody<SetSink>,
+) -> Result<Json<wire::Sink>, Failure> {
+    need_admin(&caller)?;
+    let spec = to_spec(body)?;
+    odin_sinks::check(&spec).map_err(|error| bad(error.to_string()))?;
+    let change = SinkChange::Set {
+        by: caller.clone(),
+        name: name.clone(),
+        spec,
+        token: api.backend().draw_bits(),
+        at: api.backend().clock().wall(),
+    };
+    let command = Command::Sink(Box::new(change));
+    api.propose(&caller, None, command).await?;
+    tracing::info!(by = caller.user.user, sink = %name, "a sink was set");
+    Ok(Json(to_wire(&one(&api, &name).await?)))
+}
+
+/// Removes a sink; what it has not sent is not sent.
+#[utoipa::path(delete, path = "/api/v1/sinks/{name}", tag = "sinks", operation_id = "remove_sink",
+    params(("name" = String, Path, description = "the sink's name")),
+    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn remove(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    SinkInPath(name): SinkInPath,
+) -> Result<StatusCode, Failure> {
+    let change = SinkChange::Remove {
+        by: caller.clone(),
+        name: name.clone(),
+    };
+    let command = Command::Sink(Box::new(change));
+    api.propose(&caller, None, command).await?;
+    tracing::info!(by = caller.user.user, sink = %name, "a sink was removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sends one record to a sink now: a value `odin_sink_test` of a job `odin-sink-test` that there is not.
+#[utoipa::path(post, path = "/api/v1/sinks/{name}/test", tag = "sinks", operation_id = "test_sink",
+    params(("name" = String, Path, description = "the sink's name")),
+    responses((status = 200, body = SinkTest), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn test(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    SinkInPath(name): SinkInPath,
+) -> Result<Json<SinkTest>, Failure> {
+    need_admin(&caller)?;
+    let sink = one(&api, &name).await?;
+    let error = api.backend().try_sink(sink).await.err();
+    Ok(Json(SinkTest {
+        taken: error.is_none(),
+        error,
+    }))
+}
+
+async fn one(api: &Api, name: &SinkName) -> Result<Sink, Failure> {
+    let asked = name.clone();
+    let found = api.read(move |reader| reader.sink(&asked)).await?;
+    found.ok_or_else(|| Refusal::Sink(SinkRefusal::NoSuchSink(name.clone())).into())
+}
+
+fn bad(detail: impl Into<String>) -> Failure {
+    Failure::new("sink/bad-target", detail)
+}
+
+fn to_spec(body: SetSink) -> Result<SinkSpec, Failure> {
+    let secret = body.secret.as_deref().map(SecretName::parse).transpose();
+    let secret = secret.map_err(|error| Failure::new("secret/bad-name", error.to_string()))?;
+    let records = &body.records;
+    if let Some(other) = records
+        .iter()
+        .find(|it| !["values", "runs"].contains(&it.as_str()))
+    {
+        return Err(bad(format!(
+            "{other:?} are no records: `values` and `runs` are"
+        )));
+    }
+    let takes = |word: &str| records.is_empty() || records.iter().any(|it| it == word);
+    let kinds: Result<Vec<_>, _> = body
+        .kinds
+        .iter()
+        .map(|word| {
+            let words = ValueKind::ALL.map(ValueKind::word).join(", ");
+            ValueKind::of_word(word)
+                .ok_or_else(|| bad(format!("{word:?} is no kind of value; those are {words}")))
+        })
+        .collect();
+    if body.jobs.len() > JOBS_OF_SINK_MAX {
+        let count = body.jobs.len();
+        return Err(bad(format!(
+            "{count} jobs are too many: a sink names at most {JOBS_OF_SINK_MAX}"
+        )));
+    }
+    let jobs: Result<Vec<JobId>, _> = body.jobs.iter().map(|text| text.parse()).collect();
+    Ok(SinkSpec {
+        target: to_target(body.target),
+        secret,
+        values: takes("values"),
+        runs: takes("runs"),
+        kinds: kinds?,
+        jobs: jobs.map_err(|error| bad(format!("a job's id: {error}")))?,
+    })
+}
+
+fn to_target(target: wire::SinkTarget) -> SinkTarget {
+    use wire::SinkTarget as W;
+    match target {
+        W::InfluxdbV2 { url, org, bucket } => SinkTarget::InfluxV2 { url, org, bucket },
+        W::InfluxdbV3 { url, database } => SinkTarget::InfluxV3 { url, database },
+        W::RemoteWrite { url, user } => SinkTarget::RemoteWrite { url, user },
+        W::Otlp { url, header } => SinkTarget::Otlp { url, header },
+        W::Postgres { url } => SinkTarget::Postgres { url },
+        W::File {
+            path,
+            rotate_bytes,
+            keep,
+        } => SinkTarget::File {
+            path,
+            rotate_bytes,
+            keep,
+        },
+    }
+}
+
+fn target_to_wire(target: SinkTarget) -> wire::SinkTarget {
+    use wire::SinkTarget as W;
+    match target {
+        SinkTarget::InfluxV2 { url, org, bucket } => W::InfluxdbV2 { url, org, bucket },
+        SinkTarget::InfluxV3 { url, database } => W::InfluxdbV3 { url, database },
+        SinkTarget::RemoteWrite { url, user } => W::RemoteWrite { url, user },
+        SinkTarget::Otlp { url, header } => W::Otlp { url, header },
+        SinkTarget::Postgres { url } => W::Postgres { url },
+        SinkTarget::File {
+            path,
+            rotate_bytes,
+            keep,
+        } => W::File {
+            path,
+            rotate_bytes,
+            keep,
+        },
+    }
+}
+
+fn to_wire(sink: &Sink) -> wire::Sink {
+    let spec = &sink.spec;
+    let records = [("values", spec.values), ("runs", spec.runs)];
+    let (failing_since, error) = sink.failing.clone().unzip();
+    let state = match (&error, sink.behind) {
+        (Some(_), _) => "failing",
+        (None, 0) => "ok",
+        (None, _) => "behind",
+    };
+    wire::Sink {
+        name: sink.name.to_string(),
+        target: target_to_wire(spec.target.clone()),
+        secret: spec.secret.as_ref().map(ToString::to_string),
+        records: records
+            .into_iter()
+            .filter(|(_, goes)| *goes)
+            .map(|(word, _)| word.to_owned())
+            .collect(),
+        kinds: spec.kinds.iter().map(|it| it.word().to_owned()).collect(),
+        jobs: spec.jobs.iter().map(ToString::to_string).collect(),
+        owner: sink.owner.user.clone(),
+        set_at: sink.set_at,
+        state: state.to_owned(),
+        behind: sink.behind,
+        sent: sink.sent,
+        skipped: sink.skipped,
+        last_skipped: sink.last_skipped.clone(),
+        dropped: sink.dropped,
+        sent_at: sink.sent_at,
+        failing_since,
+        error,
+    }
+}

@@ -1,0 +1,367 @@
+//! The leader's forwarder: what the feed holds goes to the sinks, each at its own pace.
+//!
+//! A sink's cursor moves by a command of the log once its receiver has taken a batch. A leader that goes away in
+//! between leaves the cursor where it was, and the next one sends that batch again: receivers know its records by
+//! their keys. Nothing else waits for a sink, and no sink for another.
+
+mod records;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use odin_cluster::{Leadership, ProposeError, Term};
+use odin_model::sink::{SINK_ERROR_BYTES_MAX, Sink, SinkChange, SinkName};
+use odin_model::{Clock, Command, SecretValue};
+use odin_sinks::{Delivered, Sender, Unsent, deliver};
+use odin_store::{Effect, Reader, StoreError};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::records::Batch;
+use crate::leader::left;
+use crate::machine::Announcements;
+use crate::proposer::Proposer;
+use crate::sealing::Keyring;
+
+/// How long a sink that is up to date sleeps when nothing wakes it.
+const TICK: Duration = Duration::from_secs(5);
+/// For how long records are gathered before they are sent.
+const GATHER: Duration = Duration::from_millis(250);
+/// The first delay after a failure; each further one is twice as long.
+const DELAY_MIN: Duration = Duration::from_secs(1);
+/// The longest delay, whatever the receiver asks for.
+const DELAY_MAX: Duration = Duration::from_secs(5 * 60);
+/// How long a new leader may take to apply what its log holds before it tries again.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+/// What the forwarder works with.
+#[derive(Clone)]
+pub(crate) struct Forwarder {
+    pub(crate) proposer: Proposer,
+    pub(crate) reader: Reader,
+    pub(crate) announcements: Announcements,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keyring: Arc<Keyring>,
+}
+
+/// Why a pass of a sink ended.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    /// Another term, no leader, or a stopped log.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    /// The state cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The receiver does not take anything now.
+    #[error(transparent)]
+    Unsent(#[from] Unsent),
+}
+
+/// What a sink is, as its task sees it: another token or instant is another task.
+type Version = (u64, jiff::Timestamp);
+
+impl Forwarder {
+    /// Forwards whenever this node is the leader, until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut leadership = self.proposer.log().leadership();
+        loop {
+            let now = *leadership.borrow_and_update();
+            let changed = async {
+                match now {
+                    Leadership::Leading { term } => tokio::select! {
+                        () = left(&mut leadership, term) => {}
+                        () = self.lead(term) => {}
+                    },
+                    Leadership::NoLeader | Leadership::Following(_) => {
+                        if leadership.changed().await.is_err() {
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = changed => {}
+            }
+        }
+    }
+
+    /// One term's work: a task for each sink, dropped when the term or the sink is over.
+    async fn lead(&self, term: Term) {
+        let log = self.proposer.log();
+        let caught_up = async {
+            let index = log.confirm().await.ok()?;
+            log.wait_applied(index, CATCH_UP).await.ok()
+        };
+        if caught_up.await.is_none() {
+            tokio::time::sleep(DELAY_MIN).await;
+            return;
+        }
+        let mut effects = self.announcements.effects();
+        let mut tasks = JoinSet::new();
+        let mut running: HashMap<SinkName, (Version, tokio::task::AbortHandle)> = HashMap::new();
+        loop {
+            while let Some(ended) = tasks.try_join_next() {
+                if let Err(error) = ended
+                    && error.is_panic()
+                {
+                    tracing::error!(%error, "a sink's task broke");
+                }
+            }
+            match self.reader.sinks() {
+                Ok(sinks) => {
+                    running.retain(|name, (version, task)| {
+                        let stays = !task.is_finished()
+                            && sinks
+                                .iter()
+                                .any(|sink| sink.name == *name && version_of(sink) == *version);
+                        if !stays {
+                            task.abort();
+                        }
+                        stays
+                    });
+                    for sink in sinks {
+                        running.entry(sink.name.clone()).or_insert_with(|| {
+                            let version = version_of(&sink);
+                            (version, tasks.spawn(self.clone().serve(term, sink)))
+                        });
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the sinks cannot be read"),
+            }
+            let is_setting = |effect: &Effect| matches!(effect, Effect::SettingsChanged);
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = stirred(&mut effects, is_setting) => {}
+            }
+        }
+    }
+
+    /// Serves one sink until it is changed.
+    async fn serve(self, term: Term, sink: Sink) {
+        let mut effects = self.announcements.effects();
+        let mut sender = None;
+        let mut delay = DELAY_MIN;
+        let mut told: Option<String> = sink.failing.as_ref().map(|(_, why)| why.clone());
+        loop {
+            match self.pass(term, &sink, &mut sender).await {
+                Ok(Progress::Further) => {
+                    delay = DELAY_MIN;
+                    told = None;
+                }
+                Ok(Progress::UpToDate) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(TICK) => {}
+                        () = stirred(&mut effects, is_news) => tokio::time::sleep(GATHER).await,
+                    }
+                }
+                Ok(Progress::Gone) => return,
+                Err(Interrupted::Unsent(unsent)) => {
+                    // A connection that failed is not used again.
+                    sender = None;
+                    let wait = match &unsent {
+                        Unsent::NotNow {
+                            after: Some(after), ..
+                        } => delay.max(*after).min(DELAY_MAX),
+                        _ => delay,
+                    };
+                    self.tell(term, &sink, &unsent, &mut told).await;
+                    delay = (delay * 2).min(DELAY_MAX);
+                    tokio::time::sleep(wait).await;
+                }
+                Err(error) => {
+                    tracing::debug!(sink = %sink.name, %error, "a pass of a sink was interrupted");
+                    tokio::time::sleep(DELAY_MIN).await;
+                }
+            }
+        }
+    }
+
+    /// Sends the next batch, if there is one.
+    async fn pass(
+        &self,
+        term: Term,
+        sink: &Sink,
+        sender: &mut Option<Sender>,
+    ) -> Result<Progress, Interrupted> {
+        let Some(now) = self.reader.sink(&sink.name)? else {
+            return Ok(Progress::Gone);
+        };
+        if now.behind == 0 {
+            return Ok(Progress::UpToDate);
+        }
+        let (reader, spec, cursor) = (self.reader.clone(), sink.spec.clone(), now.cursor);
+        let reading = move || records::next(&reader, &spec, cursor);
+        let read = tokio::task::spawn_blocking(reading).await;
+        let batch = read.map_err(|error| Unsent::NotNow {
+            reason: format!("the records cannot be read: {error}"),
+            after: None,
+        })??;
+        let Some(Batch { to, records, gone }) = batch else {
+            return Ok(Progress::UpToDate);
+        };
+        let mut delivered = Delivered::default();
+        if !records.is_empty() {
+            let sender = match sender {
+                Some(sender) => sender,
+                None => sender.insert(self.sender(sink)?),
+            };
+            delivered = deliver(sender, &records).await?;
+        }
+        if gone > 0 {
+            delivered.skipped += gone;
+            let words = format!("{gone} records that retention had taken already");
+            delivered.last_skipped.get_or_insert(words);
+        }
+        let Delivered {
+            sent,
+            skipped,
+            last_skipped,
+        } = delivered;
+        if let Some(what) = &last_skipped {
+            tracing::warn!(sink = %sink.name, skipped, what, "a sink passed over records");
+        }
+        let advance = SinkChange::Advance {
+            name: sink.name.clone(),
+            token: sink.token,
+            from: cursor,
+            to,
+            sent,
+            skipped,
+            last_skipped,
+            at: self.clock.wall(),
+        };
+        let command = Command::Sink(Box::new(advance));
+        self.proposer.propose_fenced(term, &command).await?;
+        Ok(Progress::Further)
+    }
+
+    fn sender(&self, sink: &Sink) -> Result<Sender, Interrupted> {
+        let secret = open_secret(&self.reader, &self.keyring, sink)?;
+        Ok(Sender::new(sink, secret.as_ref())?)
+    }
+
+    /// Notes why nothing gets there, once for each reason.
+    async fn tell(&self, term: Term, sink: &Sink, unsent: &Unsent, told: &mut Option<String>) {
+        let mut error = unsent.to_string();
+        let mut end = error.len().min(SINK_ERROR_BYTES_MAX);
+        while !error.is_char_boundary(end) {
+            end -= 1;
+        }
+        error.truncate(end);
+        if told.as_ref() == Some(&error) {
+            return;
+        }
+        tracing::warn!(sink = %sink.name, error, "a sink's receiver takes nothing");
+        let failing = SinkChange::Failing {
+            name: sink.name.clone(),
+            token: sink.token,
+            error: error.clone(),
+            at: self.clock.wall(),
+        };
+        let command = Command::Sink(Box::new(failing));
+        if self.proposer.propose_fenced(term, &command).await.is_ok() {
+            *told = Some(error);
+        }
+    }
+}
+
+/// The secret that a sink names, opened.
+pub(crate) fn open_secret(
+    reader: &Reader,
+    keyring: &Keyring,
+    sink: &Sink,
+) -> Result<Option<SecretValue>, SinkSecretError> {
+    let Some(name) = &sink.spec.secret else {
+        return Ok(None);
+    };
+    let not_now = |reason: String| Unsent::NotNow {
+        reason,
+        after: None,
+    };
+    let Some((whose, sealed)) = reader.usable_secret(&sink.owner, name)? else {
+        let user = &sink.owner.user;
+        return Err(not_now(format!("{user} has no secret `{name}` any more")).into());
+    };
+    keyring
+        .open_sealed(&whose, name, &sealed)
+        .map(Some)
+        .map_err(|error| not_now(format!("the secret `{name}` cannot be opened: {error}")).into())
+}
+
+/// Sends one record by which a sink is tried: a value of a job that there is not.
+///
+/// # Errors
+/// When the receiver does not take it.
+pub(crate) async fn try_out(
+    reader: &Reader,
+    keyring: &Keyring,
+    sink: &Sink,
+    now: jiff::Timestamp,
+) -> Result<(), SinkSecretError> {
+    let secret = open_secret(reader, keyring, sink)?;
+    let mut sender = Sender::new(sink, secret.as_ref())?;
+    let delivered = deliver(&mut sender, &[records::trial(now)]).await?;
+    match delivered.last_skipped {
+        None => Ok(()),
+        Some(reason) => Err(Unsent::Refused(reason).into()),
+    }
+}
+
+/// Why a sink's secret is not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SinkSecretError {
+    /// The state cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is gone, or sealed by a key that is.
+    #[error(transparent)]
+    Unsent(#[from] Unsent),
+}
+
+impl From<SinkSecretError> for Interrupted {
+    fn from(error: SinkSecretError) -> Self {
+        match error {
+            SinkSecretError::Store(error) => Self::Store(error),
+            SinkSecretError::Unsent(error) => Self::Unsent(error),
+        }
+    }
+}
+
+/// How far a pass got.
+enum Progress {
+    /// The cursor moved; there may be more.
+    Further,
+    /// There is nothing to send.
+    UpToDate,
+    /// The sink was removed.
+    Gone,
+}
+
+fn version_of(sink: &Sink) -> Version {
+    (sink.token, sink.set_at)
+}
+
+/// Whether an effect adds to the feed.
+fn is_news(effect: &Effect) -> bool {
+    match effect {
+        Effect::ValuesKept { .. } => true,
+        Effect::RunChanged { state, .. } => !state.is_active(),
+        _ => false,
+    }
+}
+
+/// Resolves when something was committed that `stirs`.
+async fn stirred(effects: &mut broadcast::Receiver<Effect>, stirs: impl Fn(&Effect) -> bool) {
+    loop {
+        match effects.recv().await {
+            Ok(effect) if !stirs(&effect) => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => return std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Records as JSON objects, one a line.
+
+use odin_model::ValueData;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value as Json, json};
+
+use crate::record::{hex, number};
+use crate::{Body, Record, RunFacts, ValueFacts};
+
+/// A record's line, without its end. `feed` is the sink's own: token, entry and place, so that a line that came twice
+/// is known.
+pub(crate) fn line(record: &Record, token: u64) -> String {
+    let mut object = Map::new();
+    let (entry, index) = record.place;
+    object.insert("feed".to_owned(), feed_id(token, entry, index).into());
+    match &record.body {
+        Body::Value(value) => of_value(&mut object, value),
+        Body::Run(run) => of_run(&mut object, run),
+    }
+    object.insert("run".to_owned(), record.run.to_string().into());
+    object.insert("job".to_owned(), record.job.id.to_string().into());
+    object.insert("job_name".to_owned(), record.job.name.clone().into());
+    object.insert("owner".to_owned(), record.job.owner.clone().into());
+    object.insert("trace".to_owned(), hex(&record.trace.trace).into());
+    Json::Object(object).to_string()
+}
+
+/// Orders as text does for one sink.
+pub(crate) fn feed_id(token: u64, entry: u64, index: u32) -> String {
+    format!("{token:016x}-{entry:016x}-{index:08x}")
+}
+
+fn of_value(object: &mut Map<String, Json>, facts: &ValueFacts) {
+    let value = &facts.value;
+    object.insert("record".to_owned(), "value".into());
+    object.insert("at".to_owned(), value.at.to_string().into());
+    object.insert("kind".to_owned(), value.kind.word().into());
+    object.insert("name".to_owned(), value.name.clone().into());
+    object.insert("type".to_owned(), value.data.type_word().into());
+    object.insert("value".to_owned(), data(&value.data));
+    object.insert("attempt".to_owned(), facts.attempt.0.into());
+    object.insert("number".to_owned(), facts.number.into());
+    for (key, text) in [("status", &value.status), ("unit", &value.unit)] {
+        if let Some(text) = text {
+            object.insert(key.to_owned(), text.clone().into());
+        }
+    }
+    if let Some(flaw) = &value.flaw {
+        object.insert("flaw".to_owned(), flaw.to_string().into());
+    }
+}
+
+/// Numbers as JSON numbers where JSON has them and no digit is lost, else as their text; `type` tells.
+fn data(data: &ValueData) -> Json {
+    match data {
+        ValueData::Boolean(it) => (*it).into(),
+        ValueData::Text(text) => text.clone().into(),
+        ValueData::Json(text) => {
+            // What was cut is no JSON any more, and what is too deep is not read: then the text.
+            serde_json::from_str(text).unwrap_or_else(|_| text.clone().into())
+        }
+        ValueData::Number(text) => {
+            let is_json = serde_json::from_str::<&RawValue>(text).is_ok();
+            let whole = text
+                .parse::<i64>()
+                .map(Json::from)
+                .or_else(|_| text.parse::<u64>().map(Json::from));
+            match (whole, number(data)) {
+                (Ok(whole), _) => whole,
+                (Err(_), Some(float)) if is_json && float.is_finite() && !is_long(text) => {
+                    float.into()
+                }
+                _ => text.clone().into(),
+            }
+        }
+    }
+}
+
+/// Whether a number has more digits than a 64-bit float keeps.
+fn is_long(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_digit).count() > 17
+}
+
+fn of_run(object: &mut Map<String, Json>, run: &RunFacts) {
+    let text = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string());
+    let attempts = run.attempts.iter().map(|attempt| {
+        json!({
+            "attempt": attempt.number.0,
+            "span": hex(&attempt.span),
+            "node": attempt.node,
+            "started_at": text(attempt.started_at),
+            "finished_at": attempt.finished_at.to_string(),
+            "outcome": attempt.outcome.word(),
+            "exit_code": attempt.exit_code,
+            "signal": attempt.signal,
+            "reason": attempt.reason,
+        })
+    });
+    let fields = json!({
+        "record": "run",
+        "at": run.finished_at.to_string(),
+        "outcome": run.outcome.word(),
+        "cause": run.cause,
+        "version": run.version.0,
+        "due_at": text(run.due_at),
+        "queued_at": run.queued_at.to_string(),
+        "started_at": text(run.started_at),
+        "finished_at": run.finished_at.to_string(),
+        "seconds": run.seconds(),
+        "exit_code": run.exit_code,
+        "signal": run.signal,
+        "reason": run.reason,
+        "node": run.node,
+        "cpu_user_seconds": run.usage.cpu_user.as_secs_f64(),
+        "cpu_system_seconds": run.usage.cpu_system.as_secs_f64(),
+        "memory_max_bytes": run.usage.memory_max_bytes,
+        "attempts": attempts.collect::<Vec<_>>(),
+    });
+    if let Json::Object(fields) = fields {
+        object.extend(fields);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::{run, value};
+
+    #[test]
+    fn a_value_keeps_its_type_and_every_digit() {
+        let number = |text: &str| ValueData::Number(text.to_owned());
+        for (given, expected) in [
+            (number("1"), json!(1)),
+            (number("18446744073709551615"), json!(u64::MAX)),
+            (number("1.5"), json!(1.5)),
+            (
+                number("0.12345678901234567890"),
+                json!("0.12345678901234567890"),
+            ),
+            (number("NaN"), json!("NaN")),
+            (number("1e999"), json!("1e999")),
+            (ValueData::Boolean(true), json!(true)),
+            (ValueData::Text("a\n".to_owned()), json!("a\n")),
+            (
+                ValueData::Json("[1,{\"a\":2}]".to_owned()),
+                json!([1, {"a": 2}]),
+            ),
+            (ValueData::Json("[1,".to_owned()), json!("[1,")),
+        ] {
+            let text = line(&value(0, "n", given.clone()), 1);
+            assert!(!text.contains('\n'));
+            let read: Json = serde_json::from_str(&text).unwrap();
+            assert_eq!(read["value"], expected, "{given:?}");
+            assert_eq!(read["type"], given.type_word());
+        }
+    }
+
+    #[test]
+    fn a_run_has_its_attempts() {
+        let read: Json = serde_json::from_str(&line(&run(2), 1)).unwrap();
+        assert_eq!(read["record"], "run");
+        assert_eq!(read["seconds"], 3.0);
+        assert_eq!(read["attempts"][0]["span"], "0303030303030303");
+        assert_eq!(read["feed"], "0000000000000001-0000000000000007-00000002");
+    }
+}

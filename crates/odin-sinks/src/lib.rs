@@ -1,0 +1,27 @@
+//! Takes values and the ends of runs to databases, collectors and files: one form for each kind of receiver, and what
+//! to make of its answers. What is sent, when, and how far a sink has come is the caller's.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod address;
+mod delivery;
+mod failure;
+mod file;
+mod http;
+mod influx;
+mod json_lines;
+mod otlp;
+mod otlp_messages;
+mod postgres;
+mod postgres_tls;
+mod record;
+mod remote_write;
+mod sender;
+mod tls;
+
+pub use address::{AddressError, check};
+pub use delivery::{Delivered, deliver};
+pub use failure::Unsent;
+pub use postgres::SCHEMA as POSTGRES_SCHEMA;
+pub use record::{AttemptFacts, Body, JobFacts, Record, RunFacts, TraceIds, ValueFacts};
+pub use sender::Sender;

@@ -1,0 +1,316 @@
+//! PostgreSQL: two tables, filled by one statement each for a batch, in one transaction. Their keys are what Odin
+//! knows the records by, so what comes again changes nothing.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use odin_model::SecretValue;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::address::AddressError;
+use crate::delivery::cut;
+use crate::postgres_tls::Tls;
+use crate::record::{hex, number};
+use crate::{Body, Record, RunFacts, Unsent, ValueFacts, tls};
+
+/// The tables, which are made where they are missing. The instants are part of their keys, so that TimescaleDB can
+/// make hypertables of them.
+pub const SCHEMA: &str = include_str!("postgres.sql");
+
+/// How long a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long a batch may take.
+const BATCH_MAX: Duration = Duration::from_secs(30);
+
+const INSERT_VALUES: &str = "INSERT INTO odin_values (run, attempt, number, at, job, job_name, owner, kind, name, type, \
+     value, value_text, status, unit) \
+     SELECT run, attempt, number, 'epoch'::timestamptz + at * interval '1 microsecond', job, job_name, owner, kind, \
+     name, type, value, value_text, status, unit \
+     FROM unnest($1::text[], $2::int4[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::text[], \
+     $9::text[], $10::text[], $11::float8[], $12::text[], $13::text[], $14::text[]) \
+     AS v (run, attempt, number, at, job, job_name, owner, kind, name, type, value, value_text, status, unit) \
+     ON CONFLICT DO NOTHING";
+
+const INSERT_RUNS: &str = "INSERT INTO odin_runs (run, finished_at, job, job_name, owner, version, cause, outcome, \
+     due_at, queued_at, started_at, exit_code, signal, reason, node, attempts, cpu_user_seconds, cpu_system_seconds, \
+     memory_max_bytes, trace) \
+     SELECT run, 'epoch'::timestamptz + finished_at * interval '1 microsecond', job, job_name, owner, version, cause, \
+     outcome, 'epoch'::timestamptz + due_at * interval '1 microsecond', \
+     'epoch'::timestamptz + queued_at * interval '1 microsecond', \
+     'epoch'::timestamptz + started_at * interval '1 microsecond', exit_code, signal, reason, node, attempts, \
+     cpu_user, cpu_system, memory, trace \
+     FROM unnest($1::text[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::int4[], $7::text[], $8::text[], \
+     $9::int8[], $10::int8[], $11::int8[], $12::int4[], $13::int4[], $14::text[], $15::text[], $16::int4[], \
+     $17::float8[], $18::float8[], $19::int8[], $20::text[]) \
+     AS r (run, finished_at, job, job_name, owner, version, cause, outcome, due_at, queued_at, started_at, exit_code, \
+     signal, reason, node, attempts, cpu_user, cpu_system, memory, trace) \
+     ON CONFLICT DO NOTHING";
+
+/// Reads a database's address. The password is never in it.
+pub(crate) fn config(url: &str, password: Option<&SecretValue>) -> Result<Config, AddressError> {
+    let wanted = "postgres://";
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(AddressError::Scheme { wanted });
+    }
+    let mut config: Config = url
+        .parse()
+        .map_err(|error: tokio_postgres::Error| AddressError::Database(error.to_string()))?;
+    if config.get_password().is_some() {
+        return Err(AddressError::HasPassword);
+    }
+    if config.get_hosts().is_empty() || config.get_user().is_none() {
+        let what = "it names a user and a host: postgres://USER@HOST:PORT/DATABASE";
+        return Err(AddressError::Database(what.to_owned()));
+    }
+    if let Some(password) = password {
+        config.password(password.expose());
+    }
+    config.connect_timeout(CONNECT_MAX);
+    config.application_name("odin");
+    Ok(config)
+}
+
+/// A database.
+pub(crate) struct Postgres {
+    config: Config,
+    open: Option<Client>,
+}
+
+impl Postgres {
+    pub(crate) fn new(url: &str, password: Option<&SecretValue>) -> Result<Self, Unsent> {
+        let config = config(url, password).map_err(|error| Unsent::not_now(error.to_string()))?;
+        Ok(Self { config, open: None })
+    }
+
+    pub(crate) async fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
+        let client = match self.open.take().filter(|open| !open.is_closed()) {
+            Some(client) => client,
+            None => connect(&self.config).await?,
+        };
+        match tokio::time::timeout(BATCH_MAX, insert(&client, records)).await {
+            Ok(done) => {
+                self.open = Some(client);
+                done
+            }
+            Err(_) => {
+                let seconds = BATCH_MAX.as_secs();
+                Err(Unsent::not_now(format!(
+                    "the database took longer than {seconds}s"
+                )))
+            }
+        }
+    }
+}
+
+async fn connect(config: &Config) -> Result<Client, Unsent> {
+    // Encrypted wherever it is not a socket of this machine, unless the address says otherwise.
+    let is_local = config.get_hosts().iter().all(|host| match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => name == "localhost" || name == "127.0.0.1" || name == "::1",
+    });
+    let connecting = async {
+        if config.get_ssl_mode() == SslMode::Disable
+            || (is_local && config.get_ssl_mode() == SslMode::Prefer)
+        {
+            let (client, connection) = config.connect(NoTls).await.map_err(|it| judge(&it))?;
+            tokio::spawn(async move { drop(connection.await) });
+            return Ok(client);
+        }
+        let mut config = config.clone();
+        config.ssl_mode(SslMode::Require);
+        let tls = Tls(tls::connector().await?);
+        let (client, connection) = config.connect(tls).await.map_err(|it| judge(&it))?;
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(client)
+    };
+    let client: Client = match tokio::time::timeout(CONNECT_MAX, connecting).await {
+        Ok(done) => done?,
+        Err(_) => {
+            let seconds = CONNECT_MAX.as_secs();
+            return Err(Unsent::not_now(format!(
+                "the database did not connect within {seconds}s"
+            )));
+        }
+    };
+    // Asked first: who may write to tables that are there need not be allowed to make any.
+    let there = client
+        .query_one(
+            "SELECT to_regclass('odin_values') IS NOT NULL AND to_regclass('odin_runs') IS NOT NULL",
+            &[],
+        )
+        .await
+        .map_err(|it| judge(&it))?;
+    if !there.get::<_, bool>(0) {
+        client
+            .batch_execute(SCHEMA)
+            .await
+            .map_err(|it| judge(&it))?;
+    }
+    Ok(client)
+}
+
+async fn insert(client: &Client, records: &[Record]) -> Result<(), Unsent> {
+    let values: Vec<_> = records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::Value(value) => Some((record, value)),
+            Body::Run(_) => None,
+        })
+        .collect();
+    let runs: Vec<_> = records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::Run(run) => Some((record, &**run)),
+            Body::Value(_) => None,
+        })
+        .collect();
+    client
+        .batch_execute("BEGIN")
+        .await
+        .map_err(|it| judge(&it))?;
+    let done = async {
+        if !values.is_empty() {
+            insert_values(client, &values).await?;
+        }
+        if !runs.is_empty() {
+            insert_runs(client, &runs).await?;
+        }
+        client.batch_execute("COMMIT").await
+    };
+    match done.await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            // Where this fails too, the connection is gone, and the transaction with it.
+            let _ = client.batch_execute("ROLLBACK").await;
+            Err(judge(&error))
+        }
+    }
+}
+
+async fn insert_values(
+    client: &Client,
+    values: &[(&Record, &ValueFacts)],
+) -> Result<u64, tokio_postgres::Error> {
+    fn all<T>(values: &[(&Record, &ValueFacts)], of: impl Fn(&Record, &ValueFacts) -> T) -> Vec<T> {
+        values.iter().map(|(record, it)| of(record, it)).collect()
+    }
+    let texts = |of: &dyn Fn(&Record, &ValueFacts) -> String| all(values, |r, v| plain(&of(r, v)));
+    let options = |of: &dyn Fn(&ValueFacts) -> Option<String>| {
+        all(values, |_, v| of(v).map(|text| plain(&text)))
+    };
+    let drawn = |v: &ValueFacts| number(&v.value.data).or_else(|| v.value.data.drawn());
+    let numbers = |_: &Record, v: &ValueFacts| i64::try_from(v.number).unwrap_or(i64::MAX);
+    client
+        .execute(
+            INSERT_VALUES,
+            &[
+                &texts(&|r, _| r.run.to_string()),
+                &all(values, |_, v| v.attempt.0.cast_signed()),
+                &all(values, numbers),
+                &all(values, |_, v| v.value.at.as_microsecond()),
+                &texts(&|r, _| r.job.id.to_string()),
+                &texts(&|r, _| r.job.name.clone()),
+                &texts(&|r, _| r.job.owner.clone()),
+                &texts(&|_, v| v.value.kind.word().to_owned()),
+                &texts(&|_, v| v.value.name.clone()),
+                &texts(&|_, v| v.value.data.type_word().to_owned()),
+                &all(values, |_, v| drawn(v)),
+                &texts(&|_, v| v.value.data.text().to_owned()),
+                &options(&|v| v.value.status.clone()),
+                &options(&|v| v.value.unit.clone()),
+            ],
+        )
+        .await
+}
+
+async fn insert_runs(
+    client: &Client,
+    runs: &[(&Record, &RunFacts)],
+) -> Result<u64, tokio_postgres::Error> {
+    fn all<T>(runs: &[(&Record, &RunFacts)], of: impl Fn(&Record, &RunFacts) -> T) -> Vec<T> {
+        runs.iter().map(|(record, it)| of(record, it)).collect()
+    }
+    let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
+    let memory = |r: &RunFacts| i64::try_from(r.usage.memory_max_bytes).unwrap_or(i64::MAX);
+    let attempts = |r: &RunFacts| i32::try_from(r.attempts.len()).unwrap_or(i32::MAX);
+    client
+        .execute(
+            INSERT_RUNS,
+            &[
+                &all(runs, |it, _| it.run.to_string()),
+                &all(runs, |_, r| r.finished_at.as_microsecond()),
+                &all(runs, |it, _| it.job.id.to_string()),
+                &all(runs, |it, _| plain(&it.job.name)),
+                &all(runs, |it, _| plain(&it.job.owner)),
+                &all(runs, |_, r| r.version.0.cast_signed()),
+                &all(runs, |_, r| r.cause),
+                &all(runs, |_, r| r.outcome.word()),
+                &all(runs, |_, r| micros(r.due_at)),
+                &all(runs, |_, r| r.queued_at.as_microsecond()),
+                &all(runs, |_, r| micros(r.started_at)),
+                &all(runs, |_, r| r.exit_code.map(i32::from)),
+                &all(runs, |_, r| r.signal.map(i32::from)),
+                &all(runs, |_, r| r.reason.as_deref().map(plain)),
+                &all(runs, |_, r| r.node.as_deref().map(plain)),
+                &all(runs, |_, r| attempts(r)),
+                &all(runs, |_, r| r.usage.cpu_user.as_secs_f64()),
+                &all(runs, |_, r| r.usage.cpu_system.as_secs_f64()),
+                &all(runs, |_, r| memory(r)),
+                &all(runs, |it, _| hex(&it.trace.trace)),
+            ],
+        )
+        .await
+}
+
+/// PostgreSQL's texts hold any character but one.
+fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// Errors of the data (class 22) and of constraints (class 23) are about the records; the rest is about the database.
+fn judge(error: &tokio_postgres::Error) -> Unsent {
+    let Some(said) = error.as_db_error() else {
+        return Unsent::not_now(cut(&with_source(error)));
+    };
+    let reason = cut(&format!("{} ({})", said.message(), said.code().code()));
+    let is_of_data = ["22", "23"]
+        .iter()
+        .any(|class| said.code().code().starts_with(class));
+    match is_of_data && *said.code() != SqlState::INVALID_PASSWORD {
+        true => Unsent::Refused(reason),
+        false => Unsent::not_now(reason),
+    }
+}
+
+fn with_source(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("the database: {error}: {source}"),
+        None => format!("the database: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_a_user_and_a_host_and_no_password() {
+        for (url, expected) in [
+            ("mysql://a@b/c", "the address begins with postgres://"),
+            (
+                "postgres://ann:pw@db/odin",
+                "the address holds a password: keep it in a secret, and name that with --secret",
+            ),
+            (
+                "postgres:///odin",
+                "the address of the database: it names a user and a host: postgres://USER@HOST:PORT/DATABASE",
+            ),
+        ] {
+            let error = config(url, None).unwrap_err();
+            assert_eq!(error.to_string(), expected, "{url}");
+        }
+        assert!(config("postgres://ann@db:5433/odin?sslmode=require", None).is_ok());
+    }
+}

@@ -1,0 +1,222 @@
+//! Prometheus remote write 1.0: `odin_value` for each number, and the lengths of runs.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use odin_model::{SecretValue, ValueData};
+use prost::Message;
+
+use crate::address::HttpAddress;
+use crate::http::HttpClient;
+use crate::record::number;
+use crate::{Body, Record, Unsent};
+
+/// What a signalling NaN means to Prometheus: the series ends. No value of a job may say that by chance.
+const PLAIN_NAN: u64 = 0x7ff8_0000_0000_0001;
+
+#[derive(Clone, PartialEq, Message)]
+struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    timeseries: Vec<TimeSeries>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Sample>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Sample {
+    #[prost(double, tag = "1")]
+    value: f64,
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "2")]
+    timestamp: i64,
+}
+
+/// A receiver of remote write.
+pub(crate) struct RemoteWrite {
+    client: HttpClient,
+}
+
+impl RemoteWrite {
+    pub(crate) fn new(
+        address: HttpAddress,
+        user: Option<&str>,
+        secret: Option<&SecretValue>,
+    ) -> Result<Self, Unsent> {
+        let mut client = HttpClient::new(address);
+        client.set(
+            HeaderName::from_static("x-prometheus-remote-write-version"),
+            HeaderValue::from_static("0.1.0"),
+        );
+        if let Some(secret) = secret {
+            let value = match user {
+                Some(user) => {
+                    let both = [user.as_bytes(), b":", secret.expose()].concat();
+                    format!("Basic {}", STANDARD.encode(both)).into_bytes()
+                }
+                None => [b"Bearer ", secret.expose()].concat(),
+            };
+            client.set_secret(AUTHORIZATION, &value)?;
+        }
+        Ok(Self { client })
+    }
+
+    pub(crate) async fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
+        let request = request(records);
+        if request.timeseries.is_empty() {
+            return Ok(());
+        }
+        let packed = snap::raw::Encoder::new()
+            .compress_vec(&request.encode_to_vec())
+            .map_err(|error| Unsent::Refused(format!("it cannot be compressed: {error}")))?;
+        self.client
+            .post("", "application/x-protobuf", "snappy", packed)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Each series once, its samples in the order of time, one for each instant: the one that came last.
+fn request(records: &[Record]) -> WriteRequest {
+    let mut series: BTreeMap<Vec<(&'static str, String)>, BTreeMap<i64, f64>> = BTreeMap::new();
+    let mut add =
+        |name: &str, mut labels: Vec<(&'static str, String)>, at: Timestamp, value: f64| {
+            labels.push(("__name__", name.to_owned()));
+            labels.retain(|(_, text)| !text.is_empty());
+            labels.sort_unstable();
+            series
+                .entry(labels)
+                .or_default()
+                .insert(at.as_millisecond(), value);
+        };
+    for record in records {
+        let mut labels = vec![
+            ("odin_job", record.job.name.clone()),
+            ("odin_job_id", record.job.id.to_string()),
+            ("odin_owner", record.job.owner.clone()),
+        ];
+        match &record.body {
+            Body::Value(facts) => {
+                let value = &facts.value;
+                let Some(number) = sample(&value.data) else {
+                    continue;
+                };
+                labels.push(("name", value.name.clone()));
+                labels.push(("kind", value.kind.word().to_owned()));
+                labels.push(("unit", value.unit.clone().unwrap_or_default()));
+                add("odin_value", labels, value.at, number);
+            }
+            Body::Run(run) => {
+                labels.push(("outcome", run.outcome.word().to_owned()));
+                for (name, seconds) in [
+                    ("odin_run_duration_seconds", run.seconds()),
+                    ("odin_run_wait_seconds", run.waited_seconds()),
+                ] {
+                    if let Some(seconds) = seconds {
+                        add(name, labels.clone(), run.finished_at, seconds);
+                    }
+                }
+                add("odin_run_finished", labels, run.finished_at, 1.0);
+            }
+        }
+    }
+    let timeseries = series.into_iter().map(|(labels, samples)| TimeSeries {
+        labels: labels
+            .into_iter()
+            .map(|(name, value)| Label {
+                name: name.to_owned(),
+                value,
+            })
+            .collect(),
+        samples: samples
+            .into_iter()
+            .map(|(timestamp, value)| Sample { value, timestamp })
+            .collect(),
+    });
+    WriteRequest {
+        timeseries: timeseries.collect(),
+    }
+}
+
+/// Numbers, and conditions as 1 and 0.
+fn sample(data: &ValueData) -> Option<f64> {
+    match data {
+        ValueData::Boolean(it) => Some(f64::from(u8::from(*it))),
+        data => number(data).map(|it| match it.is_nan() {
+            true => f64::from_bits(PLAIN_NAN),
+            false => it,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::{at, run, value};
+
+    #[test]
+    fn each_series_stands_once_with_sorted_labels_and_samples() {
+        let at_second = |index, second, text: &str| {
+            let mut record = value(index, "n", ValueData::Number(text.to_owned()));
+            if let Body::Value(facts) = &mut record.body {
+                facts.value.at = at(second);
+            }
+            record
+        };
+        let records = [
+            at_second(0, 9, "9"),
+            at_second(1, 3, "3"),
+            at_second(2, 3, "4"),
+            value(3, "said", ValueData::Text("no number".to_owned())),
+            run(4),
+        ];
+        let request = request(&records);
+        let names: Vec<_> = request
+            .timeseries
+            .iter()
+            .map(|it| it.labels[0].value.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "odin_run_duration_seconds",
+                "odin_run_finished",
+                "odin_run_wait_seconds",
+                "odin_value"
+            ]
+        );
+        for series in &request.timeseries {
+            assert!(series.labels.is_sorted_by(|a, b| a.name < b.name));
+        }
+        let values: Vec<_> = request.timeseries[3]
+            .samples
+            .iter()
+            .map(|it| it.value)
+            .collect();
+        assert_eq!(values, [4.0, 9.0]);
+    }
+
+    #[test]
+    fn a_jobs_nan_is_no_staleness_marker() {
+        let nan = sample(&ValueData::Number("NaN".to_owned())).unwrap();
+        assert_eq!(nan.to_bits(), PLAIN_NAN);
+        assert_eq!(sample(&ValueData::Boolean(true)), Some(1.0));
+        assert_eq!(sample(&ValueData::Text("1".to_owned())), None);
+    }
+}

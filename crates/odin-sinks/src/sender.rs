@@ -1,0 +1,109 @@
+//! One receiver, of whatever kind.
+
+use odin_model::SecretValue;
+use odin_model::sink::{Sink, SinkTarget};
+
+use crate::address::{self, HttpAddress};
+use crate::file::JsonFile;
+use crate::influx::Influx;
+use crate::otlp::Otlp;
+use crate::postgres::Postgres;
+use crate::remote_write::RemoteWrite;
+use crate::{Record, Unsent};
+
+/// What sends records to one receiver, over a connection that it keeps.
+pub struct Sender(Kind);
+
+enum Kind {
+    Influx(Influx),
+    RemoteWrite(RemoteWrite),
+    Otlp(Otlp),
+    Postgres(Box<Postgres>),
+    File(JsonFile),
+    #[cfg(test)]
+    Scripted(Scripted),
+}
+
+impl Sender {
+    /// For a sink, with its secret opened.
+    ///
+    /// # Errors
+    /// When the sink's address or the secret cannot be used.
+    pub fn new(sink: &Sink, secret: Option<&SecretValue>) -> Result<Self, Unsent> {
+        Ok(Self(match &sink.spec.target {
+            SinkTarget::InfluxV2 { url, org, bucket } => {
+                Kind::Influx(Influx::v2(http(url)?, (org, bucket), secret)?)
+            }
+            SinkTarget::InfluxV3 { url, database } => {
+                Kind::Influx(Influx::v3(http(url)?, database, secret)?)
+            }
+            SinkTarget::RemoteWrite { url, user } => {
+                Kind::RemoteWrite(RemoteWrite::new(http(url)?, user.as_deref(), secret)?)
+            }
+            SinkTarget::Otlp { url, header } => {
+                Kind::Otlp(Otlp::new(http(url)?, header.as_deref(), secret)?)
+            }
+            SinkTarget::Postgres { url } => Kind::Postgres(Box::new(Postgres::new(url, secret)?)),
+            SinkTarget::File {
+                path,
+                rotate_bytes,
+                keep,
+            } => Kind::File(JsonFile {
+                path: path.into(),
+                rotate_bytes: *rotate_bytes,
+                keep: *keep,
+                token: sink.token,
+            }),
+        }))
+    }
+
+    /// Sends records in one request, or as few as the form allows.
+    pub(crate) async fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
+        match &mut self.0 {
+            Kind::Influx(it) => it.send(records).await,
+            Kind::RemoteWrite(it) => it.send(records).await,
+            Kind::Otlp(it) => it.send(records).await,
+            Kind::Postgres(it) => it.send(records).await,
+            Kind::File(it) => it.send(records).await,
+            #[cfg(test)]
+            Kind::Scripted(it) => it.send(records),
+        }
+    }
+}
+
+fn http(url: &str) -> Result<HttpAddress, Unsent> {
+    address::http(url).map_err(|error| Unsent::not_now(error.to_string()))
+}
+
+/// A receiver that refuses what has some records in it.
+#[cfg(test)]
+pub(crate) struct Scripted {
+    pub(crate) poisoned: std::collections::BTreeSet<u32>,
+    pub(crate) taken: Vec<u32>,
+}
+
+#[cfg(test)]
+impl Scripted {
+    fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
+        let places: Vec<u32> = records.iter().map(|record| record.place.1).collect();
+        if places.iter().any(|place| self.poisoned.contains(place)) {
+            return Err(Unsent::Refused("poison".to_owned()));
+        }
+        self.taken.extend(places);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Sender {
+    pub(crate) fn scripted(scripted: Scripted) -> Self {
+        Self(Kind::Scripted(scripted))
+    }
+
+    pub(crate) fn into_scripted(self) -> Option<Scripted> {
+        match self.0 {
+            Kind::Scripted(it) => Some(it),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Values and the ends of runs reach a sink in the order of the log, each once, over refusals, outages and a server that is
+//! killed.
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+
+use std::path::Path;
+
+use faults::Place;
+use serde_json::Value;
+
+const ODIN: &str = env!("CARGO_BIN_EXE_odin");
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn status(place: &Place, name: &str) -> Value {
+    place.server.json(["sink", "status", name])
+}
+
+/// Waits until nothing is left to send.
+fn settled(place: &Place, name: &str, sent: u64) -> Value {
+    place.server.wait_for("a sink that is up to date", |_| {
+        let seen = status(place, name);
+        (seen["behind"] == 0 && seen["sent"] == sent).then_some(seen)
+    })
+}
+
+#[test]
+fn a_file_gets_each_record_once_over_an_outage_and_a_kill() {
+    let mut place = Place::new();
+    let code = format!(
+        "echo \"$TRACEPARENT\" > $HERE/trace\n\
+         {ODIN} watch price -- 101.5\n\
+         {ODIN} condition 'is, \"odd\"' true\n\
+         {ODIN} result done 0\n"
+    );
+    place.deploy("fetch", "never", "", &code);
+    let before = place.run("fetch");
+    place.ended("fetch", &before);
+
+    // The folder is not there yet: the receiver is down.
+    let path = place.path("records/odin.jsonl");
+    let shown = path.to_str().unwrap().to_owned();
+    place
+        .server
+        .json(["sink", "set", "archive", "--file", &shown]);
+    let first = place.run("fetch");
+    place.ended("fetch", &first);
+    let failing = place.server.wait_for("a sink that fails", |_| {
+        let seen = status(&place, "archive");
+        (seen["state"] == "failing").then_some(seen)
+    });
+    let error = failing["error"].as_str().unwrap();
+    assert!(
+        error.contains(&shown) && error.contains("cannot be written"),
+        "{error}"
+    );
+    assert_ne!(failing["behind"], 0);
+
+    place.server.kill();
+    place.server.restart();
+    let second = place.run("fetch");
+    place.ended("fetch", &second);
+    std::fs::create_dir(place.path("records")).unwrap();
+    let up_to_date = settled(&place, "archive", 8);
+    assert_eq!(up_to_date["state"], "ok", "{up_to_date}");
+    assert_eq!(
+        (&up_to_date["skipped"], &up_to_date["dropped"]),
+        (&0.into(), &0.into())
+    );
+
+    let told: Vec<(String, String)> = lines(&path)
+        .iter()
+        .map(|line| {
+            let what = line["name"].as_str().or(line["outcome"].as_str()).unwrap();
+            (line["run"].as_str().unwrap().to_owned(), what.to_owned())
+        })
+        .collect();
+    let of = |run: &String| {
+        ["price", "is, \"odd\"", "done", "succeeded"]
+            .map(|what| (run.clone(), what.to_owned()))
+            .to_vec()
+    };
+    assert_eq!(
+        told,
+        [of(&first), of(&second)].concat(),
+        "not what was before the sink"
+    );
+    // The ids that the job saw are those that are sent.
+    let trace = place.evidence("trace");
+    let last = lines(&path).pop().unwrap();
+    let ids: Vec<&str> = trace.trim().split('-').collect();
+    assert_eq!(last["trace"], ids[1]);
+    assert_eq!(last["attempts"][0]["span"], ids[2]);
+
+    let tried = place.server.json(["sink", "test", "archive"]);
+    assert_eq!(tried["taken"], true);
+    place.server.json(["sink", "remove", "archive"]);
+    let list = place.server.json(["sink", "list"]);
+    assert_eq!(list["sinks"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn what_cannot_be_a_sink_is_refused_with_the_reason() {
+    let place = Place::new();
+    for (arguments, exit, words) in [
+        (
+            vec![
+                "sink",
+                "set",
+                "x",
+                "--postgres",
+                "postgres://ann:pw@db/odin",
+            ],
+            2,
+            "keep it in a secret",
+        ),
+        (
+            vec!["sink", "set", "x", "--otlp", "ftp://collector"],
+            2,
+            "the address begins with http:// or https://",
+        ),
+        (
+            vec![
+                "sink",
+                "set",
+                "x",
+                "--otlp",
+                "http://collector",
+                "--secret",
+                "NONE",
+            ],
+            4,
+            "NONE",
+        ),
+        (
+            vec!["sink", "set", "x", "--file", "relative.jsonl"],
+            2,
+            "is not an absolute path",
+        ),
+        (
+            vec!["sink", "set", "A B", "--file", "/tmp/x"],
+            2,
+            "a sink's name",
+        ),
+        (vec!["sink", "status", "none"], 4, "there is no sink `none`"),
+        (vec!["sink", "set", "x"], 2, "required"),
+    ] {
+        let done = place.server.odin(&arguments);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(exit), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    }
+}
