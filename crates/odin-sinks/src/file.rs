@@ -1,5 +1,5 @@
-//! A file of JSON lines. A batch is on the disk before it counts as taken; what the file's last line says was written
-//! is not written again, so that on one node each record stands there once.
+//! A file of JSON lines. A batch is on the disk before it counts as taken; what the file's last line of
+//! this sink says was written is not written again, so that on one node each record stands there once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -42,20 +42,21 @@ impl JsonFile {
     }
 
     fn write(&self, lines: &[(String, String)]) -> io::Result<()> {
+        let prefix = format!("{:016x}-", self.token);
+        // A record by which the sink is tried is in no feed: it is written each time, and says nothing of what was sent.
+        let trial = feed_id(self.token, 0, 0);
+        let counts = |id: &str| id.starts_with(&prefix) && id != trial;
         let mut file = open(&self.path)?;
-        let mut last = last_id(&mut file)?;
+        let mut last = last_id(&mut file, counts)?;
         if last.is_none()
             && let Ok(mut before) = File::open(rotated(&self.path, 1))
         {
-            last = last_id_of(&mut before)?.0;
+            last = last_id_of(&mut before, counts)?.0;
         }
-        let prefix = format!("{:016x}-", self.token);
-        let last = last
-            .filter(|id| id.starts_with(&prefix))
-            .unwrap_or_default();
+        let last = last.unwrap_or_default();
         let mut bytes = Vec::new();
         let mut size = file.seek(SeekFrom::End(0))?;
-        for (id, line) in lines.iter().filter(|(id, _)| *id > last) {
+        for (id, line) in lines.iter().filter(|(id, _)| *id > last || *id == trial) {
             debug_assert!(id.len() > prefix.len());
             if size + bytes.len() as u64 >= self.rotate_bytes {
                 append(&mut file, &bytes)?;
@@ -120,17 +121,17 @@ fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
-/// The id of the last whole line. A line that a crash cut off is taken away.
-fn last_id(file: &mut File) -> io::Result<Option<String>> {
-    let (id, end) = last_id_of(file)?;
+/// The id of the last whole line that `counts`. A line that a crash cut off is taken away.
+fn last_id(file: &mut File, counts: impl Fn(&str) -> bool) -> io::Result<Option<String>> {
+    let (id, end) = last_id_of(file, counts)?;
     if end < file.metadata()?.len() {
         file.set_len(end)?;
     }
     Ok(id)
 }
 
-/// The id of the last whole line, and where that ends.
-fn last_id_of(file: &mut File) -> io::Result<(Option<String>, u64)> {
+/// The id of the last whole line that `counts`, and where the last whole line ends.
+fn last_id_of(file: &mut File, counts: impl Fn(&str) -> bool) -> io::Result<(Option<String>, u64)> {
     let length = file.metadata()?.len();
     let from = length.saturating_sub(TAIL_BYTES);
     file.seek(SeekFrom::Start(from))?;
@@ -141,12 +142,12 @@ fn last_id_of(file: &mut File) -> io::Result<(Option<String>, u64)> {
         let is_ours = from == 0 && tail.first() == Some(&b'{');
         return Ok((None, if is_ours { 0 } else { length }));
     };
-    let begin = tail[..end]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |place| place + 1);
-    let read: Option<serde_json::Value> = serde_json::from_slice(&tail[begin..end]).ok();
-    let id = read.and_then(|line| Some(line.get("feed")?.as_str()?.to_owned()));
+    let id_of = |line: &[u8]| {
+        let line: serde_json::Value = serde_json::from_slice(line).ok()?;
+        let id = line.get("feed")?.as_str()?;
+        counts(id).then(|| id.to_owned())
+    };
+    let id = tail[..end].rsplit(|byte| *byte == b'\n').find_map(id_of);
     Ok((id, from + end as u64 + 1))
 }
 
@@ -193,13 +194,20 @@ mod tests {
         std::fs::write(&sink.path, &whole[..whole.len() - 10]).unwrap();
         sink.send(&records(3..6)).await.unwrap();
         assert_eq!(values(&sink.path), [0, 1, 2, 3, 4, 5]);
+        // A trial is written each time, and hides nothing of what was sent.
+        let mut trial = records(0..1);
+        trial[0].place = (0, 0);
+        sink.send(&trial).await.unwrap();
+        sink.send(&trial).await.unwrap();
+        sink.send(&records(5..7)).await.unwrap();
+        assert_eq!(values(&sink.path), [0, 1, 2, 3, 4, 5, 0, 0, 6]);
         // Another sink's records are not mistaken for these.
         let other = JsonFile {
             token: 1,
             ..sink.clone()
         };
         other.send(&records(0..1)).await.unwrap();
-        assert_eq!(values(&sink.path), [0, 1, 2, 3, 4, 5, 0]);
+        assert_eq!(values(&sink.path), [0, 1, 2, 3, 4, 5, 0, 0, 6, 0]);
     }
 
     #[tokio::test]

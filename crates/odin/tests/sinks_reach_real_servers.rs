@@ -214,7 +214,7 @@ fn postgresql_gets_each_row_once_over_its_own_crash_and_the_servers() {
         "watch|it's; \"odd\", ü😀|text||a,b\\c\n\
          watch|price|number|101.5|101.5\n\
          watch|big|number|9.223372036854776e+18|9223372036854775807\n\
-         watch|none|text||NaN\n\
+         watch|none|number|NaN|NaN\n\
          condition|full|boolean|1|true\n"
     );
     let run = database.ask("SELECT run, job_name, outcome, exit_code, attempts FROM odin_runs");
@@ -285,7 +285,7 @@ fn prometheus_gets_numbers_conditions_and_the_lengths_of_runs() {
         get(port, query).filter(|it| {
             it["data"]["result"]
                 .as_array()
-                .is_some_and(|it| it.len() >= 6)
+                .is_some_and(|it| it.len() >= 7)
         })
     });
     let mut seen: Vec<String> = answer["data"]["result"]
@@ -312,6 +312,7 @@ fn prometheus_gets_numbers_conditions_and_the_lengths_of_runs() {
             "odin_run_wait_seconds \"failed\"",
             "odin_value \"big\" \"9223372036854776000\"",
             "odin_value \"full\" \"1\"",
+            "odin_value \"none\" \"NaN\"",
             "odin_value \"price\" \"101.5\"",
         ]
     );
