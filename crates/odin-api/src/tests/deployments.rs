@@ -51,6 +51,7 @@ async fn a_new_job_is_answered_in_full() {
             "keep_output_bytes": 52428800,
             "keep_runs": 1000,
             "kill_grace_ms": 10000,
+            "late_after_ms": null,
             "limits": {
               "best_effort": false,
               "cpu_millis": null,
@@ -59,8 +60,11 @@ async fn a_new_job_is_answered_in_full() {
               "processes": null
             },
             "lost_after_ms": 300000,
+            "max_duration_ms": null,
+            "min_duration_ms": null,
             "missed": "once",
             "missed_limit": null,
+            "notify": null,
             "on_cancel": null,
             "on_lost": "fail",
             "output_bytes_max": 10485760,
