@@ -1,5 +1,7 @@
-//! Takes values and the ends of runs to databases, collectors and files: one form for each kind of receiver, and what
-//! to make of its answers. What is sent, when, and how far a sink has come is the caller's.
+//! Takes values and the ends of runs to databases, collectors and files.
+//!
+//! One form for each kind of receiver, and what to make of its answers. What is sent, when, and how far a sink has come
+//! is the caller's.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
