@@ -332,7 +332,7 @@ fn reported_span(record: &Record, facts: &ValueFacts) -> Option<Span> {
 
 fn bytes_of(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let digit = |it: u8| {
