@@ -256,11 +256,6 @@ impl Store {
         self.conn.query_row(&sql, [], |row| row.get(0)).unwrap()
     }
 
-    /// The connection that applies, for a function that apply calls.
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.conn
-    }
-
     /// Lets the file grow by so many pages only, as a full disk would.
     fn leave_room(&self, pages: i64) {
         let now: i64 = self
