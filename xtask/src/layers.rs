@@ -167,6 +167,11 @@ const OWNED: [Owned; 29] = [
         "one crate knows consensus",
     ),
     owned("codeq", &["odin-cluster"], "it belongs to raft-log"),
+    owned(
+        "prometheus-client",
+        &["odin-api", "odin-node"],
+        "what is measured is measured at the edge: nothing that decides knows of it",
+    ),
     owned("rusqlite", &["odin-store"], "one crate knows SQL"),
     owned("axum", &["odin-api"], "one crate serves HTTP"),
     owned("tower-http", &["odin-api"], "one crate serves HTTP"),
@@ -190,13 +195,13 @@ const OWNED: [Owned; 29] = [
     owned("serde-saphyr", &["odin-job-file"], "one crate reads YAML"),
     owned(
         "tar",
-        &["odin-job-file", "odin-executor"],
-        "bundles are packed in one and unpacked in the other",
+        &["odin-job-file", "odin-executor", "odin-node"],
+        "bundles are packed in one and unpacked in the other; a node's backups are the third",
     ),
     owned(
         "zstd",
-        &["odin-job-file", "odin-executor", "odin-store"],
-        "bundles are packed in one and unpacked in the other; history is packed where it is kept",
+        &["odin-job-file", "odin-executor", "odin-store", "odin-node"],
+        "bundles are packed in one and unpacked in the other; history is packed where it is kept, a backup where it is made",
     ),
     owned(
         "getrandom",

@@ -12,6 +12,7 @@ use crate::backend::{Backend, ProposeError};
 use crate::extract::RequestKey;
 use crate::failure::Failure;
 use crate::feed::Feed;
+use crate::request_metrics::RequestMetrics;
 
 /// How long a change waits for a leader before it answers `cluster/no-leader`.
 pub const LEADER_WAIT: Duration = Duration::from_secs(10);
@@ -47,6 +48,7 @@ struct Inner {
     uploads: Semaphore,
     streams: Arc<Semaphore>,
     verifies: Arc<Semaphore>,
+    request_metrics: RequestMetrics,
     stopping: CancellationToken,
 }
 
@@ -73,6 +75,7 @@ impl Api {
             uploads: Semaphore::new(UPLOADS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             verifies: Arc::new(Semaphore::new(VERIFIES_MAX)),
+            request_metrics: RequestMetrics::default(),
             stopping,
         };
         Self {
@@ -92,6 +95,10 @@ impl Api {
 
     pub(crate) fn feed(&self) -> &Feed {
         &self.inner.feed
+    }
+
+    pub(crate) fn request_metrics(&self) -> &RequestMetrics {
+        &self.inner.request_metrics
     }
 
     pub(crate) fn stopping(&self) -> &CancellationToken {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use futures_util::future::BoxFuture;
 use odin_model::channel::Channel;
 use odin_model::clock::Clock;
@@ -18,7 +19,8 @@ use odin_model::{
 use odin_schedule::Calendars;
 use odin_store::{Counts, Effect, Reader, StoreError};
 use odin_wire::{Health, NodeRole};
-use tokio::sync::broadcast;
+use prometheus_client::registry::Registry;
+use tokio::sync::{broadcast, mpsc};
 
 /// The node behind the API. Two implementations: `odin-node`'s, and the tests' over a store of their own.
 ///
@@ -72,6 +74,13 @@ pub trait Backend: Send + Sync + 'static {
         attempt: AttemptNumber,
     ) -> BoxFuture<'_, Result<u64, OutputFault>>;
 
+    /// Begins a backup of this node. Everything that can be refused is refused before the first piece; what goes wrong
+    /// later is the stream's last piece. Who drops the stream ends the backup.
+    fn backup(
+        &self,
+        contents: BackupContents,
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<std::io::Result<Bytes>>, BackupRefused>>;
+
     /// The directory of bundles, each named by its hash.
     fn bundles_dir(&self) -> &Path;
 
@@ -111,6 +120,12 @@ pub trait Backend: Send + Sync + 'static {
     /// The user of a name, as the machine's user database has it. Blocking.
     fn user_named(&self, name: &str) -> Option<User>;
 
+    /// Whether `/metrics` is for everyone who can connect, instead of admins.
+    fn metrics_are_open(&self) -> bool;
+
+    /// Adds what the node counts and measures. Blocking.
+    fn collect_metrics(&self, registry: &mut Registry);
+
     /// How much the state holds.
     fn counts(&self) -> Counts;
 
@@ -128,6 +143,32 @@ pub struct Tried {
     pub steps: Vec<String>,
     /// Why the message was not taken. `None`: it was.
     pub error: Option<String>,
+}
+
+/// What goes into a backup besides the state, the bundles and the sealed history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupContents {
+    /// What jobs printed, beyond what results hold.
+    pub with_output: bool,
+    /// The keys of the secrets.
+    pub with_key: bool,
+}
+
+/// Why there is no backup.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackupRefused {
+    /// Another one is being written.
+    #[error("another backup is under way")]
+    UnderWay,
+    /// There is no room for the copy of the state that a backup needs while it is written.
+    #[error("{0}")]
+    Full(String),
+    /// The node has no key to put into it.
+    #[error("this node has no secrets.key")]
+    NoKey,
+    /// Something cannot be read.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// A user of this machine.

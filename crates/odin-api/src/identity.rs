@@ -64,6 +64,9 @@ fn admin(user: Owner) -> Principal {
 /// Paths that answer without a principal: probes know no token.
 const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
 
+/// The path that does so too, over TCP, where the server was told to.
+const METRICS_PATH: &str = "/metrics";
+
 /// The layer before all handlers: refuses other hosts and strangers, and tells handlers who asks.
 pub(crate) async fn identify(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().cloned();
@@ -75,7 +78,10 @@ pub(crate) async fn identify(State(api): State<Api>, mut request: Request, next:
         )
         .into_response();
     }
-    if OPEN_PATHS.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    let is_open = OPEN_PATHS.contains(&path)
+        || (path == METRICS_PATH && remote && api.backend().metrics_are_open());
+    if is_open {
         return next.run(request).await;
     }
     let principal = match peer {

@@ -12,6 +12,7 @@
 mod alerts;
 mod api;
 mod backend;
+mod backup;
 mod bundles;
 mod calendars;
 mod catch_up;
@@ -29,10 +30,12 @@ mod jobs;
 mod ledger;
 mod links;
 mod listen;
+mod metrics;
 mod nodes;
 mod openapi;
 mod output;
 pub mod proof;
+mod request_metrics;
 mod routes;
 mod run_filter;
 mod run_search;
@@ -51,8 +54,8 @@ mod versions;
 
 pub use api::{Api, LEADER_WAIT};
 pub use backend::{
-    Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, SealError,
-    Tried, User,
+    Backend, BackupContents, BackupRefused, OUTPUT_PAGE_BYTES, OutputFault, OutputPage,
+    OutputPosition, ProposeError, SealError, Tried, User,
 };
 pub use bundles::{bundle_path, remove_unfinished_uploads};
 pub use listen::{Listener, serve};

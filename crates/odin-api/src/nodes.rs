@@ -1,11 +1,7 @@
-//! Nodes, health and counts.
+//! Nodes and health.
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
-use odin_model::Refusal;
-use odin_model::owner::Role;
 use odin_wire::{Health, Node, NodeList, Problem};
 
 use crate::api::Api;
@@ -44,35 +40,4 @@ pub(crate) async fn ready(State(api): State<Api>) -> Result<Json<Health>, Failur
             "the node knows no leader, or is behind it",
         )),
     }
-}
-
-/// Counts of the whole cluster in the Prometheus text format. For admins.
-#[utoipa::path(get, path = "/metrics", tag = "nodes", operation_id = "metrics",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn metrics(
-    State(api): State<Api>,
-    Caller(caller): Caller,
-) -> Result<impl IntoResponse, Failure> {
-    if caller.role != Role::Admin {
-        return Err(Refusal::RoleNeeded {
-            needed: Role::Admin,
-        }
-        .into());
-    }
-    let counts = api.backend().counts();
-    let ready = u8::from(api.backend().is_ready());
-    let text = format!(
-        "# HELP odin_ready Whether a leader is known and this node has applied what it must.\n\
-         # TYPE odin_ready gauge\nodin_ready {ready}\n\
-         # HELP odin_jobs Jobs that are listed.\n# TYPE odin_jobs gauge\nodin_jobs {}\n\
-         # HELP odin_open_runs Runs that are not over.\n# TYPE odin_open_runs gauge\nodin_open_runs {}\n",
-        counts.jobs, counts.open_runs
-    );
-    Ok((
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        text,
-    ))
 }

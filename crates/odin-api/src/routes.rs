@@ -13,9 +13,7 @@ use futures_util::FutureExt;
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
-    alerts, calendars, catch_up, changes, channels, deploy, events, history, identity, jobs,
-    ledger, links, nodes, openapi, output, proof, runs, schedules, secrets, sinks, statistics,
-    values, versions,
+    alerts, backup, calendars, catch_up, changes, channels, deploy, events, history, identity, jobs, ledger, links, metrics, nodes, openapi, output, proof, request_metrics, runs, schedules, secrets, sinks, statistics, values, versions,
 };
 
 /// All paths, behind the layer that establishes who asks.
@@ -90,12 +88,13 @@ pub(crate) fn router(api: Api) -> Router {
         )
         .route("/sinks/{name}/test", post(sinks::test))
         .route("/nodes", get(nodes::list))
+        .route("/backup", get(backup::take))
         .route("/openapi.json", get(openapi::get));
     Router::new()
         .nest(odin_wire::API_PREFIX, versioned)
         .route("/healthz", get(nodes::health))
         .route("/readyz", get(nodes::ready))
-        .route("/metrics", get(nodes::metrics))
+        .route("/metrics", get(metrics::get))
         .fallback(async |uri: Uri| {
             Failure::new(
                 "request/no-such-path",
@@ -114,6 +113,10 @@ pub(crate) fn router(api: Api) -> Router {
             identity::identify,
         ))
         .layer(middleware::from_fn(catch_panics))
+        .layer(middleware::from_fn_with_state(
+            api.clone(),
+            request_metrics::measure,
+        ))
         .with_state(api)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -33,7 +33,7 @@ use odin_store::{Counts, Effect, Entry, Reader, Store, StoreError, View};
 use odin_wire::{BUNDLE_CONTENT_TYPE, Health, NodeRole};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::Tried;
 use crate::identity::Peer;
@@ -68,6 +68,8 @@ pub(crate) struct Fake {
     pub(crate) first: Mutex<VecDeque<Command>>,
     /// Whether the node has lost its key.
     pub(crate) key_is_missing: Mutex<bool>,
+    pub(crate) metrics_are_open: Mutex<bool>,
+    pub(crate) backup_refused: Mutex<Option<crate::BackupRefused>>,
     /// What running attempts printed.
     pub(crate) printed: Mutex<Vec<odin_model::output::OutputChunk>>,
 }
@@ -267,6 +269,34 @@ impl Backend for Fake {
             }
         }
         .boxed()
+    }
+
+    fn backup(
+        &self,
+        _: crate::BackupContents,
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<std::io::Result<Bytes>>, crate::BackupRefused>> {
+        async move {
+            let faults = lock(&self.backup_refused).take();
+            if let Some(refused) = faults {
+                return Err(refused);
+            }
+            let (sender, receiver) = mpsc::channel(1);
+            sender
+                .try_send(Ok(Bytes::from_static(b"a backup")))
+                .unwrap();
+            Ok(receiver)
+        }
+        .boxed()
+    }
+
+    fn metrics_are_open(&self) -> bool {
+        lock(&self.metrics_are_open).to_owned()
+    }
+
+    fn collect_metrics(&self, registry: &mut prometheus_client::registry::Registry) {
+        let jobs = prometheus_client::metrics::gauge::Gauge::<i64>::default();
+        jobs.set(i64::try_from(self.counts().jobs).unwrap());
+        registry.register("odin_jobs", "Jobs that are listed", jobs);
     }
 
     fn bundles_dir(&self) -> &Path {
@@ -473,6 +503,8 @@ impl TestBed {
             faults: Mutex::default(),
             first: Mutex::default(),
             key_is_missing: Mutex::default(),
+            metrics_are_open: Mutex::default(),
+            backup_refused: Mutex::default(),
             printed: Mutex::default(),
         });
         let facts = NodeFacts {

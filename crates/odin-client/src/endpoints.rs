@@ -18,6 +18,7 @@ use odin_wire::{
 };
 
 use crate::client::{ANSWER_TIME_MAX, Call, Client, IdempotencyKey};
+use crate::download::Download;
 use crate::error::ClientError;
 use crate::event_stream::EventStream;
 use crate::query::{segment, with_query};
@@ -26,6 +27,8 @@ use crate::query::{segment, with_query};
 const DEPLOY_TIME_MAX: Duration = Duration::from_secs(120);
 /// How long a check of the ledger may take: some seconds for a million due times.
 const VERIFY_TIME_MAX: Duration = Duration::from_secs(3600);
+/// How long a server may take to copy its state before the first piece of a backup comes.
+const BACKUP_TIME_MAX: Duration = Duration::from_secs(1800);
 /// The largest bundle, packed.
 const BUNDLE_BYTES_MAX: usize = 64 << 20;
 
@@ -249,6 +252,15 @@ impl Client {
     pub async fn version(&self, id: JobId, number: u32) -> Result<JobVersion, ClientError> {
         self.json(&Call::get(path(&format!("/jobs/{id}/versions/{number}"))))
             .await
+    }
+
+    /// A backup of the node, with what jobs printed or without, with the keys of its secrets or without.
+    pub async fn backup(&self, with_output: bool, with_key: bool) -> Result<Download, ClientError> {
+        let mut call = Call::get(path(&format!(
+            "/backup?output={with_output}&key={with_key}"
+        )));
+        call.patience = BACKUP_TIME_MAX;
+        Ok(Download::new(self.place(), self.answer(&call).await?))
     }
 
     /// The bundle of a job's current version, packed.

@@ -12,6 +12,7 @@
 mod address;
 mod alert_endpoints;
 mod client;
+mod download;
 mod endpoints;
 mod error;
 mod event_stream;
@@ -24,5 +25,6 @@ mod socket;
 
 pub use address::{AddressError, Target};
 pub use client::{Client, IdempotencyKey, Token, TokenError};
+pub use download::Download;
 pub use error::ClientError;
 pub use event_stream::{EventStream, ServerEvent};

@@ -18,8 +18,10 @@ use raft_log::RaftLog;
 use raft_log::api::raft_log_writer::RaftLogWriter;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::growth::{Growth, entry_bytes};
+use crate::options::SyncObserver;
 use crate::raft_types::{self, Entry, LogId, TypeConfig, Vote};
 use crate::torn_tail::trim_zeros;
 use crate::wal_types::{Flushed, StoredPayload, StoredVote, WalTypes};
@@ -89,6 +91,7 @@ struct State {
     syncing: bool,
     /// Whether a record is in memory that nobody waits for.
     unwritten: bool,
+    observer: Option<SyncObserver>,
 }
 
 impl DiskLog {
@@ -126,6 +129,7 @@ impl DiskLog {
             waiting,
             syncing,
             unwritten,
+            observer: None,
         };
         Ok(Self {
             state: Arc::new(Mutex::new(state)),
@@ -145,6 +149,11 @@ impl DiskLog {
             Ok(state.vote().is_none() && state.last().is_none() && state.purged().is_none())
         })
         .unwrap_or(false)
+    }
+
+    /// Tells `observer` of each sync from now on.
+    pub(crate) fn observe_syncs(&self, observer: SyncObserver) {
+        self.lock().observer = Some(observer);
     }
 
     /// Closes the files and releases the directory's lock, whoever still holds a handle.
@@ -197,7 +206,11 @@ impl DiskLog {
         let waiting = std::mem::take(&mut state.waiting);
         let (log, runtime) = (Arc::downgrade(&self.state), self.runtime.clone());
         let growth = self.growth.clone();
+        let (observer, began) = (state.observer.clone(), Instant::now());
         let synced = move |result: io::Result<()>| {
+            if let Some(observer) = observer {
+                observer.observe(began.elapsed());
+            }
             for callback in waiting {
                 callback.io_completed(result.as_ref().copied().map_err(copied));
             }

@@ -33,6 +33,7 @@ pub mod memory_transport;
 
 mod alone;
 mod apply;
+mod beginning;
 mod blocking;
 mod disk_log;
 mod error;
@@ -61,6 +62,7 @@ mod wal_types;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+pub use beginning::{Beginning, begin_from};
 pub use disk_log::LogOpenError;
 pub use error::{
     BootstrapError, ConfirmError, Failure, MembershipError, ProposeError, StartError, Stopped,
@@ -72,6 +74,6 @@ pub use log::{Log, Status};
 pub use machine::{Committed, Machine, SnapshotJob};
 pub use membership::Removed;
 pub use memory_log::MemoryLog;
-pub use options::{Environment, Options, Retention, Storage, Timings};
+pub use options::{Environment, Options, Retention, Storage, SyncObserver, Timings};
 pub use propose::{Applied, COMMAND_BYTES_MAX, IN_FLIGHT_MAX};
 pub use transport::{FRAME_BYTES_MAX, Transport, TransportError};

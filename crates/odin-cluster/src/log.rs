@@ -105,6 +105,9 @@ impl Log {
         match options.storage.clone() {
             Storage::Disk(dir) => {
                 let log = blocking(|| DiskLog::open(&dir, node))?;
+                if let Some(observer) = &options.on_sync {
+                    log.observe_syncs(observer.clone());
+                }
                 let (growth, empty, disk) = (log.growth(), log.is_empty(), Some(log.clone()));
                 let started = Self::assemble(
                     &options,

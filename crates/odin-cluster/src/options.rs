@@ -1,5 +1,6 @@
 //! What a node's log is started with.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,27 @@ pub enum Storage {
     Memory(MemoryLog),
 }
 
+/// Is told how long each sync of the log took, on the thread that did it: it must not wait.
+#[derive(Clone)]
+pub struct SyncObserver(Arc<dyn Fn(Duration) + Send + Sync>);
+
+impl SyncObserver {
+    /// Calls `observe` with each duration.
+    pub fn new(observe: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+
+    pub(crate) fn observe(&self, took: Duration) {
+        (self.0)(took);
+    }
+}
+
+impl fmt::Debug for SyncObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SyncObserver(..)")
+    }
+}
+
 /// How a node's log is kept.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -34,6 +56,8 @@ pub struct Options {
     pub retention: Retention,
     /// Where this node's random numbers begin: they only spread election timeouts. Nodes should not share one.
     pub seed: u64,
+    /// Who is told how long syncs take, with a log on disk.
+    pub on_sync: Option<SyncObserver>,
 }
 
 impl Options {
@@ -58,6 +82,7 @@ impl Options {
             timings,
             retention,
             seed: node.0,
+            on_sync: None,
         }
     }
 }

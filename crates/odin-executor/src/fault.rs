@@ -13,7 +13,7 @@ use rustix::process::Signal;
 /// The variable.
 pub const VARIABLE: &str = "ODIN_FAULT";
 
-/// The places, in the order in which a launch passes them.
+/// The places: those of a launch in the order in which it passes them, then those of backup and restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Point {
@@ -59,11 +59,21 @@ pub enum Point {
     ServerNotifyAfter,
     /// What was committed is about to be applied.
     ServerApplyBefore,
+    /// A backup's copy of the state is made; nothing of the backup is written.
+    ServerBackupMiddle,
+    /// A backup is written under another name, and does not have its own yet.
+    BackupRenameBefore,
+    /// A backup is unpacked and made ready; the data directory has its old data.
+    RestoreCommitBefore,
+    /// The new data is in force, and nothing was moved.
+    RestoreCommitAfter,
+    /// One more name was moved aside or into its place.
+    RestoreMove,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::ServerFireBefore,
         Self::ServerFireAfter,
         Self::ServerArmBefore,
@@ -85,6 +95,11 @@ impl Point {
         Self::ServerNotifyBefore,
         Self::ServerNotifyAfter,
         Self::ServerApplyBefore,
+        Self::ServerBackupMiddle,
+        Self::BackupRenameBefore,
+        Self::RestoreCommitBefore,
+        Self::RestoreCommitAfter,
+        Self::RestoreMove,
     ];
 
     /// What the variable calls it.
@@ -112,6 +127,11 @@ impl Point {
             Self::ServerNotifyBefore => "server-notify-before",
             Self::ServerNotifyAfter => "server-notify-after",
             Self::ServerApplyBefore => "server-apply-before",
+            Self::ServerBackupMiddle => "server-backup-middle",
+            Self::BackupRenameBefore => "backup-rename-before",
+            Self::RestoreCommitBefore => "restore-commit-before",
+            Self::RestoreCommitAfter => "restore-commit-after",
+            Self::RestoreMove => "restore-move",
         }
     }
 }

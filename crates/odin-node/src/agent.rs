@@ -344,10 +344,12 @@ impl Work {
     }
 
     fn on_refused(&mut self, key: AttemptKey, reason: RefusalReason) {
+        let AttemptKey { run, attempt } = key;
+        let job = self.turns.job_of(&key).map(tracing::field::display);
         match reason {
             // Its events come.
             RefusalReason::AlreadyStarted => {
-                tracing::debug!(%key, "the executor has this attempt");
+                tracing::debug!(%run, %attempt, job, "the executor has this attempt");
             }
             // Its events were applied.
             RefusalReason::AlreadyOver => {
@@ -355,7 +357,7 @@ impl Work {
             }
             // The run stays in the state, and is armed again once others are over.
             RefusalReason::Full | RefusalReason::Draining => {
-                tracing::warn!(%key, ?reason, "the executor takes no more now");
+                tracing::warn!(%run, %attempt, job, ?reason, "the executor takes no more now");
                 self.turns.over(&key);
                 self.leave_in_state(key.run);
             }

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use odin_api::{
-    Backend, OUTPUT_PAGE_BYTES, OutputFault, OutputPage, OutputPosition, ProposeError, SealError,
-    Tried, User,
+    Backend, BackupContents, BackupRefused, OUTPUT_PAGE_BYTES, OutputFault, OutputPage,
+    OutputPosition, ProposeError, SealError, Tried, User,
 };
 use odin_cluster::Leadership;
 use odin_executor::DataDir as ExecutorDir;
@@ -23,21 +25,24 @@ use odin_model::run::Run;
 use odin_model::secret::{SealedSecret, SecretChange};
 use odin_model::sink::{Sink, SinkChange};
 use odin_model::{
-    AlertId, AlertKind, AttemptNumber, Clock, Command, Limits, NodeId, Owner, Program, Reply,
-    RunState, SecretName, SecretValue,
+    AlertId, AlertKind, AttemptNumber, Boottime, Clock, Command, Limits, NodeId, Owner, Program,
+    Reply, RunState, SecretName, SecretValue,
 };
 use odin_schedule::Calendars;
 use odin_scheduling::delivery::ATTEMPT_MAX;
 use odin_scheduling::placement;
 use odin_store::{Counts, Effect, Reader, StoreError, View};
 use odin_wire::{Health, HealthStatus, NodeRole};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use prometheus_client::registry::Registry;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 
 use crate::agent::Peek;
+use crate::backup::{self, BackupError, Collected, Subject};
 use crate::engine::Engine;
 use crate::launches::interpreter;
 use crate::life::Up;
 use crate::machine::Announcements;
+use crate::metrics::{self, Metrics, Sizes};
 use crate::notifier::dispatch::Dispatch;
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
@@ -62,6 +67,10 @@ pub(crate) struct NodeBackend {
     clock: Arc<dyn Clock>,
     identity: Identity,
     troubles: Troubles,
+    /// One backup at a time: each holds a copy of the state on the disk.
+    backups: Arc<Semaphore>,
+    metrics: Metrics,
+    sizes: Sizes,
 }
 
 /// What a node is to its clients.
@@ -73,6 +82,7 @@ pub(crate) struct Identity {
     pub(crate) server_user: Owner,
     pub(crate) local_token: String,
     pub(crate) keyring: Arc<Keyring>,
+    pub(crate) metrics_open: bool,
 }
 
 impl NodeBackend {
@@ -94,6 +104,9 @@ impl NodeBackend {
             clock,
             identity,
             troubles,
+            backups: Arc::new(Semaphore::new(1)),
+            metrics: engine.metrics.clone(),
+            sizes: Sizes::default(),
         }
     }
 
@@ -126,6 +139,76 @@ impl NodeBackend {
             events: vec![event],
             more: 0,
         }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.identity.data_dir
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    pub(crate) fn state(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub(crate) fn log(&self) -> &odin_cluster::Log {
+        self.proposer.log()
+    }
+
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    pub(crate) fn boottime(&self) -> Boottime {
+        self.clock.boottime()
+    }
+
+    /// Holds the node's data still and begins to send it.
+    async fn begin_backup(
+        &self,
+        contents: BackupContents,
+    ) -> Result<mpsc::Receiver<std::io::Result<Bytes>>, BackupRefused> {
+        let turn = Arc::clone(&self.backups)
+            .try_acquire_owned()
+            .map_err(|_| BackupRefused::UnderWay)?;
+        let key = self.identity.data_dir.join("secrets.key");
+        if contents.with_key && !key.exists() {
+            return Err(BackupRefused::NoKey);
+        }
+        let subject = Subject {
+            root: self.identity.data_dir.clone(),
+            node: self.identity.name.clone(),
+            taken_at: self.clock.wall(),
+            contents,
+        };
+        let reader = self.reader.clone();
+        let failed = |error: String| BackupRefused::Failed(format!("a backup: {error}"));
+        let collected = tokio::task::spawn_blocking(move || Collected::of(subject, &reader))
+            .await
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| match error {
+                BackupError::Full { .. } | BackupError::State(StoreError::DiskFull) => {
+                    BackupRefused::Full(error.to_string())
+                }
+                error => failed(error.to_string()),
+            })?;
+        let (metrics, clock) = (self.metrics.clone(), Arc::clone(&self.clock));
+        let over = move |is_whole| metrics.backup_over(is_whole, clock.wall());
+        Ok(backup::stream(collected, key, over, turn))
     }
 
     /// What the executor has in memory of a running attempt. `None`: it is in its file, or the attempt is over.
@@ -371,6 +454,23 @@ impl Backend for NodeBackend {
             let dir = ExecutorDir::new(self.identity.data_dir.clone());
             tokio::task::block_in_place(|| output::end(&dir, key).map_err(of_file))
         })
+    }
+
+    fn backup(
+        &self,
+        contents: BackupContents,
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<std::io::Result<Bytes>>, BackupRefused>> {
+        Box::pin(self.begin_backup(contents))
+    }
+
+    fn metrics_are_open(&self) -> bool {
+        self.identity.metrics_open
+    }
+
+    fn collect_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+        metrics::register_process(registry);
+        self.register_present(registry);
     }
 
     fn bundles_dir(&self) -> &Path {

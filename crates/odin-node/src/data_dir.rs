@@ -49,6 +49,8 @@ impl DataDir {
         }
         // The lock first: a directory that another server holds is left as it is.
         let lock = take_lock(root)?;
+        // A restore that was put in force and then cut off.
+        crate::backup::finish(root).map_err(failed)?;
         if made || metadata.mode() & 0o777 != 0o711 {
             std::fs::set_permissions(root, Permissions::from_mode(0o711)).map_err(failed)?;
         }

@@ -23,6 +23,7 @@ use crate::leader::Leader;
 use crate::lease_book::LeaseBook;
 use crate::life::{Life, Up};
 use crate::machine::{Announcements, StoreMachine};
+use crate::metrics::Metrics;
 use crate::notifier::Notifier;
 use crate::notifier::dispatch::Dispatch;
 use crate::notifier::hooks::Hooks;
@@ -86,6 +87,7 @@ pub struct Engine {
     pub(crate) dispatch: Dispatch,
     /// When its loops last went round.
     pub(crate) beats: Arc<Heartbeats>,
+    pub(crate) metrics: Metrics,
     up: watch::Receiver<Up>,
     /// How far this node's wall clock is from the leader's, where that is too far.
     pub(crate) too_far_off: watch::Receiver<Option<SignedDuration>>,
@@ -104,6 +106,7 @@ impl Engine {
         let lease_terms = parts.log.timings.leases;
         let announcements = Announcements::default();
         let leases = Arc::new(LeaseBook::default());
+        let metrics = Metrics::new(node);
         let (view, reader) = (parts.store.view(), parts.store.reader());
         let beats = Arc::new(Heartbeats::default());
         let machine = StoreMachine::new(
@@ -111,6 +114,7 @@ impl Engine {
             announcements.clone(),
             Arc::clone(&leases),
             Arc::clone(&beats),
+            metrics.clone(),
             Arc::clone(&parts.clock),
         )
         .map_err(|error| StartError::Storage {
@@ -126,7 +130,11 @@ impl Engine {
             what: "the log",
             detail,
         };
-        let log = Log::start(parts.log, machine, environment)
+        let options = odin_cluster::Options {
+            on_sync: Some(metrics.sync_observer()),
+            ..parts.log
+        };
+        let log = Log::start(options, machine, environment)
             .await
             .map_err(|error| unusable(error.to_string()))?;
         if let Founding::With(voters) = &parts.founding {
@@ -149,6 +157,7 @@ impl Engine {
             leases,
             lease_terms,
             beats: Arc::clone(&beats),
+            metrics: metrics.clone(),
         };
         tasks.spawn(leader.run(stop.clone()));
         let dispatch = Dispatch {
@@ -231,6 +240,7 @@ impl Engine {
             peeks,
             dispatch,
             beats,
+            metrics,
             up,
             too_far_off,
             stop,

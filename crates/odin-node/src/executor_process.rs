@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::executor_book::ExecutorBook;
 use crate::executor_link::ExecutorEnd;
+use crate::metrics::Metrics;
 
 /// How long to wait before another try to reach or start an executor.
 const RETRY: Duration = Duration::from_millis(250);
@@ -31,6 +32,7 @@ pub(crate) async fn connect(
     root: PathBuf,
     end: ExecutorEnd,
     answers: watch::Sender<bool>,
+    metrics: Metrics,
     stop: CancellationToken,
 ) {
     let ExecutorEnd {
@@ -45,11 +47,13 @@ pub(crate) async fn connect(
         match opened {
             Ok(mut connection) => {
                 answers.send_replace(true);
+                metrics.executors_connected(connection.fleet.members().count());
                 tokio::select! {
                     () = stop.cancelled() => return connection.release(),
                     () = connection.carry(&mut requests) => {}
                 }
                 answers.send_replace(false);
+                metrics.executors_connected(0);
                 next_number = connection.close(&mut requests).await;
             }
             Err(error) => {

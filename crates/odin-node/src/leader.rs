@@ -28,6 +28,7 @@ use self::quarantine::{Again, Planned};
 use crate::heartbeats::{Beating, Heartbeats};
 use crate::lease_book::LeaseBook;
 use crate::machine::Announcements;
+use crate::metrics::Metrics;
 use crate::proposer::Proposer;
 use crate::recompute::{self, Rules, Step, Sweep};
 use crate::schedules::Schedules;
@@ -60,6 +61,7 @@ pub(crate) struct Leader {
     pub(crate) leases: Arc<LeaseBook>,
     pub(crate) lease_terms: LeaseTerms,
     pub(crate) beats: Arc<Heartbeats>,
+    pub(crate) metrics: Metrics,
 }
 
 /// Why a term's work ended.
@@ -86,6 +88,7 @@ impl Leader {
                         () = self.lead(term) => {}
                     },
                     Leadership::NoLeader | Leadership::Following(_) => {
+                        self.metrics.leads_no_longer();
                         if leadership.changed().await.is_err() {
                             std::future::pending::<()>().await;
                         }
@@ -124,7 +127,11 @@ impl Leader {
         let _rests_after = Beating(&self.beats.leader);
         loop {
             self.beats.leader.beat(self.clock.boottime());
-            match pass.once().await {
+            let passed = pass.once().await;
+            if passed.is_ok() {
+                self.metrics.leader_passed(self.clock.boottime());
+            }
+            match passed {
                 Ok(Next::Again) => tokio::task::yield_now().await,
                 Ok(Next::Sleep(wait)) => {
                     tokio::select! {

@@ -8,12 +8,14 @@
 //! | `leader` | the leader's loop: what is due is proposed |
 //! | `agent` | every node's loop: what is assigned here is armed, what ended is reported |
 //! | `machine` | the store behind the log |
+//! | `backup` | one file of a node's data, and a node made from it |
 //! | `data_dir` | files and their modes |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod agent;
 mod backend;
+pub mod backup;
 pub mod clock;
 pub mod data_dir;
 mod disk_watch;
@@ -33,6 +35,7 @@ mod lease_book;
 mod lease_requests;
 mod life;
 mod machine;
+mod metrics;
 mod notifier;
 mod preparations;
 mod proposer;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use odin_cluster::{Committed, Machine, SnapshotJob};
 use odin_executor::fault::{self, Point};
-use odin_model::{Clock, codec};
+use odin_model::{Clock, Outcome, RunState, codec};
 use odin_store::{Effect, Entry, Store, StoreError};
 use tokio::sync::{broadcast, watch};
 
 use crate::heartbeats::{Beating, Heartbeats};
 use crate::lease_book::LeaseBook;
+use crate::metrics::Metrics;
 
 /// How many effects a listener may be behind before it must read the state instead.
 const EFFECTS_MAX: usize = 16_384;
@@ -52,6 +53,7 @@ pub(crate) struct StoreMachine {
     announcements: Announcements,
     leases: Arc<LeaseBook>,
     beats: Arc<Heartbeats>,
+    metrics: Metrics,
     clock: Arc<dyn Clock>,
 }
 
@@ -62,6 +64,7 @@ impl StoreMachine {
         announcements: Announcements,
         leases: Arc<LeaseBook>,
         beats: Arc<Heartbeats>,
+        metrics: Metrics,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let machine = Self {
@@ -69,6 +72,7 @@ impl StoreMachine {
             announcements,
             leases,
             beats,
+            metrics,
             clock,
         };
         machine.tell_leases()?;
@@ -79,6 +83,34 @@ impl StoreMachine {
     fn tell_leases(&self) -> Result<(), StoreError> {
         self.leases.set_nodes(&self.store.reader().nodes()?);
         Ok(())
+    }
+}
+
+/// Writes what became of runs to the server's log. What went well is for who asks for it: there is much of it.
+fn tell(effect: &Effect) {
+    let Effect::RunChanged {
+        run, job, state, ..
+    } = effect
+    else {
+        return;
+    };
+    match state {
+        RunState::Running { attempt, node, .. } => {
+            tracing::debug!(%run, %job, %attempt, %node, "a run has started");
+        }
+        RunState::Finished(Outcome::Succeeded) => {
+            tracing::debug!(%run, %job, outcome = Outcome::Succeeded.word(), "a run is over");
+        }
+        RunState::Finished(outcome) => {
+            tracing::info!(%run, %job, outcome = outcome.word(), "a run is over");
+        }
+        RunState::Retrying { at, .. } => {
+            tracing::info!(%run, %job, %at, "a run is tried again");
+        }
+        RunState::Unreachable { attempt, node, .. } => {
+            tracing::warn!(%run, %job, %attempt, %node, "a run's node is silent");
+        }
+        RunState::Queued | RunState::Waiting | RunState::Assigned { .. } => {}
     }
 }
 
@@ -100,7 +132,11 @@ impl Machine for StoreMachine {
                 command: &committed.command,
             })
             .collect();
+        let began = self.clock.boottime();
         let applied = self.store.apply(&entries, mark)?;
+        let took = self.clock.boottime().0.saturating_sub(began.0);
+        self.metrics
+            .applied(entries.len(), took, &applied.observations);
         if applied
             .effects
             .iter()
@@ -109,6 +145,7 @@ impl Machine for StoreMachine {
             self.tell_leases()?;
         }
         for effect in applied.effects {
+            tell(&effect);
             // Nobody listening is fine: who comes later reads the state.
             let _ = self.announcements.effects.send(effect);
         }

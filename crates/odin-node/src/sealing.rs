@@ -91,6 +91,13 @@ impl Keyring {
         }
     }
 
+    /// Which of the keys `needed` the file does not have, or all if it cannot be read.
+    pub(crate) fn missing(path: &Path, needed: &[SealingKeyId]) -> Vec<SealingKeyId> {
+        let keys = read(path).unwrap_or_default();
+        let is_missing = |id: &&SealingKeyId| !keys.iter().any(|key| key.id == **id);
+        needed.iter().filter(is_missing).copied().collect()
+    }
+
     fn report(&self, needed: &[SealingKeyId]) {
         if !self.problem.is_empty() {
             tracing::error!(code = "secret/key-missing", "{}", self.problem);

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{Identity, NodeBackend};
+use crate::backup;
 use crate::clock::{SystemClock, boot_id, system_zone};
 use crate::data_dir::DataDir;
 use crate::disk_watch::DiskWatch;
@@ -36,7 +37,7 @@ use crate::watchdog::{Troubles, Watchdog, Watching};
 use crate::{room, users};
 
 /// The node that founds a cluster. Others get theirs from the log.
-const FOUNDER: NodeId = NodeId(1);
+pub(crate) const FOUNDER: NodeId = NodeId(1);
 /// The founder's name unless it is given one.
 const FOUNDER_NAME: &str = "master-node";
 /// How long a starting node waits until it counts as up, before it serves without.
@@ -59,6 +60,8 @@ pub struct ServerOptions {
     pub slots: Option<u32>,
     /// How many bytes all files of history may take; the oldest go first. `None`: as many as the jobs keep.
     pub history_bytes: Option<u64>,
+    /// Whether `/metrics` answers everyone who can connect to the port, instead of admins only.
+    pub metrics_open: bool,
 }
 
 /// Where a running server is reached.
@@ -135,6 +138,10 @@ impl Server {
                 source,
             }
         })?;
+        backup::remove_left_overs(data_dir.root()).map_err(|source| StartError::DataDir {
+            path: data_dir.root().to_owned(),
+            source,
+        })?;
         let local_token = data_dir.local_token(&mut |bits| {
             #[expect(clippy::disallowed_methods, reason = "this is where a token is drawn")]
             getrandom::fill(bits).expect("the kernel has random numbers");
@@ -154,14 +161,6 @@ impl Server {
         let mut executor = JoinSet::new();
         let (answering, executor_answers) = watch::channel(false);
         let program = executor_program(&options.program, data_dir.root());
-        executor.spawn(executor_process::connect(
-            program,
-            data_dir.root().to_owned(),
-            end,
-            answering,
-            stop.clone(),
-        ));
-
         let parts = EngineParts {
             facts: NodeFacts {
                 name: name.clone(),
@@ -205,6 +204,14 @@ impl Server {
                 what: "a thread",
                 detail: error.to_string(),
             })?;
+        executor.spawn(executor_process::connect(
+            program,
+            data_dir.root().to_owned(),
+            end,
+            answering,
+            engine.metrics.clone(),
+            stop.clone(),
+        ));
         wait_until_up(&engine).await?;
 
         let socket = data_dir.socket();
@@ -227,6 +234,7 @@ impl Server {
             server_user,
             local_token,
             keyring,
+            metrics_open: options.metrics_open,
         };
         let keeping = Keeping {
             proposer: engine.proposer.clone(),

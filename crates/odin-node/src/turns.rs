@@ -87,6 +87,11 @@ impl Turns {
             || (known < HELD_MAX && of_second.is_none_or(|count| *count < FEW))
     }
 
+    /// The job of a run that is under way.
+    pub(crate) fn job_of(&self, key: &AttemptKey) -> Option<JobId> {
+        self.under_way.get(key).map(|taken| taken.job)
+    }
+
     pub(crate) fn is_under_way(&self, key: &AttemptKey) -> bool {
         self.under_way.contains_key(key)
     }

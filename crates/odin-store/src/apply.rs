@@ -47,7 +47,7 @@ use odin_scheduling::placement;
 use rusqlite::Connection;
 
 use crate::view::Changes;
-use crate::{Effect, StoreError};
+use crate::{Effect, Observation, StoreError};
 pub(crate) use statistics::{Counted, hour_of, write as write_statistics};
 
 /// Why a command ends without its reply.
@@ -97,6 +97,7 @@ pub(crate) struct Batch<'a> {
     /// What was counted, written at the end of the batch.
     pub(crate) counted: Counted,
     pub(crate) effects: Vec<Effect>,
+    pub(crate) observations: Vec<Observation>,
     pub(crate) changes: Changes,
 }
 
@@ -112,6 +113,7 @@ impl<'a> Batch<'a> {
             up: None,
             counted: Counted::new(),
             effects: Vec::new(),
+            observations: Vec::new(),
             changes: Changes::default(),
         }
     }

@@ -337,6 +337,24 @@ pub(crate) fn run_state(state: RunState) -> i64 {
     }
 }
 
+/// The word of a state's number.
+pub(crate) fn run_state_word(state: i64) -> Result<&'static str, StoreError> {
+    let words = [
+        "queued",
+        "assigned",
+        "running",
+        "unreachable",
+        "finished",
+        "waiting",
+        "retrying",
+    ];
+    let word = usize::try_from(state)
+        .ok()
+        .and_then(|state| words.get(state));
+    word.copied()
+        .ok_or_else(|| StoreError::damaged("a run's state"))
+}
+
 /// The state of its columns.
 pub(crate) fn to_run_state(
     state: i64,

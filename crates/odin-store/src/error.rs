@@ -67,6 +67,14 @@ pub enum StoreError {
         /// Its position in the log.
         index: u64,
     },
+    /// A generation that cannot follow the present one.
+    #[error("generation {asked} cannot follow generation {present}: there are 127 at most")]
+    Generation {
+        /// What was to begin.
+        asked: u8,
+        /// What is.
+        present: u8,
+    },
     /// The file system refused.
     #[error("cannot read or write the state: {0}")]
     Io(#[source] io::Error),
@@ -89,6 +97,7 @@ impl StoreError {
             Self::UnreadableEntry { .. } => "store/unreadable-entry",
             Self::OutOfOrder { .. } => "store/out-of-order",
             Self::TooManyRuns { .. } => "store/too-many-runs",
+            Self::Generation { .. } => "store/generation",
             Self::Io(_) => "store/io",
             Self::Sqlite(_) => "store/sqlite",
         }

@@ -15,6 +15,7 @@ mod history;
 #[cfg(test)]
 mod invariants;
 mod local;
+mod observation;
 mod reader;
 #[cfg(test)]
 mod scenario;
@@ -33,12 +34,13 @@ pub use checkpoint::{Checkpoint, Checkpointer};
 pub use effect::{CancelWhen, Effect};
 pub use error::StoreError;
 pub use history::{Historian, HistoryFileStatus, HistoryStage, HistoryStatus, HistoryStep};
+pub use observation::Observation;
 pub use reader::{
     AlertsOf, Bucket, CancelRequest, CauseKind, JobKept, JobsAfter, JobsPage, KeptValue, LooseRun,
     NamedLink, OpenRun, OpenState, Overdue, Reader, RunFilter, RunPlace, RunsOf, RunsPage, SealDue,
     SecretEntry, SecretsAfter, SecretsPage, Series, SeriesPlace, SeriesQuery, ValuesPage, Version,
 };
-pub use snapshot::Frozen;
+pub use snapshot::{Contents, Frozen, generation_of, inspect};
 pub use statistics::{Scope, TYPICAL_DAYS};
-pub use store::{Applied, Entry, Store};
+pub use store::{Applied, Entry, GENERATION_MAX, Store};
 pub use view::{Counts, View};

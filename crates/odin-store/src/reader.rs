@@ -38,9 +38,9 @@ pub use runs::{CancelRequest, OpenRun};
 pub use secrets::{SecretEntry, SecretsAfter, SecretsPage};
 pub use values::{KeptValue, RunPlace, Series, SeriesPlace, SeriesQuery, ValuesPage};
 
-use crate::StoreError;
 use crate::history::{Archive, HistoryStatus, Scratch};
 use crate::schema::{self, Found};
+use crate::{Frozen, StoreError};
 use pool::Pool;
 
 /// Answers from a few connections that cannot write; more callers wait for a free one. Each answer is of one
@@ -83,5 +83,13 @@ impl Reader {
     #[must_use]
     pub fn history(&self, check: bool) -> HistoryStatus {
         self.archive.status(check)
+    }
+
+    /// Fixes the committed state of now, on a connection of its own: for a backup that is written while more is applied.
+    ///
+    /// # Errors
+    /// The state cannot be opened once more.
+    pub fn freeze(&self) -> Result<Frozen, StoreError> {
+        Frozen::of(self.pool.path())
     }
 }

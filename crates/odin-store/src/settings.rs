@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::StoreError;
+use crate::store::GENERATION_MAX;
 
 /// The IANA zone of jobs that name none.
 pub(crate) const TIMEZONE: &str = "timezone";
@@ -34,6 +35,11 @@ pub(crate) fn set(conn: &Connection, key: &str, value: &str) -> Result<(), Store
 pub(crate) fn generation(conn: &Connection) -> Result<u8, StoreError> {
     get(conn, GENERATION)?
         .and_then(|text| text.parse().ok())
-        .filter(|generation| *generation < 128)
+        .filter(|generation| *generation <= GENERATION_MAX)
         .ok_or_else(|| StoreError::damaged("the generation"))
+}
+
+/// Sets the generation.
+pub(crate) fn set_generation(conn: &Connection, generation: u8) -> Result<(), StoreError> {
+    set(conn, GENERATION, &generation.to_string())
 }

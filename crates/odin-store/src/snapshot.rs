@@ -8,7 +8,7 @@ use rusqlite::backup::{Backup, StepResult};
 
 use crate::schema::{self, Found};
 use crate::store::{make_private, open_to_read, open_to_write, sync_directory_of};
-use crate::{StoreError, local};
+use crate::{StoreError, local, settings};
 
 /// All pages in one step.
 const ALL_PAGES: i32 = -1;
@@ -36,6 +36,14 @@ impl Frozen {
         local::mark(&self.conn)
     }
 
+    /// What is in it, in numbers.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn contents(&self) -> Result<Contents, StoreError> {
+        Contents::of(&self.conn)
+    }
+
     /// Writes it into the file `into`, which must not exist, and syncs the file and its directory.
     ///
     /// # Errors
@@ -55,17 +63,74 @@ impl Frozen {
     }
 }
 
+/// What a state holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contents {
+    /// The format of the file.
+    pub format: i64,
+    /// How often it was restored from a backup.
+    pub generation: u8,
+    /// The log index of the latest command applied.
+    pub applied: u64,
+    /// Jobs that are not removed.
+    pub jobs: u64,
+    /// Runs that are not over.
+    pub open_runs: u64,
+    /// Bytes of its pages.
+    pub bytes: u64,
+}
+
+impl Contents {
+    fn of(conn: &Connection) -> Result<Self, StoreError> {
+        let number = |sql: &str| {
+            let number: i64 = conn.query_row(sql, [], |row| row.get(0))?;
+            Ok::<_, StoreError>(number.max(0).cast_unsigned())
+        };
+        Ok(Self {
+            format: schema::VERSION,
+            generation: settings::generation(conn)?,
+            applied: local::applied(conn)?,
+            jobs: number("SELECT count(*) FROM jobs WHERE state <> 2 AND visibility = 0")?,
+            open_runs: number("SELECT count(*) FROM runs WHERE outcome IS NULL")?,
+            bytes: number("PRAGMA page_count")?.saturating_mul(number("PRAGMA page_size")?),
+        })
+    }
+}
+
+/// Looks at a state in a file that no server has open, every page of it, without changing it.
+///
+/// # Errors
+/// It is damaged, of something else, of another version, or cannot be read.
+pub fn inspect(path: &Path) -> Result<Contents, StoreError> {
+    let conn = open_to_read(path)?;
+    check_pages(&conn)?;
+    Contents::of(&conn)
+}
+
+/// The generation of a state in a file, which is otherwise not looked at.
+///
+/// # Errors
+/// It cannot be read.
+pub fn generation_of(path: &Path) -> Result<u8, StoreError> {
+    settings::generation(&open_to_read(path)?)
+}
+
+fn check_pages(conn: &Connection) -> Result<(), StoreError> {
+    if schema::check(conn)? == Found::Empty {
+        return Err(StoreError::NotAState);
+    }
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    match verdict.as_str() {
+        "ok" => Ok(()),
+        _ => Err(StoreError::Corrupt { detail: verdict }),
+    }
+}
+
 /// Replaces the content of the open state by that of the snapshot `from`. One transaction of the write-ahead log,
 /// so a crash leaves the one or the other, and open readers see the new one with their next query.
 pub(crate) fn install(from: &Path, conn: &mut Connection) -> Result<(), StoreError> {
     let source = open_to_read(from)?;
-    if schema::check(&source)? == Found::Empty {
-        return Err(StoreError::NotAState);
-    }
-    let verdict: String = source.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(StoreError::Corrupt { detail: verdict });
-    }
+    check_pages(&source)?;
     conn.flush_prepared_statement_cache();
     // This commit is to be on the disk: the log below the snapshot may be gone.
     conn.pragma_update(None, "synchronous", "FULL")?;

@@ -15,7 +15,7 @@ use crate::history::{Archive, Historian};
 use crate::reader::Reader;
 use crate::snapshot::{self, Frozen};
 use crate::view::View;
-use crate::{Checkpointer, Effect, StoreError, local, schema, settings, state_hash};
+use crate::{Checkpointer, Effect, Observation, StoreError, local, schema, settings, state_hash};
 
 /// How long a statement waits for another process on the file, such as a person's `sqlite3`, before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,6 +24,9 @@ const STATEMENTS_KEPT: usize = 128;
 /// How long the write-ahead log may grow, in pages of 4 KiB, before a commit shortens it itself: 64 MiB. A
 /// [`Checkpointer`] on a thread of its own does it before, so that no commit waits for it.
 const WAL_PAGES_MAX: u32 = 16 * 1024;
+
+/// The last generation: run ids order as signed numbers.
+pub const GENERATION_MAX: u8 = 127;
 
 /// The state, for the one thread that applies the log.
 #[derive(Debug)]
@@ -53,6 +56,8 @@ pub struct Applied {
     pub replies: Vec<Reply>,
     /// What is to happen now, in order.
     pub effects: Vec<Effect>,
+    /// What to count.
+    pub observations: Vec<Observation>,
 }
 
 impl Store {
@@ -124,6 +129,7 @@ impl Store {
             effects,
             changes,
             counted,
+            observations,
             ..
         } = batch;
         write_statistics(&transaction, &counted)?;
@@ -132,7 +138,31 @@ impl Store {
 
         self.applied = applied;
         self.view.take(&changes, applied);
-        Ok(Applied { replies, effects })
+        Ok(Applied {
+            replies,
+            effects,
+            observations,
+        })
+    }
+
+    /// Begins a generation: what is applied from now on makes run ids that sort after all of before. For a restore
+    /// only, before anything else is applied. Durable when it returns.
+    ///
+    /// # Errors
+    /// It is not later than the present one or above [`GENERATION_MAX`], or the state cannot be written.
+    pub fn begin_generation(&mut self, generation: u8) -> Result<(), StoreError> {
+        if generation <= self.generation || generation > GENERATION_MAX {
+            return Err(StoreError::Generation {
+                asked: generation,
+                present: self.generation,
+            });
+        }
+        self.conn.pragma_update(None, "synchronous", "FULL")?;
+        let set = settings::set_generation(&self.conn, generation);
+        self.conn.pragma_update(None, "synchronous", "NORMAL")?;
+        set?;
+        self.generation = generation;
+        Ok(())
     }
 
     /// The due index and counts, shared with the leader's loop.

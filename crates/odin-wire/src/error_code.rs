@@ -80,6 +80,12 @@ pub const TABLE: &[ErrorCode] = &[
         "Use the token in the data directory's local.token.",
     ),
     row(
+        "backup/under-way",
+        409,
+        "Another backup is being written",
+        "Wait until it is done: a node writes one at a time.",
+    ),
+    row(
         "bundle/*",
         422,
         "The bundle is refused",

@@ -148,6 +148,10 @@ pub(crate) enum Command {
     /// Set and look at calendars: named days, to which schedules refer
     #[command(subcommand)]
     Calendar(commands::calendar::CalendarCommand),
+    /// Write all that a server keeps into one file, while it goes on
+    Backup(commands::backup::BackupArgs),
+    /// Make a data directory from a backup, for a server that is not running
+    Restore(commands::restore::RestoreArgs),
     /// Say what this machine and its server can do, and what to mend
     Doctor,
     /// Ask what a schedule means, without a server
@@ -205,14 +209,60 @@ pub(crate) struct ServerArgs {
     /// [default: as much as the jobs keep]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) history_bytes: Option<u64>,
+    /// Let everyone who can connect to the port read /metrics, without a token
+    #[arg(long)]
+    pub(crate) metrics_open: bool,
     /// Where other nodes reach this one
     #[arg(long, value_name = "ADDR", default_value = RAFT_DEFAULT)]
     pub(crate) raft: String,
+    /// How the server writes its own log to stderr
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    /// What of it is written: from this level up [env: ODIN_LOG, which may be a filter] [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
     /// A node of the cluster to join
     #[arg(long, value_name = "ADDR")]
     pub(crate) join: Option<String>,
     #[command(flatten)]
     pub(crate) zones: ZonesArgs,
+}
+
+/// The form of a server's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// From which level up a server logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What needs somebody.
+    Error,
+    /// What may.
+    Warn,
+    /// What happens, but for what goes as it should a thousand times a day.
+    Info,
+    /// That, too.
+    Debug,
+    /// All.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word of a filter.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// Where other nodes reach a node that says nothing else.

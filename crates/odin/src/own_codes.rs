@@ -19,6 +19,42 @@ const fn row(code: &'static str, exit: Exit, title: &'static str) -> OwnCode {
 
 /// Every code, in alphabetical order.
 pub(crate) const TABLE: &[OwnCode] = &[
+    row("backup/cut-off", Exit::Failed, "A backup ends too early"),
+    row(
+        "backup/damaged",
+        Exit::Failed,
+        "A part of a backup is not what was written",
+    ),
+    row(
+        "backup/disk-full",
+        Exit::Failed,
+        "There is no space left for a backup, or for what is in it",
+    ),
+    row(
+        "backup/exists",
+        Exit::Conflict,
+        "A file is there already, and nothing is overwritten",
+    ),
+    row(
+        "backup/io",
+        Exit::Failed,
+        "A backup, or what is in it, cannot be read or written",
+    ),
+    row(
+        "backup/newer-version",
+        Exit::Refused,
+        "A newer Odin made the backup",
+    ),
+    row(
+        "backup/not-a-backup",
+        Exit::Refused,
+        "The file is not a backup of Odin",
+    ),
+    row(
+        "backup/state",
+        Exit::Failed,
+        "The state in a backup cannot be used",
+    ),
     row("calendar/*", Exit::Refused, "A calendar has a mistake"),
     row(
         "cli/bad-address",
@@ -189,9 +225,34 @@ pub(crate) const TABLE: &[OwnCode] = &[
         "A file is there already, and nothing is overwritten",
     ),
     row(
+        "restore/executor-runs",
+        Exit::Conflict,
+        "Jobs of the data that is to be replaced still run",
+    ),
+    row(
+        "restore/log",
+        Exit::Failed,
+        "A new log cannot be begun from the restored state",
+    ),
+    row(
+        "restore/not-empty",
+        Exit::Conflict,
+        "The data directory holds data already",
+    ),
+    row(
+        "restore/state",
+        Exit::Failed,
+        "The restored state cannot be made ready",
+    ),
+    row(
         "server/bad-address",
         Exit::Refused,
         "Not an address to listen on",
+    ),
+    row(
+        "server/bad-log-filter",
+        Exit::Refused,
+        "`ODIN_LOG` is no filter of log lines",
     ),
     row(
         "server/broken",

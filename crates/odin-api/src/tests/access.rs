@@ -173,7 +173,7 @@ async fn counts_of_everybody_are_for_admins() {
     assert_eq!(history["faults"], serde_json::json!([]));
     let text = String::from_utf8(bed.get(&root(), "/metrics").await.body).unwrap();
     assert!(
-        text.contains("\nodin_jobs 1\n") && text.contains("\nodin_ready 1\n"),
+        text.contains("\nodin_jobs 1\n") && text.contains("odin_http_requests_total{"),
         "{text}"
     );
 }

@@ -29,7 +29,8 @@ impl Work {
             return Ok(());
         }
         let Some(job) = self.agent.launches.job(&self.agent.reader, pinned)? else {
-            tracing::error!(%key, "a run's job version is not in the state");
+            let (run, attempt, job) = (key.run, key.attempt, pinned.job);
+            tracing::error!(%run, %attempt, %job, version = %pinned.version, "a run's job version is not in the state");
             return Ok(());
         };
         if has_it || !self.turns.must_wait(pinned.lane) {
@@ -88,7 +89,8 @@ impl Work {
         let secrets = match launch_secrets::open(reader, keyring, &job.owner, &job.spec.secrets)? {
             Ok(secrets) => secrets,
             Err(reason) => {
-                tracing::warn!(key = %pinned.key, reason, "a run's secrets are not there");
+                let (key, job) = (pinned.key, pinned.job);
+                tracing::warn!(run = %key.run, attempt = %key.attempt, %job, reason, "a run's secrets are not there");
                 self.turns.over(&pinned.key);
                 let ending = Ending::NotStartable { reason };
                 self.give_up(pinned.key, ending).await;
@@ -128,6 +130,7 @@ impl Work {
         if let Some(PrepareFailure { code, message }) = failure {
             tracing::warn!(%job, %version, code, message, "a bundle cannot be unpacked");
             for pinned in waiting {
+                tracing::warn!(run = %pinned.key.run, attempt = %pinned.key.attempt, %job, "a run has no files");
                 let reason =
                     format!("the files of version {version} cannot be unpacked: {message}");
                 self.turns.over(&pinned.key);

@@ -6,7 +6,7 @@ use odin_model::{JobId, LedgerOutcome, Revision, RunId, VersionNumber};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Batch, statistics};
-use crate::{StoreError, columns};
+use crate::{Observation, StoreError, columns};
 
 /// Occurrences with their outcome.
 pub(super) struct Entry {
@@ -26,6 +26,10 @@ pub(super) struct Entry {
 pub(super) fn add(batch: &mut Batch<'_>, entry: &Entry) -> Result<(), StoreError> {
     statistics::decided(batch, entry)?;
     let conn = batch.conn;
+    batch.observations.push(Observation::Decided {
+        outcome: entry.outcome,
+        count: entry.count,
+    });
     // A started occurrence has a run of its own, so its row equals no other.
     if entry.outcome != LedgerOutcome::Started && join(conn, entry)? {
         return Ok(());

@@ -6,7 +6,7 @@ use odin_model::{NodeId, Reply};
 
 use super::run::RunRow;
 use super::{Batch, Stop, attempt, run, watch};
-use crate::{CancelWhen, StoreError};
+use crate::{CancelWhen, Observation, StoreError};
 
 /// Takes the events in order. One that does not apply, being late, repeated or of a superseded attempt, changes
 /// nothing; so a report may come any number of times.
@@ -48,6 +48,12 @@ fn take(batch: &mut Batch<'_>, run: &mut RunRow, event: &AttemptEvent) -> Result
         AttemptEventKind::Started { at, pid: _ } => {
             if run.take(RunEvent::Started { attempt: number }).is_err() {
                 return Ok(false);
+            }
+            if run.started_at.is_none() {
+                batch.observations.push(Observation::RunStarted {
+                    ready_at: run.ready_at,
+                    started_at: *at,
+                });
             }
             run.started_at.get_or_insert(*at);
             run.attempt_started_at = Some(*at);

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Batch, catch_up, job, sink_feed, statistics, successors, turn, watch};
 use crate::schema::unsealed;
-use crate::{CancelWhen, Effect, StoreError, columns};
+use crate::{CancelWhen, Effect, Observation, StoreError, columns};
 
 /// How many runs that keep their version the reply to an edit names.
 pub(super) const NOT_STARTED_MAX: usize = 100;
@@ -233,6 +233,9 @@ pub(super) fn insert(
     ])?;
     watch::run_made(batch.conn, new.job, id, new.due_at)?;
     batch.changes.open_runs += 1;
+    batch.observations.push(Observation::RunMade {
+        cause: new.cause.word(),
+    });
     batch.effects.push(Effect::RunChanged {
         run: id,
         job: new.job,
@@ -340,6 +343,12 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
         .retry(run.id, run.retry_indexed, retry_of(run.state));
     if let RunState::Finished(outcome) = run.state {
         batch.changes.open_runs -= 1;
+        batch.observations.push(Observation::RunFinished {
+            outcome,
+            node: run.node,
+            started_at: run.started_at,
+            finished_at: run.result.as_ref().map(|result| result.finished_at),
+        });
         job::set_last_outcome(batch.conn, run.job, run.id, outcome)?;
         watch::run_over(batch, run, outcome)?;
         statistics::ended(batch, run)?;

@@ -46,6 +46,25 @@ impl Reader {
             .ask(|conn| settings::get(conn, settings::TIMEZONE))
     }
 
+    /// How many runs are in each state but `finished`, by the states' words; states without any are left out.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn open_runs_by_state(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT state, count(*) FROM runs INDEXED BY runs_open_by_job WHERE outcome IS NULL \
+                 GROUP BY state ORDER BY state",
+            )?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+            rows.map(|row| {
+                let (state, count) = row?;
+                Ok((columns::run_state_word(state)?, count.max(0).cast_unsigned()))
+            })
+            .collect()
+        })
+    }
+
     /// How often the state was restored from a backup.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The commands: one file per verb, a folder per noun.
 
 pub(crate) mod alerts;
+pub(crate) mod backup;
 pub(crate) mod calendar;
 pub(crate) mod cancel;
 pub(crate) mod catch_up;
@@ -24,6 +25,7 @@ pub(crate) mod pause;
 pub(crate) mod recover;
 pub(crate) mod remove;
 pub(crate) mod reporting;
+pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod run;
@@ -71,6 +73,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Watch(args) => Ok(reporting::watch(&args)),
         Command::Condition(args) => Ok(reporting::condition(&args)),
         Command::Result(args) => Ok(reporting::result(&args)),
+        Command::Backup(args) if args.check => backup::check(&args, &context).map(done),
         command => ask(command, &context),
     }
 }
@@ -137,6 +140,8 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             Command::Notify(command) => notify::run(&command, context).await,
             Command::Sink(command) => sink::run(&command, context).await,
             Command::Secret(command) => secret::run(&command, context).await.map(done),
+            Command::Backup(args) => backup::run(&args, context).await.map(done),
+            Command::Restore(args) => restore::run(args, context).await.map(done),
             Command::Doctor => doctor::run(context).await,
             Command::Nodes(command) => nodes::run(&command, context).await.map(done),
             Command::Calendar(command) => calendar::run(&command, context).await.map(done),

@@ -10,7 +10,7 @@ use rustix::process::DumpableBehavior;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::executor::arm_fault;
-use crate::arguments::{RAFT_DEFAULT, ServerArgs};
+use crate::arguments::{LogFormat, LogLevel, RAFT_DEFAULT, ServerArgs};
 use crate::error::CliError;
 use crate::own_codes;
 use crate::server_choice;
@@ -39,9 +39,10 @@ pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
         http: parse_listen(&args.http)?,
         slots: args.slots,
         history_bytes: args.history_bytes,
+        metrics_open: args.metrics_open,
         program: own_program()?,
     };
-    begin_logging();
+    begin_logging(args.log_format, args.log_level)?;
     if args.raft != RAFT_DEFAULT {
         tracing::warn!(
             raft = args.raft,
@@ -74,7 +75,7 @@ pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
 }
 
 /// The data directory of whoever starts a server without naming one.
-fn own_data_dir() -> Result<PathBuf, CliError> {
+pub(super) fn own_data_dir() -> Result<PathBuf, CliError> {
     let is_root = rustix::process::geteuid().is_root();
     server_choice::data_dir(&|name| std::env::var_os(name), is_root).ok_or_else(|| {
         CliError::refused(
@@ -151,17 +152,37 @@ pub(crate) fn stopped(broken: &Broken) -> CliError {
     CliError::new(Exit::Failed, broken.code(), broken.to_string()).with_help(broken.help())
 }
 
-/// To stderr, from `info` up unless `ODIN_LOG` says otherwise.
-fn begin_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ODIN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,openraft=warn"));
-    tracing_subscriber::fmt()
+/// What `ODIN_LOG` may hold.
+const LOG_VARIABLE: &str = "ODIN_LOG";
+/// The consensus library is terse below this.
+const QUIET: &str = "openraft=warn";
+
+/// To stderr: from `level` up, or as `ODIN_LOG` filters.
+fn begin_logging(form: LogFormat, level: Option<LogLevel>) -> Result<(), CliError> {
+    let filter = match (level, std::env::var(LOG_VARIABLE)) {
+        (Some(level), _) => format!("{},{QUIET}", level.word()),
+        (None, Ok(filter)) if !filter.trim().is_empty() => filter,
+        (None, _) => format!("info,{QUIET}"),
+    };
+    let filter = filter
+        .parse::<tracing_subscriber::EnvFilter>()
+        .map_err(|error| {
+            CliError::refused(
+                "server/bad-log-filter",
+                format!("{LOG_VARIABLE} is no filter: {error}"),
+            )
+            .with_help("Write a level, such as `warn` or `debug`, or `info,odin_node=debug`.")
+        })?;
+    let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // Files and journals are read by programs too.
-        .with_ansi(terminal::stderr_has_colour())
         .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match form {
+        // Files and journals are read by programs too.
+        LogFormat::Text => logging.with_ansi(terminal::stderr_has_colour()).init(),
+        LogFormat::Json => logging.json().with_ansi(false).init(),
+    }
+    Ok(())
 }
 
 /// `:PORT` is 127.0.0.1:PORT.

@@ -68,6 +68,7 @@ pub(crate) async fn run(
         program,
         slots: None,
         history_bytes: None,
+        metrics_open: false,
     };
     let server = Server::start(options)
         .await

@@ -1,0 +1,227 @@
+//! A server that ran jobs, seen through `/metrics` and through its log.
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use faults::{ODIN, Place};
+use odin_testbed::{Server, sealed};
+use serde_json::Value;
+
+/// The head and the body of the answer to a GET.
+fn get(http: &str, path: &str, headers: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(http).unwrap();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+/// The lines of a body, chunked or not, that are not the lengths of chunks.
+fn text(body: &str) -> String {
+    let is_length = |line: &str| {
+        !line.is_empty() && line.len() < 8 && line.bytes().all(|it| it.is_ascii_hexdigit())
+    };
+    let lines = body.lines().filter(|line| !is_length(line.trim()));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// Each family's type and labels, `le` aside.
+fn families(text: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let mut families = BTreeMap::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            families.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+        } else if let Some((sample, _)) = line.split_once('{') {
+            let labels = &line[line.find('{').unwrap() + 1..line.rfind('}').unwrap()];
+            let names = labels.split(',').filter_map(|label| label.split_once('='));
+            let names: Vec<_> = names
+                .map(|(name, _)| name.to_owned())
+                .filter(|it| it != "le")
+                .collect();
+            let family = families
+                .iter_mut()
+                .filter(|(name, _)| sample.starts_with(name.as_str()))
+                .max_by_key(|(name, _)| name.len());
+            family
+                .unwrap_or_else(|| panic!("{line} has no type"))
+                .1
+                .1
+                .extend(names);
+        }
+    }
+    families
+}
+
+/// The page's table: names with type and labels.
+fn documented() -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let page = include_str!("../../../docs/reference/metrics.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        // The words in code before a colon or a comma; those after a colon are a label's values.
+        let labels = cells[3]
+            .split('`')
+            .enumerate()
+            .filter(|(place, _)| place % 2 == 1);
+        let mut seen_colon = false;
+        let mut names = BTreeSet::new();
+        for (place, word) in labels {
+            if !seen_colon {
+                names.insert(word.to_owned());
+            }
+            let after = cells[3].split('`').nth(place + 1).unwrap_or_default();
+            seen_colon = match after.trim_start().chars().next() {
+                Some(':') => true,
+                _ if after.contains(';') => false,
+                _ => seen_colon,
+            };
+        }
+        (
+            cells[1].trim_matches('`').to_owned(),
+            (cells[2].to_owned(), names),
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn every_metric_is_on_the_page_and_has_what_happened() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::try_start(Path::new(ODIN), &data, &[]).unwrap();
+    let place = Place { server, directory };
+    place.deploy("good", "never", "", "true\n");
+    place.deploy("bad", "never", "", "exit 3\n");
+    place.deploy("ticks", "every second", "", "true\n");
+    for job in ["good", "good", "bad"] {
+        let run = place.run(job);
+        place.ended(job, &run);
+    }
+    place.server.wait_for("a tick", |server| {
+        let runs = server.json(["runs", "-i", "ticks"]);
+        (runs["runs"][0]["outcome"] == "succeeded").then_some(())
+    });
+    let file = place.directory.path().join("b.tar.zst");
+    place.server.json([Path::new("backup"), &file]);
+
+    let http = place.server.http.clone();
+    let (head, _) = get(&http, "/metrics", "");
+    assert!(head.starts_with("HTTP/1.1 401"), "{head}");
+    let token = std::fs::read_to_string(place.server.data_dir().join("local.token")).unwrap();
+    let token = format!("Authorization: Bearer {}\r\n", token.trim());
+    let (head, body) = get(&http, "/metrics", &token);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(
+        head.to_ascii_lowercase()
+            .contains("content-type: text/plain; version=0.0.4"),
+        "{head}"
+    );
+    let seen = text(&body);
+    for sample in [
+        "odin_runs_finished_total{outcome=\"failed\"} 1",
+        "odin_runs_created_total{cause=\"manual\"} 3",
+        "odin_run_duration_seconds_count{outcome=\"failed\"} 1",
+        "odin_backups_total{result=\"sent\"} 1",
+        "odin_jobs 3",
+        "odin_leader 1",
+        "odin_executors_connected 1",
+        "odin_open_runs{state=\"unreachable\"} 0",
+    ] {
+        assert!(
+            seen.lines().any(|line| line == sample),
+            "{sample} is not in {seen}"
+        );
+    }
+    assert!(
+        seen.contains("odin_occurrences_decided_total{outcome=\"started\"}"),
+        "{seen}"
+    );
+    let (mut seen, documented) = (families(&seen), documented());
+    // An info is a gauge in the older text's eyes.
+    seen.entry("odin_build".to_owned())
+        .and_modify(|it| it.0 = "info".to_owned());
+    let build = seen.remove("odin_build").unwrap();
+    seen.insert("odin_build_info".to_owned(), build);
+    assert_eq!(seen, documented);
+    let (head, body) = get(
+        &http,
+        "/metrics",
+        &format!("{token}Accept: application/openmetrics-text\r\n"),
+    );
+    assert!(head.contains("application/openmetrics-text"), "{head}");
+    assert!(text(&body).contains("# EOF"));
+}
+
+#[test]
+fn open_metrics_need_no_token_and_nothing_else_is_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::try_start(Path::new(ODIN), &data, &["--metrics-open"]).unwrap();
+    let (head, body) = get(&server.http, "/metrics", "");
+    assert!(
+        head.starts_with("HTTP/1.1 200") && body.contains("odin_ready"),
+        "{head}"
+    );
+    let (head, _) = get(&server.http, "/api/v1/jobs", "");
+    assert!(head.starts_with("HTTP/1.1 401"), "{head}");
+}
+
+#[test]
+fn every_line_of_a_json_log_about_a_run_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let arguments = ["--log-format", "json", "--log-level", "debug"];
+    let server = Server::try_start(Path::new(ODIN), &data, &arguments).unwrap();
+    let mut place = Place { server, directory };
+    place.deploy("bad", "never", "", "exit 3\n");
+    let run = place.run("bad");
+    let job = place.ended("bad", &run)["job"].as_str().unwrap().to_owned();
+    place.server.terminate();
+    let mut about_it = Vec::new();
+    for line in place.evidence("data.stderr").lines() {
+        let line: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let at: jiff::Timestamp = line["timestamp"].as_str().unwrap().parse().unwrap();
+        assert!(at.as_second() > 0);
+        assert!(
+            ["ERROR", "WARN", "INFO", "DEBUG"].contains(&line["level"].as_str().unwrap()),
+            "{line}"
+        );
+        assert!(line["fields"]["message"].is_string(), "{line}");
+        if line["fields"]["run"] == run {
+            assert_eq!(line["fields"]["job"], job, "{line}");
+            about_it.push(line["fields"]["message"].as_str().unwrap().to_owned());
+            if line["fields"]["message"] == "a run is over" {
+                assert_eq!(line["fields"]["outcome"], "failed", "{line}");
+                assert_eq!(line["level"], "INFO", "{line}");
+            }
+        }
+    }
+    assert!(
+        about_it.contains(&"a run is over".to_owned()),
+        "{about_it:?}"
+    );
+}
+
+#[test]
+fn a_filter_that_is_none_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = sealed(Path::new(ODIN))
+        .args(["server", "--data-dir"])
+        .arg(directory.path().join("data"))
+        .args(["--http", ":0"])
+        .env("ODIN_LOG", "info,=what=")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("server/bad-log-filter"));
+}
