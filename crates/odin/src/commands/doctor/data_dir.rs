@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::check::Check;
 
 /// Names in a data directory with the most that their modes may allow. What is not there yet is no matter.
-const MODES: [(&str, u32); 15] = [
+const MODES: [(&str, u32); 17] = [
     ("", 0o711),
     ("state.db", 0o600),
     ("state.db-wal", 0o600),
@@ -17,6 +17,8 @@ const MODES: [(&str, u32); 15] = [
     ("bundles", 0o700),
     ("executor", 0o700),
     ("jobs", 0o711),
+    ("backup", 0o700),
+    ("restore", 0o700),
     ("odin.sock", 0o660),
     ("executor.sock", 0o600),
     ("values.sock", 0o666),

@@ -4,6 +4,7 @@
 
 mod check;
 mod data_dir;
+mod disk;
 mod executors;
 mod machine;
 mod server;
@@ -27,8 +28,12 @@ struct Findings<'a> {
 pub(crate) async fn run(context: &Context) -> Result<Exit, CliError> {
     let (server, server_checks) = server::look(context).await?;
     let data_dir = server.as_ref().map(|server| server.data_dir.clone());
-    let facts = machine::Machine::look(data_dir.or_else(own_data_dir), server.map(|it| it.uid));
+    let place = data_dir.or_else(own_data_dir);
+    let facts = machine::Machine::look(place.clone(), server.map(|it| it.uid));
     let mut checks = machine::checks(&facts);
+    // What does not exist yet has nothing to keep.
+    let existing = place.filter(|place| place.is_dir());
+    checks.extend(existing.map(|place| disk::look(&place)).unwrap_or_default());
     checks.extend(server_checks);
     if context.json() {
         context.print_json(&Findings { checks: &checks })?;
