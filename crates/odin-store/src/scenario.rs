@@ -222,7 +222,9 @@ impl Scenario {
             command: &bytes,
         };
         let mark = self.index.to_le_bytes();
-        let Applied { replies, effects } = self.store.apply(&[entry], &mark).unwrap();
+        let Applied {
+            replies, effects, ..
+        } = self.store.apply(&[entry], &mark).unwrap();
         self.effects = effects;
         let [reply] = <[Reply; 1]>::try_from(replies).unwrap();
         reply

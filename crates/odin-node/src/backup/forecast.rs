@@ -97,7 +97,7 @@ impl Forecast {
 /// How many due times a job has from `due` to `now`, and how many runs they start.
 fn count(job: &Job, due: Timestamp, schedules: &Schedules, now: Timestamp) -> Option<(u64, u64)> {
     let spec = &job.spec;
-    let schedule = schedules.get(spec, job.id).ok()?;
+    let (schedule, calendars) = schedules.get(spec, job.id).ok()?;
     let (mut all, mut starts) = (0, 0);
     let mut next = Some(due);
     for _ in 0..LOOKS_MAX {
@@ -115,6 +115,7 @@ fn count(job: &Job, due: Timestamp, schedules: &Schedules, now: Timestamp) -> Op
                 concurrency: spec.concurrency,
             },
             node: None,
+            calendars,
         };
         for item in plan(&due_job, now, now, ITEMS_MAX) {
             let listed = item.listed.len() as u64;
