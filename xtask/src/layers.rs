@@ -155,6 +155,7 @@ struct Owned {
 }
 
 const OWNED: [Owned; 29] = [
+const OWNED: [Owned; 26] = [
     owned("openraft", &["odin-cluster"], "one crate knows consensus"),
     owned(
         "raft-log",

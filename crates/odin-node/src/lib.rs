@@ -27,6 +27,7 @@ mod executor_process;
 mod health_watch;
 pub mod heaps;
 mod heartbeats;
+pub mod history;
 mod history_keeper;
 mod launch_secrets;
 mod launches;

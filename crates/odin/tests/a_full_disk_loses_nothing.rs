@@ -178,3 +178,96 @@ fn a_disk_without_any_space_stops_the_server_with_the_reason_and_loses_nothing()
     });
     faults::assert_no_line_twice(&place.evidence("starts"));
 }
+
+#[test]
+fn a_backup_that_does_not_fit_is_refused_and_leaves_nothing() {
+    let (place, small) = on_a_small_disk(80);
+    place.deploy("kept", "never", "", "echo kept\n");
+    let kept = place.run("kept");
+    place.ended("kept", &kept);
+    let elsewhere = place.path("elsewhere");
+    let tiny = Small::mount(place.path("tiny"), 2);
+    let on_tiny = tiny.0.join("backup");
+    let refused = |file: &Path, code: &str| {
+        let output = place.server.odin(["backup", file.to_str().unwrap()]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(code), "{said}");
+        let parent = file.parent().unwrap().read_dir().unwrap();
+        let left: Vec<_> = parent
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| {
+                name.as_bytes()
+                    .starts_with(file.file_name().unwrap().as_bytes())
+            })
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+        assert!(!small.0.join("backup").exists(), "the server's copy");
+    };
+    // Where the backup goes.
+    tiny.fill("filled", 4 << 10);
+    refused(&on_tiny, "backup/disk-full");
+    tiny.empty();
+    // Where the server makes its copy.
+    small.fill("filled", 40 << 20);
+    refused(&elsewhere, "storage/full");
+    small.empty();
+    for file in [&on_tiny, &elsewhere] {
+        place.server.json(["backup", file.to_str().unwrap()]);
+    }
+    assert_eq!(place.ended("kept", &kept)["outcome"], "succeeded");
+}
+
+#[test]
+fn a_restore_that_does_not_fit_leaves_the_old_data() {
+    let (mut place, small) = on_a_small_disk(80);
+    place.deploy("kept", "never", "", "echo kept\n");
+    let kept = place.run("kept");
+    place.ended("kept", &kept);
+    let backup = place.path("backup.tar.zst");
+    place.server.json(["backup", backup.to_str().unwrap()]);
+    place.deploy("later", "never", "", "true\n");
+    place.server.terminate();
+    let before = std::fs::read(small.0.join("state.db")).unwrap();
+    let restore = || {
+        let mut command = odin_testbed::sealed(Path::new(ODIN));
+        command.args(["restore", backup.to_str().unwrap(), "--force", "--data-dir"]);
+        command.arg(&small.0).output().unwrap()
+    };
+    // With more room it gets further.
+    let mut refused = 0;
+    for left in [0, 64 << 10, 512 << 10, 1 << 20, 3 << 20] {
+        small.fill("filled", left);
+        let output = restore();
+        small.empty();
+        if output.status.success() {
+            break;
+        }
+        refused += 1;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{left}: {said}");
+        let is_told = ["backup/disk-full", "restore/log"];
+        assert!(
+            is_told.iter().any(|code| said.contains(code)),
+            "{left}: {said}"
+        );
+        let now = std::fs::read(small.0.join("state.db")).unwrap();
+        assert_eq!(now, before, "{left}");
+        assert!(!small.0.join("restore").exists(), "{left}");
+    }
+    assert!(refused >= 2, "{refused}");
+    place.server.restart();
+    let jobs = place.server.json(["list"])["jobs"]
+        .as_array()
+        .unwrap()
+        .len();
+    place.server.terminate();
+    if jobs == 2 {
+        let output = restore();
+        assert!(output.status.success(), "{output:?}");
+    }
+    place.server.restart();
+    let list = place.server.json(["list"]);
+    assert_eq!(list["jobs"].as_array().unwrap().len(), 1, "{list}");
+    assert_eq!(place.output(&kept), b"kept\n");
+}

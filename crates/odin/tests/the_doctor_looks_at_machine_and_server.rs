@@ -88,6 +88,7 @@ fn a_server_that_is_well_has_no_problem_and_what_is_not_is_named_with_what_mends
         "node master-node",
         "executor",
         "data directory",
+        "history",
     ] {
         assert_eq!(state(&found, name), "ok", "{name}");
     }

@@ -138,6 +138,7 @@ impl RestoreError {
             Self::ExecutorRuns { .. } => "restore/executor-runs",
             Self::DataDir(error) => error.code(),
             Self::Log(_) => "restore/log",
+            Self::State(StoreError::DiskFull) => "backup/disk-full",
             Self::State(_) => "restore/state",
         }
     }
@@ -156,6 +157,9 @@ impl RestoreError {
             Self::DataDir(error) => error.help(),
             Self::Log(_) => {
                 "Look at the disk, then restore again: the data directory is as it was."
+            }
+            Self::State(StoreError::DiskFull) => {
+                "Free some space there, or choose another place; nothing was left behind."
             }
             Self::State(_) => "Use another backup: the state in this one cannot be used.",
         }

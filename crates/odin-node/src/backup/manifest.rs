@@ -13,8 +13,10 @@ pub(crate) const SUMS: &str = "SHA256SUMS";
 pub(crate) const STATE: &str = "state.db";
 /// The keys that seal secrets.
 pub(crate) const KEY: &str = "secrets.key";
+/// The files of sealed history.
+pub(crate) const HISTORY: &str = "history";
 /// The directories of a data directory that a backup holds.
-pub(crate) const DIRECTORIES: [&str; 3] = ["bundles", "history", "output"];
+pub(crate) const DIRECTORIES: [&str; 3] = ["bundles", HISTORY, "output"];
 /// The largest manifest.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
 

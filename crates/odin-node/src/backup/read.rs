@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path};
 
+use jiff::Timestamp;
+use odin_api::proof::{VerifyQuery, verify_file};
+use odin_store::Reader;
 use tar::{Archive, EntryType};
 use tempfile::{SpooledTempFile, TempDir};
 use zstd::stream::read::Decoder;
@@ -11,7 +14,7 @@ use zstd::stream::read::Decoder;
 use super::collect::shown;
 use super::error::BackupError;
 use super::manifest::{
-    DIRECTORIES, FORMAT, KEY, MANIFEST, MANIFEST_BYTES_MAX, Manifest, STATE, SUMS,
+    DIRECTORIES, FORMAT, HISTORY, KEY, MANIFEST, MANIFEST_BYTES_MAX, Manifest, STATE, SUMS,
 };
 use super::write::Hashed;
 
@@ -27,7 +30,8 @@ const LINE_BYTES_MAX: u64 = 4096;
 pub enum Depth {
     /// Every byte against its checksum.
     Sums,
-    /// That, and the state is opened and each of its pages looked at. Takes as much space beside the backup as the state has.
+    /// That, and the state is opened, each of its pages and of the blocks of sealed history looked at, and the ledger
+    /// proved. Takes as much space beside the backup as the state and the history have.
     State,
 }
 
@@ -40,6 +44,8 @@ pub struct Checked {
     pub members: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What the proof of the ledger in it found. `None`: it was not looked at.
+    pub ledger: Option<odin_wire::Verified>,
 }
 
 /// Reads the backup in `file` from end to end.
@@ -54,13 +60,17 @@ pub fn check(file: &Path, depth: Depth) -> Result<Checked, BackupError> {
     }
     let scratch = scratch_beside(file)?;
     let state = scratch.path().join(STATE);
-    let checked = read(input, &mut |name| match name {
-        STATE => {
-            let made = File::create_new(&state);
-            made.map(Some)
-                .map_err(|error| BackupError::io(shown(&state), error))
+    let history = scratch.path().join(HISTORY);
+    std::fs::create_dir(&history).map_err(|error| BackupError::io(shown(&history), error))?;
+    let mut checked = read(input, &mut |name| {
+        let path = scratch.path().join(name);
+        // Files of history have no directories below theirs.
+        if name != STATE && path.parent() != Some(history.as_path()) {
+            return Ok(None);
         }
-        _ => Ok(None),
+        File::create_new(&path)
+            .map(Some)
+            .map_err(|error| BackupError::io(shown(&path), error))
     })?;
     let contents = odin_store::inspect(&state)?;
     let manifest = &checked.manifest;
@@ -71,6 +81,23 @@ pub fn check(file: &Path, depth: Depth) -> Result<Checked, BackupError> {
             detail: "the state holds something else than it says".to_owned(),
         });
     }
+    let past = Reader::of_file(&state)?.history(true);
+    if let Some((path, detail)) = past.faults.into_iter().next() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        return Err(BackupError::Damaged {
+            member: format!("{HISTORY}/{name}"),
+            detail,
+        });
+    }
+    let everything = VerifyQuery {
+        job: None,
+        owner: None,
+        from: Timestamp::MIN,
+        to: Timestamp::MAX,
+        // What was undecided then is not overdue: it is caught up after a restore.
+        now: Timestamp::MIN,
+    };
+    checked.ledger = Some(verify_file(&state, &everything)?);
     Ok(checked)
 }
 
@@ -316,6 +343,7 @@ impl Reading {
             manifest,
             members: self.members,
             bytes: self.bytes,
+            ledger: None,
         })
     }
 }
@@ -456,6 +484,7 @@ mod tests {
         fs::write(&file, &bed.bytes).unwrap();
         let checked = check(&file, Depth::State).unwrap();
         assert_eq!((checked.members, checked.manifest.with_key), (7, true));
+        assert!(checked.ledger.is_some_and(|ledger| ledger.sound));
         assert_eq!(
             fs::read_dir(bed.dir.path()).unwrap().count(),
             2,

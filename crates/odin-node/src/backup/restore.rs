@@ -22,7 +22,7 @@ use super::commit;
 use super::error::{BackupError, RestoreError};
 use super::executors;
 use super::forecast::Forecast;
-use super::manifest::{KEY, STATE};
+use super::manifest::{HISTORY, KEY, STATE};
 use super::read::{Checked, read, scratch_beside};
 use crate::data_dir::DataDir;
 use crate::schedules::Schedules;
@@ -232,6 +232,8 @@ fn make_ready(dir: &Path, present: &Path, now: Timestamp) -> Result<Ready, Resto
     odin_store::inspect(&path).map_err(BackupError::State)?;
     let mut store = Store::open(&path)?;
     let reader = store.reader();
+    remove_strays(&dir.join(HISTORY), &reader)
+        .map_err(|error| BackupError::io(shown(&dir.join(HISTORY)), error))?;
     let generation = reader.generation()?.max(replaced).saturating_add(1);
     store.begin_generation(generation)?;
     let Some(mark) = store.mark()? else {
@@ -258,6 +260,25 @@ fn make_ready(dir: &Path, present: &Path, now: Timestamp) -> Result<Ready, Resto
             keys_missing,
         },
     })
+}
+
+/// Removes files of history that the state does not know: they were sealed while the backup was collected. The log goes
+/// on differently from here, and a period of the same number would take such a file for its own.
+fn remove_strays(history: &Path, reader: &odin_store::Reader) -> io::Result<()> {
+    let files = match fs::read_dir(history) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        files => files?,
+    };
+    let known = reader.history(false);
+    for file in files {
+        let path = file?.path();
+        let is_known = known.files.iter().any(|known| known.path == path)
+            || known.faults.iter().any(|(known, _)| *known == path);
+        if !is_known {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The nodes of then are gone, and nobody knows what became of what they had: it is lost, and its jobs' policies say

@@ -1,7 +1,7 @@
 //! `odin backup`.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{IsTerminal as _, Read as _, Write};
+use std::io::{ErrorKind, IsTerminal as _, Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use odin_client::Download;
 use odin_executor::fault::{self, Point};
 use odin_node::backup::{self, BackupError, Checked, Depth};
-use odin_wire::Exit;
+use odin_wire::{Exit, Verified};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::executor::arm_fault;
+use super::verify;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::own_codes;
@@ -55,6 +56,9 @@ struct Backup {
     open_runs: u64,
     with_output: bool,
     with_key: bool,
+    /// Of `--check`: what `odin verify` finds in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<Verified>,
 }
 
 /// Makes a backup of the server.
@@ -85,19 +89,24 @@ pub(crate) async fn run(args: &BackupArgs, context: &Context) -> Result<(), CliE
     to_file(download, &args.file, context).await
 }
 
-/// Verifies a backup.
-pub(crate) fn check(args: &BackupArgs, context: &Context) -> Result<(), CliError> {
+/// Verifies a backup. One that is whole, with a ledger that is not, ends the command with 1.
+pub(crate) fn check(args: &BackupArgs, context: &Context) -> Result<Exit, CliError> {
     let checked = backup::check(&args.file, Depth::State).map_err(|error| refused(&error))?;
+    let is_sound = checked.ledger.as_ref().is_none_or(|ledger| ledger.sound);
     let sum = sum_of(&args.file)?;
-    told(&args.file, checked, sum, context)
+    told(&args.file, checked, sum, context)?;
+    Ok(match is_sound {
+        true => Exit::Done,
+        false => Exit::Failed,
+    })
 }
 
 async fn to_file(download: Download, file: &Path, context: &Context) -> Result<(), CliError> {
     let partial = Partial::begin(file)?;
     let mut out = &partial.file;
     let sum = to_writer(download, &mut out, file).await?;
-    let failed = |error: std::io::Error| CliError::file(file, &error);
-    partial.file.sync_all().map_err(failed)?;
+    let synced = partial.file.sync_all();
+    synced.map_err(|error| unwritten(file, &error))?;
     // What is on the disk, and not what was meant to be.
     let checked = backup::check(&partial.path, Depth::Sums).map_err(|error| refused(&error))?;
     partial.keep(file)?;
@@ -113,7 +122,7 @@ async fn to_writer(
     let (mut hash, mut bytes) = (Sha256::new(), 0);
     let failed = |error: std::io::Error| match file.as_os_str() == "-" {
         true => CliError::output(&error),
-        false => CliError::file(file, &error),
+        false => unwritten(file, &error),
     };
     while let Some(piece) = download.next().await? {
         hash.update(&piece);
@@ -195,6 +204,16 @@ impl Drop for Partial {
     }
 }
 
+/// A backup that the disk does not take.
+fn unwritten(file: &Path, error: &std::io::Error) -> CliError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => refused(&BackupError::Full {
+            what: file.display().to_string(),
+        }),
+        _ => CliError::file(file, error),
+    }
+}
+
 fn refuse_existing(file: &Path) -> Result<(), CliError> {
     match file.symlink_metadata() {
         Ok(_) => Err(exists(file)),
@@ -234,6 +253,7 @@ fn told(
             open_runs: manifest.open_runs,
             with_output: manifest.with_output,
             with_key: manifest.with_key,
+            ledger: checked.ledger,
         });
     }
     context.print_line(&format!(
@@ -248,7 +268,12 @@ fn told(
         bytes_shown(bytes),
         bytes_shown(checked.bytes),
     ))?;
-    context.print_line(&format!("sha256 {sha256}"))
+    context.print_line(&format!("sha256 {sha256}"))?;
+    match checked.ledger {
+        // As `odin verify` says it.
+        Some(ledger) => context.print(&verify::text(&ledger)),
+        None => Ok(()),
+    }
 }
 
 /// Bytes to three digits or so.

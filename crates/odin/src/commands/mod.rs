@@ -73,7 +73,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Watch(args) => Ok(reporting::watch(&args)),
         Command::Condition(args) => Ok(reporting::condition(&args)),
         Command::Result(args) => Ok(reporting::result(&args)),
-        Command::Backup(args) if args.check => backup::check(&args, &context).map(done),
+        Command::Backup(args) if args.check => backup::check(&args, &context),
         command => ask(command, &context),
     }
 }

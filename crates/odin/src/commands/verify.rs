@@ -113,7 +113,8 @@ fn offline(args: &VerifyArgs, path: &Path, context: &Context) -> Result<Verified
     })
 }
 
-fn text(verified: &Verified) -> String {
+/// What was found, line by line.
+pub(super) fn text(verified: &Verified) -> String {
     let Verified { outcomes, .. } = verified;
     let mut text = String::new();
     let verdict = match verified.sound {

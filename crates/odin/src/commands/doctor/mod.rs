@@ -6,6 +6,7 @@ mod check;
 mod data_dir;
 mod disk;
 mod executors;
+mod history;
 mod machine;
 mod server;
 
@@ -33,7 +34,10 @@ pub(crate) async fn run(context: &Context) -> Result<Exit, CliError> {
     let mut checks = machine::checks(&facts);
     // What does not exist yet has nothing to keep.
     let existing = place.filter(|place| place.is_dir());
-    checks.extend(existing.map(|place| disk::look(&place)).unwrap_or_default());
+    if let Some(place) = existing {
+        checks.extend(disk::look(&place));
+        checks.extend(history::look(&place));
+    }
     checks.extend(server_checks);
     if context.json() {
         context.print_json(&Findings { checks: &checks })?;
