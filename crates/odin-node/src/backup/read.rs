@@ -496,7 +496,12 @@ mod tests {
     #[test]
     fn a_backup_that_is_cut_off_anywhere_is_not_whole() {
         let bytes = bed().bytes;
-        for end in (0..bytes.len()).step_by(5).chain([bytes.len() - 1]) {
+        // Around each member's beginning, and in between.
+        let around = frames(&bytes)
+            .into_iter()
+            .flat_map(|at| [at.saturating_sub(1), at, at + 1, at + 9]);
+        let between = (0..bytes.len()).step_by(499).chain([bytes.len() - 1]);
+        for end in around.chain(between) {
             let error = names(&bytes[..end]).unwrap_err();
             let expected = match end {
                 ..4 => "backup/not-a-backup",
