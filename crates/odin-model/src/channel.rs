@@ -265,6 +265,10 @@ pub struct Channel {
 
 /// A change of the channels. Takes an admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the command that holds it has it in a box"
+)]
 pub enum ChannelChange {
     /// A channel is made or changed.
     Set {

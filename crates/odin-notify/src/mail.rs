@@ -57,7 +57,7 @@ pub(crate) async fn send(
             Ok(answer)
         }
         Err(error) => {
-            let code = error.status().map(|code| u16::from(code));
+            let code = error.status().map(u16::from);
             let is_login = code.is_some_and(|code| LOGIN_REFUSED[..4].contains(&code));
             let reason = explained(&place, &error);
             Err(match error.is_permanent() && !is_login {

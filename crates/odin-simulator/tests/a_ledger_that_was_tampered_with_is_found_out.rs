@@ -71,6 +71,7 @@ async fn set_state(cluster: &Cluster, job: JobId, state: JobState, schedule: &st
     let at = cluster.clock().wall();
     let change = SetJobState {
         by: ann(),
+        expected: None,
         job,
         state,
         due,
