@@ -34,11 +34,14 @@ const SECONDS: [f64; 11] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0,
 ];
 
+/// Lengths by the kind of request.
+type SecondsByKind = Family<[(&'static str, &'static str); 1], Histogram, fn() -> Histogram>;
+
 /// Counters of requests. A clone is the same counters.
 #[derive(Clone)]
 pub(crate) struct RequestMetrics {
     requests: Family<[(&'static str, &'static str); 2], Counter>,
-    seconds: Family<[(&'static str, &'static str); 1], Histogram, fn() -> Histogram>,
+    seconds: SecondsByKind,
 }
 
 impl Default for RequestMetrics {

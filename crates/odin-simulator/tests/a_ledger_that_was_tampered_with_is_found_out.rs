@@ -247,7 +247,7 @@ fn lived() -> Lived {
 
 impl Lived {
     #[track_caller]
-    fn check(&self, sql: &str, expected: Expect) {
+    fn check(&self, sql: &str, expected: &Expect) {
         let edited = self.directory.path().join("edited.db");
         std::fs::copy(&self.file, &edited).unwrap();
         let conn = Connection::open(&edited).unwrap();
@@ -268,7 +268,7 @@ impl Lived {
 fn every_kind_of_edit_is_named_with_job_instant_and_code() {
     let lived = lived();
     for (edit, expected) in edits() {
-        lived.check(edit, expected);
+        lived.check(edit, &expected);
     }
 }
 

@@ -54,12 +54,7 @@ impl NodeBackend {
 
     fn register_state(&self, registry: &mut Registry) -> Result<(), StoreError> {
         let counts = odin_api::Backend::counts(self);
-        gauge(
-            registry,
-            "odin_jobs",
-            "Jobs that are listed",
-            counts.jobs as u64,
-        );
+        gauge(registry, "odin_jobs", "Jobs that are listed", counts.jobs);
         let name = ("odin_open_runs", "Runs that are not over, by state");
         let mut states = vec![
             ("queued", 0),

@@ -18,15 +18,18 @@ const PARTS: [&str; 7] = [
     "state", "log", "history", "output", "bundles", "jobs", "executor",
 ];
 
+/// Bytes on the disk by part.
+type ByPart = Vec<(&'static str, u64)>;
+
 /// Sizes, looked at again when somebody asks and a while has passed.
 #[derive(Debug, Default)]
 pub(crate) struct Sizes {
-    latest: Mutex<Option<(Boottime, Vec<(&'static str, u64)>)>>,
+    latest: Mutex<Option<(Boottime, ByPart)>>,
 }
 
 impl Sizes {
     /// Bytes on the disk by part; a part with too many files is left out. Blocking.
-    pub(crate) fn of(&self, root: &Path, now: Boottime) -> Vec<(&'static str, u64)> {
+    pub(crate) fn of(&self, root: &Path, now: Boottime) -> ByPart {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, sizes)) = &*latest
             && now.0.saturating_sub(at.0) < CURRENT_FOR

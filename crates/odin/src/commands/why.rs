@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(not_due: NotDue, reason: &str, then: Option<JobThen>, expected: Expect) {
+    fn check(not_due: NotDue, reason: &str, then: Option<JobThen>, expected: &Expect) {
         let why = Why {
             outcome: None,
             reason: reason.into(),
@@ -249,7 +249,7 @@ mod tests {
             NotDue::Paused,
             "the job was paused then",
             Some(then("paused", None)),
-            expect![[
+            &expect![[
                 r#"Plain(Plain { code: "ledger/not-due", message: "check_stocks (a37b187f5930) was not due at 2026-11-21 15:00:00 GMT: the job was paused then", help: Some("Then: version 2, `every hour` in Europe/Dublin, paused by ann at 2026-11-20 08:00:00 GMT. Due times by the schedule of then: before it 2026-11-21 14:00:00 GMT, after it 2026-11-21 16:00:00 GMT."), exit: NotFound })"#
             ]],
         );
@@ -257,7 +257,7 @@ mod tests {
             NotDue::Quarantined,
             "the job could not be planned: no calendar `holidays`",
             Some(then("quarantined", Some("no calendar `holidays`"))),
-            expect![[
+            &expect![[
                 r#"Plain(Plain { code: "ledger/not-due", message: "check_stocks (a37b187f5930) was not due at 2026-11-21 15:00:00 GMT: the job could not be planned: no calendar `holidays`", help: Some("Then: version 2, `every hour` in Europe/Dublin, quarantined by ann at 2026-11-20 08:00:00 GMT (no calendar `holidays`). Due times by the schedule of then: before it 2026-11-21 14:00:00 GMT, after it 2026-11-21 16:00:00 GMT."), exit: NotFound })"#
             ]],
         );
@@ -265,7 +265,7 @@ mod tests {
             NotDue::NotDeployed,
             "the job was first deployed at 2026-11-01T08:00:00Z by ann",
             None,
-            expect![[
+            &expect![[
                 r#"Plain(Plain { code: "ledger/not-due", message: "check_stocks (a37b187f5930) was not due at 2026-11-21 15:00:00 GMT: the job was first deployed at 2026-11-01T08:00:00Z by ann", help: Some("Due times by the schedule of then: before it 2026-11-21 14:00:00 GMT, after it 2026-11-21 16:00:00 GMT."), exit: NotFound })"#
             ]],
         );

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
-    fn check(kind: Option<(&'static str, Kind)>, sync: Option<u64>, free: u64, expected: Expect) {
+    fn check(kind: Option<(&'static str, Kind)>, sync: Option<u64>, free: u64, expected: &Expect) {
         let disk = Disk {
             directory: "/d".into(),
             kind,
@@ -179,7 +179,7 @@ mod tests {
             None,
             Some(1_250),
             500_000,
-            expect![[r#"
+            &expect![[r#"
             ok       disk   /d; a sync takes 1.2 ms
             ok       files  room for 500000 more of 1000000
             no problems, no warnings

@@ -16,7 +16,7 @@ use crate::times::parse_duration;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ChannelCommand {
     /// Set a channel up, or change it; takes an admin
-    Set(SetArgs),
+    Set(Box<SetArgs>),
     /// List the channels
     #[command(visible_alias = "ls")]
     List,
@@ -78,7 +78,7 @@ pub(crate) struct RemoveArgs {
 
 pub(super) async fn run(command: &ChannelCommand, context: &Context) -> Result<(), CliError> {
     match command {
-        ChannelCommand::Set(args) => set(args, context).await,
+        ChannelCommand::Set(args) => set(&args, context).await,
         ChannelCommand::List => list(context).await,
         ChannelCommand::Remove(args) => remove(args, context).await,
     }
