@@ -78,7 +78,7 @@ pub(crate) struct RemoveArgs {
 
 pub(super) async fn run(command: &ChannelCommand, context: &Context) -> Result<(), CliError> {
     match command {
-        ChannelCommand::Set(args) => set(&args, context).await,
+        ChannelCommand::Set(args) => set(args, context).await,
         ChannelCommand::List => list(context).await,
         ChannelCommand::Remove(args) => remove(args, context).await,
     }
