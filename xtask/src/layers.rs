@@ -154,8 +154,7 @@ struct Owned {
     why: &'static str,
 }
 
-const OWNED: [Owned; 29] = [
-const OWNED: [Owned; 26] = [
+const OWNED: [Owned; 30] = [
     owned("openraft", &["odin-cluster"], "one crate knows consensus"),
     owned(
         "raft-log",

@@ -13,7 +13,9 @@ use futures_util::FutureExt;
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::{
-    alerts, backup, calendars, catch_up, changes, channels, deploy, events, history, identity, jobs, ledger, links, metrics, nodes, openapi, output, proof, request_metrics, runs, schedules, secrets, sinks, statistics, values, versions,
+    alerts, backup, calendars, catch_up, changes, channels, deploy, events, history, identity,
+    jobs, ledger, links, metrics, nodes, openapi, output, proof, request_metrics, runs, schedules,
+    secrets, sinks, statistics, values, versions,
 };
 
 /// All paths, behind the layer that establishes who asks.
