@@ -470,7 +470,7 @@ fn all_mistakes_of_a_file_are_told_at_once_in_their_order() {
             ("file/unknown-language", "cobol"),
             ("file/bad-path", "/x"),
             ("file/bad-duration", "90"),
-            ("file/not-supported-yet", "keep"),
+            ("file/wrong-type", "[]"),
             ("file/wrong-type", "[x]"),
         ],
     );

@@ -204,18 +204,24 @@ fn faulty_executor(place: &mut Place, fault: &str) -> Child {
     signal(before, Signal::KILL);
     wait_until_gone(before);
     let data_dir = place.server.data_dir().canonicalize().unwrap();
-    let mut executor = sealed(Path::new(ODIN))
-        .args(["__executor", "--data-dir"])
-        .arg(data_dir)
-        .env("ODIN_FAULT", fault)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = [0; 6];
-    let mut stdout = executor.stdout.take().unwrap();
-    stdout.read_exact(&mut said).unwrap();
-    assert_eq!(&said, b"ready\n");
-    executor
+    // A child that had not become its program yet when the executor was killed holds the journal a moment longer.
+    wait_for("an executor that is ready", || {
+        let mut executor = sealed(Path::new(ODIN))
+            .args(["__executor", "--data-dir"])
+            .arg(&data_dir)
+            .env("ODIN_FAULT", fault)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = [0; 6];
+        let mut stdout = executor.stdout.take().unwrap();
+        if stdout.read_exact(&mut said).is_err() {
+            executor.wait().unwrap();
+            return None;
+        }
+        assert_eq!(&said, b"ready\n");
+        Some(executor)
+    })
 }
 
 /// What a journal begins with, and what is before each record: its length and its sum.

@@ -52,12 +52,15 @@ impl Small {
         }
     }
 
-    /// Gives back what was taken.
+    /// Gives back what was taken, also where a restore put it aside with the old data.
     fn empty(&self) {
         for entry in std::fs::read_dir(&self.0).unwrap() {
             let entry = entry.unwrap();
-            if entry.file_name().to_string_lossy().starts_with("filled") {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("filled") {
                 std::fs::remove_file(entry.path()).unwrap();
+            } else if name.starts_with("replaced-") {
+                let _ = std::fs::remove_file(entry.path().join("filled"));
             }
         }
     }

@@ -67,13 +67,13 @@ while :; do sleep 1; done\n";
 #[test]
 fn a_limit_that_needs_roots_control_groups_is_refused_in_clear_words_or_best_effort() {
     let place = Place::of_user(DAEMON);
-    place.deploy("limited", "never", "  limits: {memory: 64MiB}\n", "true\n");
-    let run = place.run("limited");
-    let ended = place.ended("limited", &run);
-    assert_eq!(ended["outcome"], "not_startable", "{ended}");
-    let reason = ended["reason"].as_str().unwrap();
+    let limits = "  limits: {memory: 64MiB}\n";
+    let file = place.write_job("limited", "never", limits, "true\n");
+    let refused = place.server.odin(["deploy", "-f", file.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let said = String::from_utf8(refused.stderr).unwrap();
     for word in ["memory", "best_effort", "Delegate=yes"] {
-        assert!(reason.contains(word), "{reason}");
+        assert!(said.contains(word), "{said}");
     }
     let settings = "  limits: {memory: 64MiB, processes: 500, best_effort: true}\n";
     place.deploy("lenient", "never", settings, "ulimit -u\n");

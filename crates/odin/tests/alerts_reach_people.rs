@@ -108,6 +108,14 @@ fn what(body: &Value) -> Vec<String> {
         .collect()
 }
 
+/// The alerts of jobs: the disk of the machine that tests may well be nearly full.
+fn of_jobs(place: &Place) -> Vec<Value> {
+    let mut alerts = place.server.json(["alerts"])["alerts"].take();
+    let alerts = alerts.as_array_mut().unwrap();
+    alerts.retain(|alert| alert["kind"] != "disk_nearly_full");
+    std::mem::take(alerts)
+}
+
 #[test]
 fn a_failure_and_the_recovery_are_told_once_although_the_receiver_was_down() {
     let receiver = Receiver::new(2);
@@ -120,9 +128,9 @@ fn a_failure_and_the_recovery_are_told_once_although_the_receiver_was_down() {
     assert!(seen.iter().all(|request| *request == seen[0]), "{seen:?}");
     assert_eq!(what(&seen[0].1), ["opened failure"]);
 
-    let alerts = place.server.json(["alerts"]);
-    let id = alerts["alerts"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(alerts["alerts"][0]["run"], run.as_str());
+    let alerts = of_jobs(&place);
+    let id = alerts[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(alerts[0]["run"], run.as_str());
     place
         .server
         .json(["alerts", "ack", &id, "--reason", "known"]);
@@ -132,10 +140,7 @@ fn a_failure_and_the_recovery_are_told_once_although_the_receiver_was_down() {
     let seen = receiver.wait_for(4);
     assert_eq!(what(&seen[3].1), ["resolved failure"]);
     assert_ne!(seen[3].0, seen[0].0);
-    assert_eq!(
-        place.server.json(["alerts"])["alerts"],
-        Value::Array(vec![])
-    );
+    assert_eq!(of_jobs(&place), Vec::<Value>::new());
 }
 
 #[test]

@@ -42,16 +42,16 @@ fn usage_that_is_refused_ends_with_2() {
     check(
         &["staus"],
         &expect![[r#"
-        --- stderr
-        error: unrecognized subcommand 'staus'
+            --- stderr
+            error: unrecognized subcommand 'staus'
 
-          tip: some similar subcommands exist: 'pause', 'status'
+              tip: some similar subcommands exist: 'pause', 'stats', 'status'
 
-        Usage: odin [OPTIONS] <COMMAND>
+            Usage: odin [OPTIONS] <COMMAND>
 
-        For more information, try '--help'.
-        --- exit 2
-    "#]],
+            For more information, try '--help'.
+            --- exit 2
+        "#]],
     );
     check(
         &["deploy"],

@@ -223,7 +223,9 @@ fn an_armed_run_starts_without_the_server_and_files_go_with_a_killed_executor() 
     wait_until_gone(executor);
     place.server.restart();
     place.executor();
-    assert!(!directory.exists(), "{}", directory.display());
+    faults::wait_for("the files of the killed executor to go", || {
+        (!directory.exists()).then_some(())
+    });
 }
 
 #[test]

@@ -314,16 +314,14 @@ mod tests {
 
     #[test]
     fn what_was_counted_is_told_in_a_few_lines() {
+        let lines = statistics_line::lines(&samples::statistics(), "last day: ", "  ");
         expect![[r#"
+            a job:
               last day:  100 runs ended, 99 % well; 99 of 101 due times started, 2 coalesced
                          took half within 1.3 s, 90 % 2.0 s, 99 % 4.0 s, at most 1 min 5 s
                          late half within 1 ms, 90 % 3 ms, 99 % 9 ms, at most 12 ms
         "#]]
-        .assert_eq(&statistics_line::lines(
-            &samples::statistics(),
-            "last day: ",
-            "  ",
-        ));
+        .assert_eq(&format!("a job:\n{lines}"));
     }
 
     #[test]
