@@ -21,6 +21,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How often a server that went away is looked for: ten seconds in all.
 const ATTEMPTS_MAX: u32 = 20;
 
+/// The pause before a run that prints is asked again whether it has begun.
+const BEGIN_PAUSE: Duration = Duration::from_millis(20);
+/// How often it is asked: two seconds in all. After that its output is shown without its line.
+const BEGIN_ATTEMPTS_MAX: u32 = 100;
+
 /// Follows a job or a run.
 #[derive(Debug)]
 pub(crate) struct Follower<'a> {
@@ -129,8 +134,7 @@ impl<'a> Follower<'a> {
                 match EventKind::from_word(&event.name) {
                     Some(EventKind::Chunk) => {
                         if !has_line {
-                            let begun = self.log.client.run(run.id, None).await?;
-                            has_line = self.log.begin(&begun)?;
+                            has_line = self.begin(run.id).await?;
                         }
                         if let Ok(chunk) = serde_json::from_str::<OutputChunk>(&event.data) {
                             self.log.chunk(&chunk)?;
@@ -153,6 +157,24 @@ impl<'a> Follower<'a> {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+}
+
+impl Follower<'_> {
+    /// The line of a run that has printed. Output comes straight from the executor's files, and may be here before the
+    /// state has the report of the start.
+    async fn begin(&mut self, run: RunId) -> Result<bool, CliError> {
+        let client = self.log.client;
+        for attempt in 1..=BEGIN_ATTEMPTS_MAX {
+            let begun = patiently(|| client.run(run, None)).await?;
+            if self.log.begin(&begun)? {
+                return Ok(true);
+            }
+            if attempt < BEGIN_ATTEMPTS_MAX {
+                tokio::time::sleep(BEGIN_PAUSE).await;
+            }
+        }
+        Ok(false)
     }
 }
 
