@@ -13,7 +13,11 @@ pub(crate) fn lines(counted: &Statistics, period: &str, indent: &str) -> String 
     if counted.runs == 0 && due.total() == 0 {
         return String::new();
     }
-    let mut text = format!("{indent}{period} {} runs ended", counted.runs);
+    let runs = match counted.runs {
+        1 => "1 run".to_owned(),
+        several => format!("{several} runs"),
+    };
+    let mut text = format!("{indent}{period} {runs} ended");
     if let Some(percent) = counted.success_percent {
         let _ = write!(text, ", {percent} % well");
     }

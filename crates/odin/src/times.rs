@@ -94,18 +94,31 @@ pub(crate) fn setting(milliseconds: u64) -> String {
     text
 }
 
-/// The instant that a text names, as [`parse`] reads it (of two, the first), or that was so long ago: `2h`.
+/// The instant that a text names, as [`parse`] reads it, or that was so long ago: `2h`, `7d`, `1w`. A day is 24 hours.
 pub(crate) fn parse_or_ago(
     text: &str,
     zone: &TimeZone,
     now: Timestamp,
-) -> Result<Timestamp, CliError> {
-    if let Ok(ago) = parse_duration(text) {
-        let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
-        return Ok(now.saturating_sub(ago).unwrap_or(Timestamp::MIN));
+) -> Result<Vec<Timestamp>, CliError> {
+    if let Some(ago) = parse_ago(text.trim()) {
+        return Ok(vec![now.saturating_sub(ago).unwrap_or(Timestamp::MIN)]);
     }
-    let meant = parse(text, zone)?.into_iter().min();
-    Ok(meant.expect("a text that is read names an instant"))
+    parse(text, zone).map_err(|error| {
+        error.with_help(
+            "Write `2026-11-21 17:00` in the job's zone, RFC 3339 such as `2026-11-21T17:00:00Z`, or how long ago: `2h`, `7d`.",
+        )
+    })
+}
+
+/// A span of fixed length, such as `1h30m`, `2d` or `1w`.
+fn parse_ago(text: &str) -> Option<SignedDuration> {
+    let span: jiff::Span = text.parse().ok()?;
+    let has_fixed_length = span.get_years() == 0 && span.get_months() == 0;
+    if !has_fixed_length || span.is_negative() {
+        return None;
+    }
+    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .ok()
 }
 
 /// Reads an instant: RFC 3339, or a local date and time (`2026-11-21 17:00[:00]`) in `zone`.
@@ -189,6 +202,31 @@ mod tests {
         ] {
             let expected = expected.map(|list| list.into_iter().map(at).collect::<Vec<_>>());
             assert_eq!(parse(text, &dublin).map_err(|_| ()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_may_be_told_by_how_long_ago_it_was() {
+        let dublin = zone("Europe/Dublin");
+        let now = at("2026-11-21T17:00:00Z");
+        for (text, expected) in [
+            ("2h", Ok("2026-11-21T15:00:00Z")),
+            ("1h30m", Ok("2026-11-21T15:30:00Z")),
+            ("2d", Ok("2026-11-19T17:00:00Z")),
+            (" 1w ", Ok("2026-11-14T17:00:00Z")),
+            ("1d12h", Ok("2026-11-20T05:00:00Z")),
+            ("0s", Ok("2026-11-21T17:00:00Z")),
+            ("1000000w", Ok("-009999-01-02T01:59:59Z")),
+            ("2026-07-21 17:00", Ok("2026-07-21T16:00:00Z")),
+            // How long a month is depends on which.
+            ("1mo", Err(())),
+            ("1y", Err(())),
+            ("-2h", Err(())),
+            ("2", Err(())),
+            ("two days", Err(())),
+        ] {
+            let read = parse_or_ago(text, &dublin, now).map_err(|_| ());
+            assert_eq!(read, expected.map(|text| vec![at(text)]), "{text}");
         }
     }
 

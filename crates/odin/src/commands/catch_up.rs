@@ -20,7 +20,8 @@ pub(crate) struct CatchUpArgs {
     /// The job's id, or its name; without it all jobs that you may see
     #[arg(short, long, value_name = "JOB")]
     id: Option<String>,
-    /// The beginning of the window: RFC 3339, or `2026-11-21 17:00[:00]` in the job's zone
+    /// The beginning of the window: `2h` or `7d` for so long ago, RFC 3339, or `2026-11-21 17:00[:00]` in the job's
+    /// zone
     #[arg(long, value_name = "TIME")]
     from: String,
     /// Its end; what is not over yet is left out
@@ -82,8 +83,10 @@ async fn ask(
     let first = |instants: Vec<Timestamp>| instants.into_iter().min();
     let last = |instants: Vec<Timestamp>| instants.into_iter().max();
     let window = CatchUpJob {
-        from: first(times::parse(&args.from, &zone)?).expect("a time is at least one instant"),
-        to: last(times::parse(&args.to, &zone)?).expect("a time is at least one instant"),
+        from: first(times::parse_or_ago(&args.from, &zone, context.now())?)
+            .expect("a time is at least one instant"),
+        to: last(times::parse_or_ago(&args.to, &zone, context.now())?)
+            .expect("a time is at least one instant"),
         limit: Some(args.limit),
         dry_run: args.dry_run,
     };

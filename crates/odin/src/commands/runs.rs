@@ -46,7 +46,7 @@ struct Filters {
     /// Only runs whose latest attempt was on this node
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
-    /// Only runs due since this instant, or since so long ago: `2h`, `2026-12-24`, `2026-12-24 09:00`
+    /// Only runs due since this instant, or since so long ago: `2h`, `7d`, `2026-12-24`, `2026-12-24 09:00`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Only runs due before this instant, or before so long ago
@@ -90,18 +90,20 @@ impl Filters {
     /// What to ask for; times without a zone are of the job's zone, or UTC.
     fn query(&self, zone: Option<&TimeZone>, context: &Context) -> Result<RunsQuery, CliError> {
         let zone = zone.cloned().unwrap_or(TimeZone::UTC);
-        let instant = |text: &Option<String>| {
+        // Of a local time that the clock shows twice, the first one begins and the second one ends.
+        let instants = |text: &Option<String>| {
             let text = text.as_deref();
-            text.map(|text| times::parse_or_ago(text, &zone, context.now()))
-                .transpose()
+            text.map_or(Ok(Vec::new()), |text| {
+                times::parse_or_ago(text, &zone, context.now())
+            })
         };
         Ok(RunsQuery {
             outcome: self.outcome.clone(),
             state: self.state.clone(),
             cause: self.cause.clone(),
             node: self.node.clone(),
-            since: instant(&self.since)?,
-            until: instant(&self.until)?,
+            since: instants(&self.since)?.into_iter().min(),
+            until: instants(&self.until)?.into_iter().max(),
             text: self.grep.clone(),
             ..RunsQuery::default()
         })

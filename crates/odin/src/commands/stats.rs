@@ -31,7 +31,7 @@ pub(crate) struct StatsArgs {
     /// Every value, and not only the latest of each name
     #[arg(long)]
     all: bool,
-    /// Only values since this instant, or since so long ago: `2h`, `2026-12-24`, `2026-12-24 09:00`
+    /// Only values since this instant, or since so long ago: `2h`, `7d`, `2026-12-24`, `2026-12-24 09:00`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 }
@@ -82,7 +82,7 @@ fn since(
 ) -> Result<Option<Timestamp>, CliError> {
     let since = args.since.as_deref();
     let since = since.map(|text| times::parse_or_ago(text, zone, context.now()));
-    since.transpose()
+    Ok(since.transpose()?.into_iter().flatten().min())
 }
 
 /// The latest value of each name and kind.

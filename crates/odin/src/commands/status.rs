@@ -28,8 +28,8 @@ pub(crate) struct StatusArgs {
     /// The job's id or its name, or a run's id; without it what all jobs that you may see did
     #[arg(short, long, value_name = "JOB|RUN")]
     id: Option<String>,
-    /// Since when runs and due times are counted: RFC 3339, or `2026-11-21 17:00[:00]` in the job's zone (UTC without
-    /// a job). Default: a day ago
+    /// Since when runs and due times are counted: `2h` or `7d` for so long ago, RFC 3339, or `2026-11-21 17:00[:00]` in
+    /// the job's zone (UTC without a job). Default: a day ago
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 }
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: &StatusArgs, context: &Context) -> Result<(), CliE
             return context.print(&text_of_run(&run, &zone, context.now()));
         }
     };
-    let query = args.counted(&job.timezone)?;
+    let query = args.counted(&job.timezone, context.now())?;
     let statistics = client.statistics(Some(job.id), &query).await?;
     job.settings = None;
     let query = RunsQuery {
@@ -90,7 +90,7 @@ pub(crate) async fn run(args: &StatusArgs, context: &Context) -> Result<(), CliE
 
 /// What all jobs that the asker may see did.
 async fn of_all(client: &Client, args: &StatusArgs, context: &Context) -> Result<(), CliError> {
-    let query = args.counted("UTC")?;
+    let query = args.counted("UTC", context.now())?;
     let statistics = client.statistics(None, &query).await?;
     if context.json() {
         return context.print_json(&statistics);
@@ -103,10 +103,11 @@ async fn of_all(client: &Client, args: &StatusArgs, context: &Context) -> Result
 }
 
 impl StatusArgs {
-    fn counted(&self, zone: &str) -> Result<StatisticsQuery, CliError> {
+    fn counted(&self, zone: &str, now: Timestamp) -> Result<StatisticsQuery, CliError> {
         let zone = times::zone(zone);
         let since = self.since.as_ref();
-        let from = since.map(|since| times::parse(since, &zone)).transpose()?;
+        let from = since.map(|since| times::parse_or_ago(since, &zone, now));
+        let from = from.transpose()?;
         Ok(StatisticsQuery {
             from: from.and_then(|from| from.into_iter().min()),
             to: None,

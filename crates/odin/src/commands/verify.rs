@@ -21,7 +21,8 @@ pub(crate) struct VerifyArgs {
     /// The job's id, or its name; without it all jobs that you may see
     #[arg(value_name = "JOB")]
     job: Option<String>,
-    /// Only due times from here: RFC 3339, or `2026-11-21 17:00[:00]` in the job's zone (UTC without a job)
+    /// Only due times from here: `2h` or `7d` for so long ago, RFC 3339, or `2026-11-21 17:00[:00]` in the job's zone
+    /// (UTC without a job)
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// Only due times to here, included
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, Cl
                 }
                 None => (None, "UTC".to_owned()),
             };
-            let (from, to) = args.period(&zone)?;
+            let (from, to) = args.period(&zone, context.now())?;
             client.verify(&VerifyQuery { job, from, to }).await?
         }
     };
@@ -61,11 +62,15 @@ pub(crate) async fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, Cl
 
 impl VerifyArgs {
     /// A local time that the clock shows twice is the first one as a beginning and the second as an end.
-    fn period(&self, zone: &str) -> Result<(Option<Timestamp>, Option<Timestamp>), CliError> {
+    fn period(
+        &self,
+        zone: &str,
+        now: Timestamp,
+    ) -> Result<(Option<Timestamp>, Option<Timestamp>), CliError> {
         let zone = times::zone(zone);
         let read = |text: &Option<String>| -> Result<Vec<Timestamp>, CliError> {
             text.as_ref()
-                .map_or(Ok(Vec::new()), |text| times::parse(text, &zone))
+                .map_or(Ok(Vec::new()), |text| times::parse_or_ago(text, &zone, now))
         };
         Ok((
             read(&self.from)?.into_iter().min(),
@@ -94,7 +99,7 @@ fn offline(args: &VerifyArgs, path: &Path, context: &Context) -> Result<Verified
     if !file.is_file() {
         return Err(failed(format!("there is no state at {}", file.display())));
     }
-    let (from, to) = args.period("UTC")?;
+    let (from, to) = args.period("UTC", context.now())?;
     let query = proof::VerifyQuery {
         job,
         owner: None,
