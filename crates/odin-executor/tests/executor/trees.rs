@@ -68,10 +68,12 @@ fn a_stopped_child_is_ended() {
 
 #[test]
 fn a_process_that_forks_and_ends_over_and_over_is_caught() {
-    // Each of them lives for a moment, in a session of its own, and ignores what it can.
-    let comet = "import os, signal\n\
+    // Each of them lives for a moment, in a session of its own, and ignores what it can. It comes to an end by itself, for
+    // the case that whoever runs the test ends it halfway.
+    let comet = "import os, signal, time\n\
         signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
-        while True:\n    if os.fork(): os._exit(0)\n    os.setsid()\n";
+        end = time.monotonic() + 120\n\
+        while time.monotonic() < end:\n    if os.fork(): os._exit(0)\n    os.setsid()\n";
     let mut executor = Executor::start();
     executor.use_runs_of_its_own();
     for line in [
