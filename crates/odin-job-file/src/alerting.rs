@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use odin_model::channel::CHANNELS_OF_JOB_MAX;
-use odin_model::{Alerting, ChannelName, Notice};
+use odin_model::{Alerting, ChannelName, Notice, ValueBounds};
 
 use crate::document::Value;
 use crate::execution::read_timeout;
@@ -15,6 +15,7 @@ use crate::policies::read_count;
 use crate::read::read_duration;
 use crate::shape::Section;
 use crate::suggestion::nearest;
+use crate::value_bounds;
 use crate::words;
 
 /// What `notify` tells of when it does not say.
@@ -28,11 +29,12 @@ const ON_DEFAULT: [Notice; 5] = [
 
 /// What is told, with the places of the channels that are named.
 pub(crate) fn read(job: &Fields<'_>, notes: &mut Notes) -> (Alerting, Vec<Range<usize>>) {
-    let (min_duration, max_duration) = read_expect(job, notes);
+    let (min_duration, max_duration, values) = read_expect(job, notes);
     let mut alerting = Alerting {
         late_after: read_timeout(job, "late_after", notes),
         min_duration,
         max_duration,
+        values,
         ..Alerting::default()
     };
     let mut places = Vec::new();
@@ -48,12 +50,15 @@ pub(crate) fn read(job: &Fields<'_>, notes: &mut Notes) -> (Alerting, Vec<Range<
     (alerting, places)
 }
 
-fn read_expect(job: &Fields<'_>, notes: &mut Notes) -> (Option<Duration>, Option<Duration>) {
+fn read_expect(
+    job: &Fields<'_>,
+    notes: &mut Notes,
+) -> (Option<Duration>, Option<Duration>, Vec<ValueBounds>) {
     let Some(entry) = job.entry("expect") else {
-        return (None, None);
+        return (None, None, Vec::new());
     };
     if !matches!(entry.value.value, Value::Mapping(_)) {
-        return (None, None);
+        return (None, None, Vec::new());
     }
     let fields = Fields::read(Section::Expect, &entry.value, entry.key_span.clone(), notes);
     let min = read_timeout(&fields, "min_duration", notes);
@@ -68,7 +73,7 @@ fn read_expect(job: &Fields<'_>, notes: &mut Notes) -> (Option<Duration>, Option
         };
         notes.refuse(&fault, entry.place());
     }
-    (min, max)
+    (min, max, value_bounds::read(&fields, notes))
 }
 
 fn read_on(fields: &Fields<'_>, bounds: &Alerting, notes: &mut Notes) -> Vec<Notice> {

@@ -165,12 +165,17 @@ fn wrong_shape(key: &'static keys::Key, entry: &Entry) -> Option<(Fault, Range<u
             .iter()
             .map(|entry| &entry.value)
             .find(|value| matches!(value.value, Value::List(_) | Value::Mapping(_))),
+        (Value::Mapping(entries), Shape::Sections(_)) => entries
+            .iter()
+            .map(|entry| &entry.value)
+            .find(|value| matches!(value.value, Value::List(_) | Value::Scalar(_))),
         _ => None,
     };
     match inner {
         Some(inner) => {
             let found = match inner.value {
                 Value::List(_) => "a list in it",
+                Value::Scalar(_) => "text in it",
                 _ => "a mapping in it",
             };
             wrong(found, inner.span.clone())

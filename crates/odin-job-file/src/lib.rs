@@ -50,6 +50,7 @@ mod suggestion;
 pub mod template;
 mod text;
 mod unknown_key;
+mod value_bounds;
 mod words;
 
 pub use duration::DURATION_MAX;

@@ -43,6 +43,7 @@ job:
         (Section::Dst, "`dst`"),
         (Section::Notify, "`notify`"),
         (Section::Expect, "`expect`"),
+        (Section::Bounds, "The bounds of a value"),
         (Section::Provider, "`provider`"),
     ] {
         let _ = write!(

@@ -96,6 +96,10 @@ fn shape(key: &Key) -> Map<String, Value> {
             json!({"type": "array", "items": {"type": "string", "pattern": "^[^/]"}})
         }
         Shape::TextMapping => json!({"type": "object", "additionalProperties": text()}),
+        Shape::Number => json!({"type": "number"}),
+        Shape::Sections(inner) => {
+            json!({"type": "object", "additionalProperties": Value::Object(section(inner))})
+        }
         Shape::TextOrList => json!({"anyOf": [{"type": "string"}, list()]}),
         Shape::Section(inner) => return section(inner),
         Shape::ChoiceOrSection(words, inner) => {

@@ -17,6 +17,7 @@ pub(crate) enum Section {
     Concurrency,
     Notify,
     Expect,
+    Bounds,
     Keep,
 }
 
@@ -36,6 +37,7 @@ impl Section {
             Self::Concurrency => "`concurrency`",
             Self::Notify => "`notify`",
             Self::Expect => "`expect`",
+            Self::Bounds => "the bounds of a value",
             Self::Keep => "`keep`",
         }
     }
@@ -52,6 +54,8 @@ pub(crate) enum Shape {
     Size,
     /// A number of cores.
     Cores,
+    /// Any finite number.
+    Number,
     Truth,
     /// A whole number with or without a minus.
     Integer,
@@ -61,6 +65,8 @@ pub(crate) enum Shape {
     PathList,
     /// A mapping from names to text.
     TextMapping,
+    /// A mapping from names to sections.
+    Sections(Section),
     TextOrList,
     Section(Section),
     ChoiceOrSection(&'static [&'static str], Section),
@@ -83,10 +89,14 @@ impl Shape {
             Self::Count | Self::Integer => "a whole number",
             Self::Size => "a size such as `512MiB`",
             Self::Cores => "a number of cores such as `1.5`",
+            Self::Number => "a number such as `-1.5`",
             Self::Truth => "`true` or `false`",
             Self::TextList | Self::ChoiceList(_) => "a list of texts, such as `[one, two]`",
             Self::PathList => "a list of paths, such as `[lib, data.csv]`",
             Self::TextMapping => "a mapping of names to texts, such as `{REGION: eu}`",
+            Self::Sections(_) => {
+                "a mapping of names to mappings, such as `{price: {min: 1, max: 1000}}`"
+            }
             Self::TextOrList => "text for a shell, or a list without one",
             Self::Section(_) => "a mapping of keys to values",
             Self::ChoiceOrSection(..) => "text or a mapping",
@@ -116,6 +126,7 @@ impl Shape {
                 | Self::Count
                 | Self::Size
                 | Self::Cores
+                | Self::Number
                 | Self::Truth
                 | Self::Integer
                 | Self::Choice(_)
@@ -132,6 +143,7 @@ impl Shape {
                 | Self::ChoiceList(_)
                 | Self::PathList
                 | Self::TextMapping
+                | Self::Sections(_)
                 | Self::NamesOrChoices(_)
                 | Self::Section(_),
             ) => scalar.is_null(),
@@ -147,6 +159,9 @@ impl Shape {
             (Value::Mapping(entries), Self::TextMapping | Self::NamesOrChoices(_)) => entries
                 .iter()
                 .all(|entry| matches!(entry.value.value, Value::Scalar(_) | Value::Refused)),
+            (Value::Mapping(entries), Self::Sections(_)) => entries
+                .iter()
+                .all(|entry| matches!(entry.value.value, Value::Mapping(_) | Value::Refused)),
             (
                 Value::Mapping(_),
                 Self::Section(_)

@@ -8,7 +8,7 @@ use odin_job_file::{Defaults, JobFile, Purpose, read};
 use odin_model::concurrency::Bounds;
 use odin_model::{
     Alerting, Backoff, ChannelName, Children, Concurrency, ExitCodes, HookCommand, Keep, Limits,
-    Missed, Notice, OnCancel, OnLost, Outcome, Overlap, Program, Retries, Timeouts,
+    Missed, Notice, OnCancel, OnLost, Outcome, Overlap, Program, Retries, Timeouts, ValueBounds,
 };
 use odin_schedule::{GapPolicy, RepeatPolicy};
 
@@ -305,7 +305,7 @@ fn a_file_that_is_run_once_needs_no_schedule() {
 fn whom_to_tell_of_what_is_read() {
     let spec = good(&minimal(
         "  notify: {on: [late, failure, late], to: [pager, ops, ops], failures: 3, repeat: 1d}\n  late_after: 15m\n  \
-         expect: {min_duration: 10s, max_duration: 30m}\n",
+         expect: {min_duration: 10s, max_duration: 30m, values: {rows read: {min: 1}, price: {min: -1.5, max: 1e3}}}\n",
     ))
     .spec("UTC");
     let channel = |name| ChannelName::parse(name).unwrap();
@@ -318,6 +318,18 @@ fn whom_to_tell_of_what_is_read() {
         late_after: seconds(900),
         min_duration: seconds(10),
         max_duration: seconds(1800),
+        values: vec![
+            ValueBounds {
+                name: "price".to_owned(),
+                min: Some("-1.5".to_owned()),
+                max: Some("1e3".to_owned()),
+            },
+            ValueBounds {
+                name: "rows read".to_owned(),
+                min: Some("1".to_owned()),
+                max: None,
+            },
+        ],
     };
     assert_eq!(spec.alerting, expected);
     let short = good(&minimal("  notify: {to: [ops]}\n"))

@@ -343,6 +343,28 @@ fn a_key_that_does_nothing_is_refused_and_underlined() {
         ("notify: {channels: [ops]}", "file/unknown-key", "channels"),
         ("late_after: 0s", "file/bad-duration", "0s"),
         ("expect: {max_duration: 0s}", "file/bad-duration", "0s"),
+        ("expect: {values: {price: {}}}", "file/missing", "price"),
+        ("expect: {values: {price: 5}}", "file/wrong-type", "5"),
+        (
+            "expect: {values: {price: {least: 1}}}",
+            "file/unknown-key",
+            "least",
+        ),
+        (
+            "expect: {values: {price: {min: many}}}",
+            "file/out-of-range",
+            "many",
+        ),
+        (
+            "expect: {values: {price: {max: .inf}}}",
+            "file/out-of-range",
+            ".inf",
+        ),
+        (
+            "expect: {values: {price: {min: 2, max: 1.5}}}",
+            "file/out-of-range",
+            "1.5",
+        ),
         (
             "expect: {min_duration: 1m, max_duration: 60s}",
             "file/out-of-range",

@@ -1,11 +1,13 @@
 //! What a job wants people to be told, and what it expects of its runs.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::alert::AlertKind;
 use crate::channel::ChannelName;
+use crate::value::compare_numbers;
 
 /// What a job sends word of. Stored by position: add new ones at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +81,38 @@ impl Notice {
     }
 }
 
+/// How many names of values one job file may bound.
+pub const VALUE_BOUNDS_MAX: usize = 100;
+
+/// What the numbers of one name should be, as the job file writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ValueBounds {
+    /// The name that runs report.
+    pub name: String,
+    /// A finite number: at least this. `None`: however small.
+    pub min: Option<String>,
+    /// A finite number: at most this. `None`: however large.
+    pub max: Option<String>,
+}
+
+impl ValueBounds {
+    /// What a number should be instead, in words. `None`: it is within the bounds. NaN never is.
+    #[must_use]
+    pub fn broken_by(&self, number: &str) -> Option<String> {
+        let is_kept = |bound: &Option<String>, is_kept: fn(Ordering) -> bool| {
+            let Some(bound) = bound else { return true };
+            compare_numbers(number, bound).is_some_and(is_kept)
+        };
+        if !is_kept(&self.min, Ordering::is_ge) {
+            return self.min.as_ref().map(|min| format!("at least {min}"));
+        }
+        if !is_kept(&self.max, Ordering::is_le) {
+            return self.max.as_ref().map(|max| format!("at most {max}"));
+        }
+        None
+    }
+}
+
 /// The job file's `notify`, `late_after` and `expect`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Alerting {
@@ -96,6 +130,8 @@ pub struct Alerting {
     pub min_duration: Option<Duration>,
     /// What a run takes at most. `None`: what the job's own history says.
     pub max_duration: Option<Duration>,
+    /// What reported numbers should be, by name, each once.
+    pub values: Vec<ValueBounds>,
 }
 
 impl Alerting {
@@ -111,7 +147,7 @@ impl Alerting {
             AlertKind::Late => self.late_after.is_some(),
             AlertKind::TooFast => self.min_duration.is_some(),
             AlertKind::TooSlow | AlertKind::NeverFinished => self.max_duration.is_some(),
-            AlertKind::ValueOutOfBounds => true,
+            AlertKind::ValueOutOfBounds => !self.values.is_empty(),
             AlertKind::Failure
             | AlertKind::Missed
             | AlertKind::DiskNearlyFull
@@ -142,6 +178,45 @@ impl Default for Alerting {
             late_after: None,
             min_duration: None,
             max_duration: None,
+            values: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_held_to_the_bounds_that_are_written() {
+        let bound = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        for (min, max, number, expected) in [
+            ("1", "1000", "1", None),
+            ("1", "1000", "1000.0", None),
+            ("1", "1000", "0.999", Some("at least 1")),
+            ("1", "1000", "1e4", Some("at most 1000")),
+            (
+                "",
+                "9007199254740992",
+                "9007199254740993",
+                Some("at most 9007199254740992"),
+            ),
+            ("-1.5", "", "-1.6", Some("at least -1.5")),
+            ("-1.5", "", "Infinity", None),
+            ("", "7", "Infinity", Some("at most 7")),
+            ("", "7", "NaN", Some("at most 7")),
+            ("0", "", "NaN", Some("at least 0")),
+        ] {
+            let bounds = ValueBounds {
+                name: "n".to_owned(),
+                min: bound(min),
+                max: bound(max),
+            };
+            assert_eq!(
+                bounds.broken_by(number).as_deref(),
+                expected,
+                "{bounds:?} {number}"
+            );
         }
     }
 }

@@ -51,7 +51,7 @@ pub mod usage;
 pub mod value;
 
 pub use alert::{AlertId, AlertKind};
-pub use alerting::{Alerting, Notice};
+pub use alerting::{Alerting, Notice, ValueBounds};
 pub use channel::ChannelName;
 pub use children::Children;
 pub use clock::{Boottime, Clock};

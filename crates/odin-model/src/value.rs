@@ -1,5 +1,7 @@
 //! What a run reports of itself while it goes on: values, each with a name, a kind and a type.
 
+use std::cmp::Ordering;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +129,17 @@ impl ValueData {
             Self::Text(_) | Self::Json(_) => None,
         }
     }
+}
+
+/// How two numbers stand to each other, given as [`ValueData::Number`] has them. Whole ones are compared exactly, others as
+/// 64-bit floats. `None`: one is NaN, or no number.
+#[must_use]
+pub fn compare_numbers(one: &str, other: &str) -> Option<Ordering> {
+    // Floats would make neighbouring large integers equal.
+    if let (Ok(one), Ok(other)) = (one.parse::<i128>(), other.parse::<i128>()) {
+        return Some(one.cmp(&other));
+    }
+    one.parse::<f64>().ok()?.partial_cmp(&other.parse().ok()?)
 }
 
 /// What is not as it was reported.

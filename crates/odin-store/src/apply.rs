@@ -6,6 +6,7 @@
 mod alert;
 mod assign;
 mod attempt;
+mod bounds;
 mod calendar;
 mod cancel;
 mod catch_up;

@@ -39,7 +39,7 @@ use odin_model::{
     AlertId, AlertKind, Alerting, AttemptNumber, BundleHash, ChannelName, Children, Concurrency,
     Epoch, ExitCodes, HookCommand, JobId, JobName, JobSpec, JobState, Link, LinkOn, Missed, NodeId,
     Notice, OnCancel, OnLost, Overlap, Priority, Program, Retries, Revision, RunId, TimeoutKind,
-    Usage, Value, ValueData, ValueKind, VersionNumber, codec,
+    Usage, Value, ValueBounds, ValueData, ValueKind, VersionNumber, codec,
 };
 use odin_schedule::GapPolicy;
 use serde::Serialize;
@@ -887,6 +887,11 @@ fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
         late_after: Some(Duration::from_secs(900)),
         min_duration: Some(Duration::from_secs(1)),
         max_duration: Some(Duration::from_secs(9)),
+        values: vec![ValueBounds {
+            name: "price".to_owned(),
+            min: Some("1".to_owned()),
+            max: None,
+        }],
     };
     results.push(check("spec-alerting", &telling));
     results.push(check("alerting", &telling.alerting));

@@ -104,6 +104,15 @@ struct Known {
     count: u64,
 }
 
+/// Whether an alert is not over, and showed last by something else than this run.
+pub(super) fn is_of_another_run(
+    conn: &Connection,
+    key: &AlertKey,
+    run: RunId,
+) -> Result<bool, StoreError> {
+    Ok(known(conn, key)?.is_some_and(|known| known.run != Some(run)))
+}
+
 fn known(conn: &Connection, key: &AlertKey) -> Result<Option<Known>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT id, state, told_at, run, count FROM alerts INDEXED BY alerts_open \
@@ -317,15 +326,22 @@ pub(super) fn forget(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let mut statement = conn.prepare_cached(
-        "SELECT id, kind FROM alerts INDEXED BY alerts_open \
+        "SELECT id, kind, detail FROM alerts INDEXED BY alerts_open \
          WHERE subject = 0 AND subject_id = ?1 AND state <> 2 ORDER BY id",
     )?;
     let rows = statement.query_map([columns::job_id(job)], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, String>(2)?,
+        ))
     })?;
-    for (id, kind) in rows.collect::<Result<Vec<_>, _>>()? {
+    for (id, kind, detail) in rows.collect::<Result<Vec<_>, _>>()? {
         let kind = columns::to_alert_kind(kind)?;
-        let stays = alerting.is_some_and(|it| Notice::of(kind).is_none() || it.raises(kind));
+        let stays = alerting.is_some_and(|it| match kind {
+            AlertKind::ValueOutOfBounds => it.values.iter().any(|it| cut(&it.name) == detail),
+            kind => Notice::of(kind).is_none() || it.raises(kind),
+        });
         if !stays {
             conn.prepare_cached("UPDATE alerts SET state = 2, resolved_at = ?2 WHERE id = ?1")?
                 .execute((id, columns::at(at)))?;

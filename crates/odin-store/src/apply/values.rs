@@ -9,7 +9,7 @@ use odin_model::value::{Flaw, ReportValues, SERIES_OF_JOB_MAX, Value, ValueKind,
 use odin_model::{AttemptNumber, JobId, Reply, RunId, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Batch, Stop, sink_feed};
+use super::{Batch, Stop, bounds, sink_feed};
 use crate::schema::unsealed;
 use crate::values::{Block, Cell, LEVELS, Point, cell_rows, slot_of};
 use crate::{Effect, StoreError, columns};
@@ -52,6 +52,7 @@ fn take(
         series_count: None,
     };
     keeping.keep()?;
+    bounds::values_kept(batch, job, part)?;
     let result = part.values.iter().rev().find_map(ReportedResult::of);
     save_cursor(batch.conn, part, result.as_ref())?;
     if !part.values.is_empty() {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ledger::Entry;
 use super::run::RunRow;
-use super::{Batch, alert, channel, job, run, statistics};
+use super::{Batch, alert, bounds as value_bounds, channel, job, run, statistics};
 use crate::{StoreError, columns};
 
 /// What a job tells of, with how many of its runs failed in a row. `None`: nothing.
@@ -219,6 +219,7 @@ pub(super) fn run_over(
         .prepare_cached("DELETE FROM watches WHERE run = ?1")?
         .execute([columns::run_id(run.id)])?;
     let at = result.finished_at;
+    value_bounds::run_over(batch, run, &alerting, at)?;
     let took = run
         .attempt_started_at
         .and_then(|started| at.duration_since(started).try_into().ok());
