@@ -192,15 +192,29 @@ mod tests {
             vec![vec![number_at("rows", minute(1), 0), text]],
         );
         run(&mut scenario, job, 4, vec![vec![price(-1)]]);
-        // Without a word of it, nobody knows that it is well.
+        // Run 3 said `price` and no number outside; without a word of it, nobody knows that it is well.
         run(&mut scenario, job, 5, vec![]);
-        check(&scenario, &expect![[""]]);
+        check(
+            &scenario,
+            &expect![[r#"
+            a1 resolved value_out_of_bounds[price] x1: `nightly` reported 2000 as `price`, which should be at most 1000
+            a2 open value_out_of_bounds[rows] x1: `nightly` reported 0 as `rows`, which should be at least 1
+            a3 open value_out_of_bounds[price] x1: `nightly` reported -1 as `price`, which should be at least 1
+        "#]],
+        );
         run(
             &mut scenario,
             job,
             6,
             vec![vec![price(3), number_at("rows", minute(1), 1)]],
         );
-        check(&scenario, &expect![[""]]);
+        check(
+            &scenario,
+            &expect![[r#"
+            a1 resolved value_out_of_bounds[price] x1: `nightly` reported 2000 as `price`, which should be at most 1000
+            a2 resolved value_out_of_bounds[rows] x1: `nightly` reported 0 as `rows`, which should be at least 1
+            a3 resolved value_out_of_bounds[price] x1: `nightly` reported -1 as `price`, which should be at least 1
+        "#]],
+        );
     }
 }
