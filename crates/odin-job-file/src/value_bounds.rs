@@ -50,7 +50,10 @@ fn of_name(entry: &Entry, notes: &mut Notes) -> Option<ValueBounds> {
         max: number(&fields, "max", notes),
     };
     if !fields.is_written("min") && !fields.is_written("max") {
-        fields.refuse_missing("min", "Write `min`, `max` or both.", notes);
+        // Keys that are neither have been refused as such.
+        if matches!(&entry.value.value, Value::Mapping(keys) if keys.is_empty()) {
+            fields.refuse_missing("min", "Write `min`, `max` or both.", notes);
+        }
         return None;
     }
     if let (Some(min), Some(max), Some((text, place))) =
