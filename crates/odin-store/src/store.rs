@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odin_model::Reply;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::apply::{Batch, write_statistics};
@@ -20,7 +21,7 @@ use crate::{Checkpointer, Effect, Observation, StoreError, local, schema, settin
 /// How long a statement waits for another process on the file, such as a person's `sqlite3`, before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that stay compiled: more than apply has.
-const STATEMENTS_KEPT: usize = 128;
+const STATEMENTS_KEPT: usize = 512;
 /// How long the write-ahead log may grow, in pages of 4 KiB, before a commit shortens it itself: 64 MiB. A
 /// [`Checkpointer`] on a thread of its own does it before, so that no commit waits for it.
 const WAL_PAGES_MAX: u32 = 16 * 1024;
@@ -270,6 +271,9 @@ fn open_with(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Plans that do not depend on what is bound: those that the tests look at, and a statement with `LIMIT ?` is not
+    // compiled again for each new limit.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(conn)
 }
 
