@@ -50,6 +50,7 @@ mod test_bed;
 #[cfg(test)]
 mod tests;
 mod values;
+mod values_filter;
 mod versions;
 
 pub use api::{Api, LEADER_WAIT};

@@ -19,6 +19,7 @@ use crate::feed::Position;
 use crate::run_filter::Wanted;
 use crate::run_search::{RUNS_MAX, Search};
 use crate::seen::{self, Names, SeenRun};
+use crate::values_filter;
 
 /// The longest wait of `GET /runs/{id}?wait=`, in seconds.
 const WAIT_SECONDS_MAX: u32 = 60;
@@ -67,6 +68,8 @@ async fn page(
         None => after.run,
         Some(_) => RunId::from_bits(after.run.to_bits().saturating_add(1)),
     });
+    let values = query.values.as_deref().map(values_filter::read);
+    let values = values.transpose()?;
     let list = api.read(move |reader| {
         let of = match job {
             Some(job) => RunsOf::Job(job),
@@ -77,7 +80,10 @@ async fn page(
         let Some(filter) = wanted.filter(reader)? else {
             return Ok((RunsPage::default(), Vec::new()));
         };
-        let page = reader.runs_that(of, &filter, before, limit)?;
+        let page = match &values {
+            Some(values) => values_filter::page(reader, of, &filter, values, before, limit)?,
+            None => reader.runs_that(of, &filter, before, limit)?,
+        };
         let mut names = Names::default();
         let mut runs = Vec::with_capacity(page.runs.len());
         for run in &page.runs {

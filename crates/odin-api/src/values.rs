@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use odin_model::{AttemptNumber, JobId, ValueKind};
+use odin_model::{AttemptNumber, JobId, RunId, ValueKind};
 use odin_store::{KeptValue, RunPlace, SeriesPlace, SeriesQuery};
 use odin_wire as wire;
 use odin_wire::{Bucket, Drawing, Problem, RunValuesQuery, ValueList, ValuesQuery};
@@ -159,7 +159,7 @@ fn asked(job: JobId, query: &ValuesQuery) -> SeriesQuery<'_> {
     }
 }
 
-/// What a run reported, in the order in which it did.
+/// What a run reported, in the order in which it did; with `latest` what it reported last by each name and kind.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/values", tag = "values", operation_id = "list_values_of_run",
     params(("id" = String, Path, description = "the run's id"), RunValuesQuery),
     responses((status = 200, body = ValueList), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -170,6 +170,10 @@ pub(crate) async fn of_run(
     Params(query): Params<RunValuesQuery>,
 ) -> Result<Json<ValueList>, Failure> {
     let limit = limit(query.limit)?;
+    if query.latest == Some(true) {
+        seen::run(&api, &caller, id).await?;
+        return Ok(Json(latest_of_run(&api, id, query, limit).await?));
+    }
     let after = query
         .after
         .as_deref()
@@ -185,6 +189,30 @@ pub(crate) async fn of_run(
             .next
             .map(|place| format!("{}.{}", place.attempt.0, place.number)),
     }))
+}
+
+async fn latest_of_run(
+    api: &Api,
+    run: RunId,
+    query: RunValuesQuery,
+    limit: usize,
+) -> Result<ValueList, Failure> {
+    let after = query.after.as_deref();
+    let after = after
+        .map(|text| series_of_text(text).ok_or_else(bad_after))
+        .transpose()?;
+    let values = api
+        .read(move |reader| {
+            let after = after.as_ref().map(|(name, kind)| (name.as_str(), *kind));
+            reader.latest_of_run(run, after, limit)
+        })
+        .await?;
+    let next = values.last().filter(|_| values.len() == limit);
+    let is_wanted = |kept: &&KeptValue| query.name.as_ref().is_none_or(|it| *it == kept.value.name);
+    Ok(ValueList {
+        next: next.map(|last| format!("{}:{}", last.value.kind.word(), last.value.name)),
+        values: values.iter().filter(is_wanted).map(to_wire).collect(),
+    })
 }
 
 fn run_place_of(text: &str) -> Option<RunPlace> {

@@ -36,9 +36,10 @@ pub use error::StoreError;
 pub use history::{Historian, HistoryFileStatus, HistoryStage, HistoryStatus, HistoryStep};
 pub use observation::Observation;
 pub use reader::{
-    AlertsOf, Bucket, CancelRequest, CauseKind, JobKept, JobsAfter, JobsPage, KeptValue, LooseRun,
-    NamedLink, OpenRun, OpenState, Overdue, Reader, RunFilter, RunPlace, RunsOf, RunsPage, SealDue,
-    SecretEntry, SecretsAfter, SecretsPage, Series, SeriesPlace, SeriesQuery, ValuesPage, Version,
+    AlertsOf, Bucket, CancelRequest, CauseKind, JobKept, JobsAfter, JobsPage, KeptValue,
+    LatestNamed, LooseRun, NamedLink, OpenRun, OpenState, Overdue, Reader, RunFilter, RunPlace,
+    RunsOf, RunsPage, SealDue, SecretEntry, SecretsAfter, SecretsPage, Series, SeriesPlace,
+    SeriesQuery, ValuesPage, Version,
 };
 pub use snapshot::{Contents, Frozen, generation_of, inspect};
 pub use statistics::{Scope, TYPICAL_DAYS};

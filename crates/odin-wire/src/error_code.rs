@@ -379,6 +379,12 @@ pub const TABLE: &[ErrorCode] = &[
         "/api/v1/openapi.json lists what it takes.",
     ),
     row(
+        "request/bad-where",
+        422,
+        "The condition on values has a mistake",
+        "",
+    ),
+    row(
         "request/key-reused",
         422,
         "The idempotency key was used for another request",

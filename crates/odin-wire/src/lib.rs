@@ -34,6 +34,7 @@ pub mod secret;
 pub mod sink;
 pub mod statistics;
 pub mod value;
+pub mod value_filter;
 
 pub use alert::{Acknowledge, Alert, AlertList, AlertsQuery, MakeSilence, Silence, SilenceList};
 pub use attempt::{Attempt, LateReport};
@@ -75,6 +76,7 @@ pub use sink::{SetSink, Sink, SinkList, SinkTarget, SinkTest, keep_default, rota
 pub use value::{
     Bucket, Drawing, RunValuesQuery, Value, ValueKind, ValueList, ValueType, ValuesQuery,
 };
+pub use value_filter::{FilterError, ValueFilter};
 
 pub use statistics::{Percentiles, RunOutcomeCounts, Statistics, StatisticsQuery};
 

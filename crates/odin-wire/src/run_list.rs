@@ -73,6 +73,11 @@ pub struct RunsQuery {
     /// on after that, also inside a long output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Only runs whose latest reported values hold, such as `price > 100 and "has rows" = true`. What one answer looks at
+    /// is bounded: it may hold fewer than asked for, and even none, while there is a next one.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    #[param(example = "price > 100")]
+    pub values: Option<String>,
 }
 
 /// Where a page of runs begins.

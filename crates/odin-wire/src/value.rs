@@ -249,7 +249,8 @@ pub struct ValuesQuery {
     pub after: Option<String>,
 }
 
-/// What `/runs/{id}/values` takes.
+/// What `/runs/{id}/values` takes. With `latest=true`: the value that the run reported last by each name and kind, by
+/// name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -257,6 +258,9 @@ pub struct RunValuesQuery {
     /// Only values of this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Whether to give only the latest value of each name and kind. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latest: Option<bool>,
     /// How many, 1 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,

@@ -113,6 +113,8 @@ pub(crate) enum Command {
     Cancel(commands::cancel::CancelArgs),
     /// Show the runs of a job or of all jobs, newest first
     Runs(commands::runs::RunsArgs),
+    /// Put two runs side by side: what they reported, printed, took and used, and what differs between their versions
+    Compare(commands::compare::CompareArgs),
     /// Show what a job's runs reported: the latest value of each name
     Stats(commands::stats::StatsArgs),
     /// Inside a run: report a value

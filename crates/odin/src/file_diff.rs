@@ -192,7 +192,8 @@ fn text(path: &Path) -> Option<String> {
     (!text.contains('\0')).then_some(text)
 }
 
-fn lines(before: &str, after: &str) -> String {
+/// The lines that differ, as `diff -u` shows them.
+pub(crate) fn lines(before: &str, after: &str) -> String {
     let diff = TextDiff::configure()
         .timeout(DIFF_TIME_MAX)
         .diff_lines(before, after);

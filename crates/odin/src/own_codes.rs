@@ -117,6 +117,11 @@ pub(crate) const TABLE: &[OwnCode] = &[
         "Two files of a directory are one job",
     ),
     row(
+        "cli/same-run",
+        Exit::Refused,
+        "A run is compared with itself",
+    ),
+    row(
         "cli/too-much",
         Exit::Refused,
         "More was asked for than is shown at once",

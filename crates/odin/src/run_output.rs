@@ -1,5 +1,7 @@
 //! Prints what runs printed: as it is into a pipe, made safe for a terminal.
 
+use std::ops::ControlFlow;
+
 use odin_client::{Client, ClientError};
 use odin_model::RunId;
 use odin_wire::{OutputChunk, OutputQuery, Stream};
@@ -89,6 +91,18 @@ pub(crate) async fn each_chunk(
     begin: Begin,
     mut take: impl FnMut(OutputChunk) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
+    let take = |chunk| take(chunk).map(ControlFlow::Continue);
+    each_chunk_until(client, run, attempt, begin, take).await
+}
+
+/// The same until `take` has enough.
+pub(crate) async fn each_chunk_until(
+    client: &Client,
+    run: RunId,
+    attempt: Option<u32>,
+    begin: Begin,
+    mut take: impl FnMut(OutputChunk) -> Result<ControlFlow<()>, CliError>,
+) -> Result<(), CliError> {
     let mut query = OutputQuery {
         attempt,
         from: begin.from,
@@ -108,7 +122,11 @@ pub(crate) async fn each_chunk(
             report::note(&format!("{run}: only the end of its output is left"));
         }
         let is_empty = part.output.is_empty();
-        part.output.into_iter().try_for_each(&mut take)?;
+        for chunk in part.output {
+            if take(chunk)?.is_break() {
+                return Ok(());
+            }
+        }
         match part.next {
             // A run that goes on has printed nothing more for now.
             Some(next) if !is_empty => {

@@ -194,7 +194,7 @@ fn usage(cpu_user_ms: u64, cpu_system_ms: u64, memory_max_bytes: Option<u64>) ->
 }
 
 /// Bytes to the tenth of a unit.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.into_iter().find(|(_, unit)| bytes >= *unit) {
         None => format!("{bytes} B"),

@@ -40,23 +40,23 @@ pub(crate) struct DiffArgs {
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
-struct Difference {
+pub(crate) struct Difference {
     #[serde(with = "odin_wire::as_text")]
-    job: JobId,
-    name: String,
+    pub(crate) job: JobId,
+    pub(crate) name: String,
     /// `null`: the job is new.
-    from: Option<u32>,
+    pub(crate) from: Option<u32>,
     /// `null`: what is in the file, which is no version yet.
-    to: Option<u32>,
-    settings: Vec<SettingChange>,
-    files: Vec<FileChange>,
+    pub(crate) to: Option<u32>,
+    pub(crate) settings: Vec<SettingChange>,
+    pub(crate) files: Vec<FileChange>,
 }
 
 /// Shows what differs between two versions, or what a deployment would change.
 pub(crate) async fn run(args: &DiffArgs, context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
     let difference = match (&args.id, &args.file) {
-        (Some(id), _) => of_versions(&client, id, args).await?,
+        (Some(id), _) => of_chosen(&client, id, args).await?,
         (None, Some(file)) => of_file(&client, file.clone(), context).await?,
         (None, None) => unreachable!("one of them is required"),
     };
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: &DiffArgs, context: &Context) -> Result<(), CliErr
     context.print(&text(&difference))
 }
 
-async fn of_versions(client: &Client, id: &str, args: &DiffArgs) -> Result<Difference, CliError> {
+async fn of_chosen(client: &Client, id: &str, args: &DiffArgs) -> Result<Difference, CliError> {
     let job = selection::job(client, id).await?;
     let to = args.to.unwrap_or(job.version);
     let from = match args.from {
@@ -80,14 +80,24 @@ async fn of_versions(client: &Client, id: &str, args: &DiffArgs) -> Result<Diffe
             );
         }
     };
-    let before = client.version(job.id, from).await?;
-    let after = client.version(job.id, to).await?;
+    of_versions(client, job.id, &job.name, (from, to)).await
+}
+
+/// What differs between two versions of a job.
+pub(crate) async fn of_versions(
+    client: &Client,
+    job: JobId,
+    name: &str,
+    (from, to): (u32, u32),
+) -> Result<Difference, CliError> {
+    let before = client.version(job, from).await?;
+    let after = client.version(job, to).await?;
     let files = if before.bundle == after.bundle {
         Vec::new()
     } else {
         let packed = [
-            client.bundle_of(job.id, from).await?,
-            client.bundle_of(job.id, to).await?,
+            client.bundle_of(job, from).await?,
+            client.bundle_of(job, to).await?,
         ];
         file_diff::between(
             (&packed[0], hash(&before.bundle)?),
@@ -95,8 +105,8 @@ async fn of_versions(client: &Client, id: &str, args: &DiffArgs) -> Result<Diffe
         )?
     };
     Ok(Difference {
-        job: job.id,
-        name: job.name,
+        job,
+        name: name.to_owned(),
         from: Some(from),
         to: Some(to),
         settings: settings_diff::between(&Said::of_version(&before), &Said::of_version(&after)),
@@ -148,7 +158,7 @@ fn hash(text: &str) -> Result<BundleHash, CliError> {
     })
 }
 
-fn text(difference: &Difference) -> String {
+pub(crate) fn text(difference: &Difference) -> String {
     let named = |version: Option<u32>, none: &str| {
         version.map_or(none.to_owned(), |version| format!("version {version}"))
     };

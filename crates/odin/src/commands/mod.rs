@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod calendar;
 pub(crate) mod cancel;
 pub(crate) mod catch_up;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod deploy;
@@ -123,6 +124,7 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             Command::Link(args) => link::run(&args, context).await.map(done),
             Command::Unlink(args) => unlink::run(&args, context).await.map(done),
             Command::Versions(args) => versions::run(&args, context).await.map(done),
+            Command::Compare(args) => compare::run(&args, context).await.map(done),
             Command::Diff(args) => diff::run(&args, context).await.map(done),
             Command::Rollback(args) => rollback::run(&args, context).await.map(done),
             Command::CatchUp(args) => catch_up::run(&args, context).await.map(done),

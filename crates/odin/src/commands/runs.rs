@@ -55,6 +55,9 @@ struct Filters {
     /// Only runs whose latest attempt printed this text
     #[arg(long, value_name = "TEXT")]
     grep: Option<String>,
+    /// Only runs whose latest reported values hold: `price > 100 and "has rows" = true`
+    #[arg(long = "where", value_name = "CONDITION")]
+    values: Option<String>,
 }
 
 /// Shows the runs of a job or of all jobs, newest first, or a chain of runs, oldest first.
@@ -105,6 +108,7 @@ impl Filters {
             since: instants(&self.since)?.into_iter().min(),
             until: instants(&self.until)?.into_iter().max(),
             text: self.grep.clone(),
+            values: self.values.clone(),
             ..RunsQuery::default()
         })
     }
@@ -122,9 +126,11 @@ async fn found(
         let left = limit.saturating_sub(u32::try_from(found.runs.len()).unwrap_or(u32::MAX));
         query.limit = Some(left);
         let page = match job {
-            Some(job) => client.runs(job, &query).await?,
-            None => client.runs_of_all(&query).await?,
+            Some(job) => client.runs(job, &query).await,
+            None => client.runs_of_all(&query).await,
         };
+        let page =
+            page.map_err(|error| report::about_text(error, "where", query.values.as_deref()))?;
         found.runs.extend(page.runs);
         found.next = page.next;
         found.incomplete |= page.incomplete;

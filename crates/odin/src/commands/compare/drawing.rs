@@ -1,0 +1,330 @@
+//! Two runs side by side, in text.
+
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use odin_wire::{Run, Value};
+
+use super::Comparison;
+use super::facts::{Measure, Unit};
+use super::values::ValuePair;
+use crate::commands::describe_run::size;
+use crate::commands::diff;
+use crate::log_line;
+use crate::table::{Cell, Column, render};
+use crate::terminal::visible;
+use crate::times;
+
+/// How many lines of the output's difference are shown.
+const LINES_MAX: usize = 200;
+
+pub(super) fn text(comparison: &Comparison, zone: &TimeZone, width: Option<usize>) -> String {
+    let Comparison {
+        before,
+        after,
+        measures,
+        values,
+        version,
+        output,
+    } = comparison;
+    let columns = [
+        Column::flexible(" ", 8),
+        Column::flexible(before.id.to_string(), 10),
+        Column::flexible(after.id.to_string(), 10),
+        Column::flexible("DIFFERENCE", 10),
+    ];
+    let mut rows = told(before, after, zone);
+    rows.extend(measures.iter().map(measure_row));
+    rows.extend(values.iter().map(|pair| value_row(pair, values)));
+    let mut text = render(&columns, &rows, width);
+    if let Some(version) = version {
+        let _ = write!(text, "\n{}", diff::text(version));
+    } else if before.job == after.job && before.version != after.version {
+        let _ = write!(
+            text,
+            "\nWhat differs between version {} and version {} is no longer kept.\n",
+            before.version, after.version
+        );
+    }
+    text.push('\n');
+    let compared = match output.is_cut {
+        true => " (only the beginning of it was compared)",
+        false => "",
+    };
+    if output.diff.is_empty() {
+        let _ = writeln!(text, "Both printed the same{compared}.");
+        return text;
+    }
+    let _ = writeln!(text, "What they printed differs{compared}:");
+    let lines = output.diff.lines().count();
+    for line in output.diff.lines().take(LINES_MAX) {
+        let _ = writeln!(text, "  {}", visible(line));
+    }
+    if let Some(more @ 1..) = lines.checked_sub(LINES_MAX) {
+        let _ = writeln!(text, "  … {more} more lines; --json has all of them");
+    }
+    text
+}
+
+fn row(name: &str, before: impl Into<Cell>, after: impl Into<Cell>, differs: &str) -> Vec<Cell> {
+    vec![name.into(), before.into(), after.into(), differs.into()]
+}
+
+/// What is told in words: shown where both runs have something of it to say, and marked where it differs.
+fn told(before: &Run, after: &Run, zone: &TimeZone) -> Vec<Vec<Cell>> {
+    let instant = |at: Option<Timestamp>| at.map(|at| times::in_zone(at, zone));
+    let because = |run: &Run| log_line::has_news(run).then(|| log_line::error_of(run));
+    let of = |run: &Run| {
+        [
+            (
+                "job",
+                (before.job != after.job).then(|| format!("{} ({})", run.job_name, run.job)),
+            ),
+            ("state", Some(run.state.word().to_owned())),
+            ("outcome", run.outcome.map(|it| it.word().to_owned())),
+            ("because", because(run)),
+            ("cause", Some(run.cause.word().replace('_', "-"))),
+            ("due", instant(run.due_at)),
+            ("started", instant(run.started_at)),
+            ("node", run.node.clone()),
+            ("version", Some(run.version.to_string())),
+        ]
+    };
+    let rows = of(before).into_iter().zip(of(after));
+    rows.filter(|((_, old), (_, new))| old.is_some() || new.is_some())
+        .map(|((name, old), (_, new))| {
+            // Instants always differ.
+            let is_marked = old != new && !matches!(name, "job" | "due" | "started");
+            let shown = |side: Option<String>| side.unwrap_or_else(|| "-".to_owned());
+            row(
+                name,
+                shown(old),
+                shown(new),
+                if is_marked { "differs" } else { "" },
+            )
+        })
+        .collect()
+}
+
+fn measure_row(measure: &Measure) -> Vec<Cell> {
+    let amount = |number: i64| match measure.unit {
+        Unit::Milliseconds => times::duration(SignedDuration::from_millis(number)),
+        Unit::Bytes => size(number.unsigned_abs()),
+        Unit::Count => number.to_string(),
+    };
+    let shown = |side: Option<i64>| side.map_or_else(|| "-".to_owned(), amount);
+    let difference = measure.difference.filter(|it| *it != 0).map(|it| {
+        let sign = if it < 0 { "-" } else { "+" };
+        format!("{sign}{}", amount(it.saturating_abs()))
+    });
+    row(
+        measure.name,
+        shown(measure.before),
+        shown(measure.after),
+        &with_per_cent(difference, measure.per_cent),
+    )
+}
+
+fn with_per_cent(difference: Option<String>, per_cent: Option<f64>) -> String {
+    match (difference, per_cent) {
+        (None, _) => String::new(),
+        (Some(difference), Some(per_cent)) => format!("{difference} ({per_cent:+} %)"),
+        (Some(difference), None) => difference,
+    }
+}
+
+fn value_row(pair: &ValuePair, all: &[ValuePair]) -> Vec<Cell> {
+    let namesakes = all.iter().filter(|other| other.name == pair.name).count();
+    let name = match namesakes {
+        1 => pair.name.clone(),
+        _ => format!("{} ({})", pair.name, pair.kind.word()),
+    };
+    let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), in_words);
+    let difference = match (&pair.difference, pair.is_same) {
+        (Some(difference), _) if difference == "0" => String::new(),
+        (Some(difference), _) => {
+            let sign = if difference.starts_with('-') { "" } else { "+" };
+            with_per_cent(Some(format!("{sign}{difference}")), pair.per_cent)
+        }
+        (None, true) => String::new(),
+        (None, false) => "differs".to_owned(),
+    };
+    row(&name, shown(&pair.before), shown(&pair.after), &difference)
+}
+
+/// A value with its unit or its status.
+fn in_words(value: &Value) -> String {
+    let text = value.text();
+    match (&value.unit, &value.status) {
+        (Some(unit), _) => format!("{text} {unit}"),
+        (None, Some(status)) => format!("{text} (status {status})"),
+        (None, None) => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::compare::output::OutputDifference;
+    use crate::commands::compare::{facts, values};
+    use crate::commands::diff::Difference;
+    use crate::commands::samples;
+    use crate::file_diff;
+    use crate::settings_diff::SettingChange;
+    use expect_test::{Expect, expect};
+    use odin_model::{AttemptNumber, ValueData, ValueKind};
+    use odin_wire::{Cause, Outcome};
+
+    fn value(run: &Run, name: &str, kind: ValueKind, data: ValueData) -> Value {
+        let value = odin_model::Value {
+            at: "2026-11-21T15:00:01Z".parse().unwrap(),
+            kind,
+            name: name.to_owned(),
+            data,
+            status: None,
+            unit: (kind == ValueKind::Metric).then(|| "rows".to_owned()),
+            flaw: None,
+        };
+        Value::new(run.id, AttemptNumber::FIRST, 0, &value)
+    }
+
+    fn two_runs() -> (Run, Run) {
+        let before = samples::run();
+        let after = Run {
+            id: "r0000000040000".parse().unwrap(),
+            version: 3,
+            cause: Cause::Manual,
+            due_at: None,
+            outcome: Some(Outcome::Failed),
+            exit_code: Some(75),
+            reason: Some("exit code 75".into()),
+            finished_at: Some("2026-11-21T15:01:30.002Z".parse().unwrap()),
+            cpu_user_ms: 10,
+            memory_max_bytes: None,
+            ..samples::run()
+        };
+        (before, after)
+    }
+
+    fn compared() -> Comparison {
+        let (before, after) = two_runs();
+        let number = |text: &str| ValueData::Number(text.to_owned());
+        let text = |text: &str| ValueData::Text(text.to_owned());
+        let old = vec![
+            value(
+                &before,
+                "has rows",
+                ValueKind::Condition,
+                ValueData::Boolean(true),
+            ),
+            value(&before, "price", ValueKind::Metric, number("100.1")),
+            value(&before, "price", ValueKind::Watch, number("1")),
+            value(
+                &before,
+                "url",
+                ValueKind::Watch,
+                text("https://a.example\u{1b}[2J"),
+            ),
+        ];
+        let new = vec![
+            value(
+                &after,
+                "has rows",
+                ValueKind::Condition,
+                ValueData::Boolean(false),
+            ),
+            value(&after, "new", ValueKind::Watch, number("7")),
+            value(&after, "price", ValueKind::Metric, number("101.5")),
+            value(&after, "price", ValueKind::Watch, number("1")),
+            value(
+                &after,
+                "url",
+                ValueKind::Watch,
+                text("https://a.example\u{1b}[2J"),
+            ),
+        ];
+        Comparison {
+            measures: facts::measures(&before, &after),
+            values: values::pairs(old, new),
+            version: Some(Difference {
+                job: after.job,
+                name: after.job_name.clone(),
+                from: Some(2),
+                to: Some(3),
+                settings: vec![SettingChange {
+                    name: "timeout".into(),
+                    before: Some("1m30s".into()),
+                    after: Some("5m".into()),
+                }],
+                files: Vec::new(),
+            }),
+            output: OutputDifference {
+                diff: file_diff::lines("same\nold\n", "same\nnew \u{1b}[2J\n"),
+                is_cut: false,
+            },
+            before,
+            after,
+        }
+    }
+
+    fn check(comparison: &Comparison, width: Option<usize>, expected: &Expect) {
+        expected.assert_eq(&text(comparison, &times::zone("Europe/Dublin"), width));
+    }
+
+    #[test]
+    fn two_runs_stand_side_by_side_with_what_differs() {
+        check(&compared(), None, &expect![[""]]);
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_texts_and_no_row() {
+        let mut comparison = compared();
+        comparison.version = None;
+        comparison.output.is_cut = true;
+        check(&comparison, Some(72), &expect![[""]]);
+    }
+
+    #[test]
+    fn runs_of_two_jobs_are_named_and_a_run_that_goes_on_has_no_duration() {
+        let (before, after) = two_runs();
+        let after = Run {
+            job: "f0aedde327f3".parse().unwrap(),
+            job_name: "mail".into(),
+            state: odin_wire::RunState::Running,
+            outcome: None,
+            reason: None,
+            exit_code: None,
+            finished_at: None,
+            ..after
+        };
+        let comparison = Comparison {
+            measures: facts::measures(&before, &after),
+            values: Vec::new(),
+            version: None,
+            output: OutputDifference {
+                diff: String::new(),
+                is_cut: false,
+            },
+            before,
+            after,
+        };
+        check(&comparison, None, &expect![[""]]);
+    }
+
+    #[test]
+    fn a_long_difference_of_output_is_told_in_part() {
+        let lines = |word: &str| {
+            (0..300)
+                .map(|n| format!("{word} {n}\n"))
+                .collect::<String>()
+        };
+        let mut comparison = compared();
+        comparison.output.diff = file_diff::lines(&lines("old"), &lines("new"));
+        let text = text(&comparison, &TimeZone::UTC, None);
+        assert!(
+            text.ends_with("  … 401 more lines; --json has all of them\n"),
+            "{text}"
+        );
+    }
+}
