@@ -274,7 +274,39 @@ mod tests {
 
     #[test]
     fn two_runs_stand_side_by_side_with_what_differs() {
-        check(&compared(), None, &expect![[""]]);
+        check(&compared(), None, &expect![[r#"
+                            r0000000030000               r0000000040000               DIFFERENCE
+            state           finished                     finished
+            outcome         succeeded                    failed                       differs
+            because         -                            exit status 75               differs
+            cause           schedule                     manual                       differs
+            due             2026-11-21 15:00:00 GMT      -
+            started         2026-11-21 15:00:00.002 GMT  2026-11-21 15:00:00.002 GMT
+            node            master-node                  master-node
+            version         2                            3                            differs
+            late by         2 ms                         4.0 s                        +4.0 s (+200000 %)
+            took            1.3 s                        1 min 30 s                   +1 min 28 s (+6616.4 %)
+            processor       20 ms                        10 ms                        -10 ms (-50 %)
+            in the kernel   5 ms                         5 ms
+            memory          9.0 MiB                      -
+            stdout          12 B                         12 B
+            stderr          0 B                          0 B
+            attempts        1                            1
+            has rows        true                         false                        differs
+            new             -                            7                            differs
+            price (metric)  100.1 rows                   101.5 rows                   +1.4 (+1.4 %)
+            price (watch)   1                            1
+            url             https://a.example\u{1b}[2J   https://a.example\u{1b}[2J
+
+            check_stocks (a37b187f5930): version 2 → version 3
+              timeout: 1m30s → 5m
+
+            What they printed differs:
+              @@ -1,2 +1,2 @@
+               same
+              -old
+              +new \u{1b}[2J
+        "#]]);
     }
 
     #[test]
@@ -282,7 +314,38 @@ mod tests {
         let mut comparison = compared();
         comparison.version = None;
         comparison.output.is_cut = true;
-        check(&comparison, Some(72), &expect![[""]]);
+        check(&comparison, Some(72), &expect![[r#"
+                           r0000000030000      r0000000040000     DIFFERENCE
+            state          finished            finished
+            outcome        succeeded           failed             differs
+            because        -                   exit status 75     differs
+            cause          schedule            manual             differs
+            due            2026-11-21 15:00:0… -
+            started        2026-11-21 15:00:0… 2026-11-21 15:00:…
+            node           master-node         master-node
+            version        2                   3                  differs
+            late by        2 ms                4.0 s              +4.0 s (+200000 %)
+            took           1.3 s               1 min 30 s         +1 min 28 s (+661…
+            processor      20 ms               10 ms              -10 ms (-50 %)
+            in the kernel  5 ms                5 ms
+            memory         9.0 MiB             -
+            stdout         12 B                12 B
+            stderr         0 B                 0 B
+            attempts       1                   1
+            has rows       true                false              differs
+            new            -                   7                  differs
+            price (metric) 100.1 rows          101.5 rows         +1.4 (+1.4 %)
+            price (watch)  1                   1
+            url            https://a.example\… https://a.example…
+
+            What differs between version 2 and version 3 is no longer kept.
+
+            What they printed differs (only the beginning of it was compared):
+              @@ -1,2 +1,2 @@
+               same
+              -old
+              +new \u{1b}[2J
+        "#]]);
     }
 
     #[test]
@@ -309,7 +372,27 @@ mod tests {
             before,
             after,
         };
-        check(&comparison, None, &expect![[""]]);
+        check(&comparison, None, &expect![[r#"
+                           r0000000030000               r0000000040000               DIFFERENCE
+            job            check_stocks (a37b187f5930)  mail (f0aedde327f3)
+            state          finished                     running                      differs
+            outcome        succeeded                    -                            differs
+            cause          schedule                     manual                       differs
+            due            2026-11-21 15:00:00 GMT      -
+            started        2026-11-21 15:00:00.002 GMT  2026-11-21 15:00:00.002 GMT
+            node           master-node                  master-node
+            version        2                            3                            differs
+            late by        2 ms                         4.0 s                        +4.0 s (+200000 %)
+            took           1.3 s                        -
+            processor      20 ms                        -
+            in the kernel  5 ms                         -
+            memory         9.0 MiB                      -
+            stdout         12 B                         -
+            stderr         0 B                          -
+            attempts       1                            1
+
+            Both printed the same.
+        "#]]);
     }
 
     #[test]
