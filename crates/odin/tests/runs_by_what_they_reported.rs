@@ -22,7 +22,7 @@ fn four_runs(place: &Place) -> Vec<String> {
             ),
         };
         let timeout = if price == "101.5" {
-            "timeout: 5m\n"
+            "  timeout: 5m\n"
         } else {
             ""
         };

@@ -274,7 +274,10 @@ mod tests {
 
     #[test]
     fn two_runs_stand_side_by_side_with_what_differs() {
-        check(&compared(), None, &expect![[r#"
+        check(
+            &compared(),
+            None,
+            &expect![[r#"
                             r0000000030000               r0000000040000               DIFFERENCE
             state           finished                     finished
             outcome         succeeded                    failed                       differs
@@ -306,7 +309,8 @@ mod tests {
                same
               -old
               +new \u{1b}[2J
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -314,7 +318,10 @@ mod tests {
         let mut comparison = compared();
         comparison.version = None;
         comparison.output.is_cut = true;
-        check(&comparison, Some(72), &expect![[r#"
+        check(
+            &comparison,
+            Some(72),
+            &expect![[r#"
                            r0000000030000      r0000000040000     DIFFERENCE
             state          finished            finished
             outcome        succeeded           failed             differs
@@ -345,7 +352,8 @@ mod tests {
                same
               -old
               +new \u{1b}[2J
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -372,7 +380,10 @@ mod tests {
             before,
             after,
         };
-        check(&comparison, None, &expect![[r#"
+        check(
+            &comparison,
+            None,
+            &expect![[r#"
                            r0000000030000               r0000000040000               DIFFERENCE
             job            check_stocks (a37b187f5930)  mail (f0aedde327f3)
             state          finished                     running                      differs
@@ -392,7 +403,8 @@ mod tests {
             attempts       1                            1
 
             Both printed the same.
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
