@@ -10,10 +10,11 @@ use odin_model::{JobId, VersionNumber};
 
 use crate::launches::Pinned;
 
-/// How many versions the executor is asked to unpack at once: half of what it takes, which keeps it busy.
-const ASKED_MAX: usize = 32;
-/// How many of those nobody waits for: one processor stays free for what runs.
-const ASKED_AHEAD_MAX: usize = 2;
+/// How many versions the executor is asked to unpack at once: half of what it takes, so that it has one sync's worth
+/// to go on with while it answers for another.
+const ASKED_MAX: usize = 64;
+/// How many of those nobody waits for: half, so that what is needed then does not wait for long.
+const ASKED_AHEAD_MAX: usize = 32;
 /// How many unpacked versions are remembered; beyond, the executor is asked again, which costs a look.
 const UNPACKED_MAX: usize = 100_000;
 /// How many jobs are remembered as looked at; beyond, they are looked at again.

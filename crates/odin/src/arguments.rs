@@ -166,9 +166,9 @@ pub(crate) enum Command {
     /// The parent of all job processes of a node; the server starts it
     #[command(name = "__executor", hide = true)]
     Executor(ExecutorArgs),
-    /// Unpacks a bundle as the job's owner; the executor starts it
+    /// Unpacks bundles as their owner; the executor starts it
     #[command(name = "__unpack", hide = true)]
-    Unpack(UnpackArgs),
+    Unpack,
 }
 
 /// A job.
@@ -287,13 +287,6 @@ pub(crate) struct ExecutorArgs {
     /// Which of the data directory's executors this is
     #[arg(long, default_value_t = 1)]
     pub(crate) generation: u32,
-}
-
-/// `odin __unpack`.
-#[derive(Debug, Args)]
-pub(crate) struct UnpackArgs {
-    /// The hash that the bundle must have
-    pub(crate) hash: String,
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ impl MainLoop {
         };
         let spawners = Spawners::start(&surroundings, sources.waker())
             .map_err(ExecutorError::system("start the spawner threads"))?;
-        let preparer = Preparer::start(&dir, &accounts, sources.waker())
+        let preparer = Preparer::start(&dir, &accounts, &clock, sources.waker())
             .map_err(ExecutorError::system("start a thread"))?;
         let mut this = Self {
             dir,

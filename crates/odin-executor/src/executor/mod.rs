@@ -23,6 +23,7 @@ mod sources;
 mod timeouts;
 mod timers;
 mod unleased;
+mod unpackers;
 mod wake;
 
 use std::io;

@@ -1,23 +1,32 @@
-//! Unpacking bundles, on a thread of its own, by a child that runs as the job's owner.
+//! Unpacking bundles, on a thread of its own, by children that run as the jobs' owners; several bundles by one sync.
+//!
+//! A version's directory gets its name when the disk has what is in it, so that after a crash of the machine one with its
+//! name is whole. That takes a sync of the file system, which takes as long for fifty versions as for one: those that
+//! wait are unpacked one after the other, synced together, and named. Nobody syncs the names: a version whose name is
+//! lost is unpacked again.
 
 use std::collections::VecDeque;
-use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::ptr;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
+use odin_model::Clock;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
-use rustix::pipe::PipeFlags;
 
+use super::unpackers::Unpackers;
 use crate::data_dir::DataDir;
-use crate::process::{Account, Accounts, LowDescriptors, Plan, Stack, spawn};
+use crate::process::{Account, Accounts};
 use crate::protocol::{Prepare, PrepareFailure, Report};
 
 /// Bundles waiting, at most. Beyond it the server is told to ask again.
-const QUEUE_MAX: usize = 64;
+const QUEUE_MAX: usize = 128;
+/// Versions that one sync is for, at most.
+const BATCH_MAX: usize = 64;
+/// How long versions are unpacked before those that are there are synced and named.
+const BATCH_FOR: Duration = Duration::from_millis(50);
 const NEVER_POISONED: &str = "no code that holds this lock panics";
 
 #[derive(Default)]
@@ -40,6 +49,7 @@ impl Preparer {
     pub(super) fn start(
         dir: &DataDir,
         accounts: &Accounts,
+        clock: &Arc<dyn Clock>,
         wake: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -49,8 +59,8 @@ impl Preparer {
         let mut work = Work {
             dir: dir.clone(),
             accounts: accounts.clone(),
-            stack: Stack::new()?,
-            low: LowDescriptors::reserve()?,
+            clock: Arc::clone(clock),
+            unpackers: Unpackers::new()?,
         };
         let for_thread = Arc::clone(&shared);
         let builder = std::thread::Builder::new()
@@ -93,17 +103,41 @@ impl Drop for Preparer {
 fn work_until_closed(shared: &Shared, work: &mut Work, wake: impl Fn()) {
     let mut queue = shared.queue.lock().expect(NEVER_POISONED);
     while !queue.closed {
-        let Some(prepare) = queue.waiting.pop_front() else {
+        if queue.waiting.is_empty() {
             queue = shared.arrived.wait(queue).expect(NEVER_POISONED);
             continue;
-        };
+        }
         queue.is_working = true;
         drop(queue);
-        let done = report(&prepare, work.prepare(&prepare));
+        work.batch(shared, &wake);
         queue = shared.queue.lock().expect(NEVER_POISONED);
         queue.is_working = false;
-        queue.done.push(done);
+        drop(queue);
+        // The executor may be waiting for nothing but this.
         wake();
+        queue = shared.queue.lock().expect(NEVER_POISONED);
+    }
+}
+
+impl Shared {
+    /// The next bundle, unless `batch` has that version already: its directory has not got its name yet.
+    fn next(&self, batch: &[Unpacked]) -> Option<Prepare> {
+        let mut queue = self.queue.lock().expect(NEVER_POISONED);
+        let is_new = |it: &mut Prepare| {
+            let version = (it.job, it.version);
+            batch
+                .iter()
+                .all(|in_it| (in_it.prepare.job, in_it.prepare.version) != version)
+        };
+        queue.waiting.pop_front_if(is_new)
+    }
+
+    fn done(&self, reports: impl IntoIterator<Item = Report>) {
+        self.queue
+            .lock()
+            .expect(NEVER_POISONED)
+            .done
+            .extend(reports);
     }
 }
 
@@ -115,65 +149,112 @@ fn report(prepare: &Prepare, result: Result<(), PrepareFailure>) -> Report {
     }
 }
 
-fn failure(code: &str, message: String) -> PrepareFailure {
+pub(super) fn failure(code: &str, message: String) -> PrepareFailure {
     PrepareFailure {
         code: code.to_owned(),
         message,
     }
 }
 
-fn system<E: std::fmt::Display>(what: &str) -> impl Fn(E) -> PrepareFailure {
+pub(super) fn system<E: std::fmt::Display>(what: &str) -> impl Fn(E) -> PrepareFailure {
     move |error| failure("bundle/system", format!("cannot {what}: {error}"))
 }
 
 struct Work {
     dir: DataDir,
     accounts: Accounts,
-    stack: Stack,
-    low: LowDescriptors,
+    clock: Arc<dyn Clock>,
+    unpackers: Unpackers,
+}
+
+/// A version that is unpacked and not yet on the disk.
+struct Unpacked {
+    prepare: Prepare,
+    partial: PathBuf,
+    target: PathBuf,
 }
 
 impl Work {
-    /// `jobs/<job>/<version>/` is there afterwards, whole, or not at all: it gets its name when it is complete.
-    fn prepare(&mut self, prepare: &Prepare) -> Result<(), PrepareFailure> {
+    /// Unpacks what waits, as far as it is for one sync. A bundle that is refused, and a version that is there, are
+    /// answered at once.
+    fn batch(&mut self, shared: &Shared, wake: impl Fn()) {
+        let until = self.clock.boottime().plus(BATCH_FOR);
+        let mut batch = Vec::new();
+        while batch.len() < BATCH_MAX
+            && let Some(prepare) = shared.next(&batch)
+        {
+            match self.unpack(&prepare) {
+                Ok(Some((partial, target))) => batch.push(Unpacked {
+                    prepare,
+                    partial,
+                    target,
+                }),
+                over => {
+                    shared.done([report(&prepare, over.map(|_| ()))]);
+                    wake();
+                }
+            }
+            if self.clock.boottime() >= until {
+                break;
+            }
+        }
+        self.unpackers.end();
+        if !batch.is_empty() {
+            shared.done(self.name(&batch));
+        }
+    }
+
+    /// Unpacks a version next to its place: where it is and where it will be. `None`: it is there already.
+    fn unpack(&mut self, prepare: &Prepare) -> Result<Option<(PathBuf, PathBuf)>, PrepareFailure> {
         let target = self.dir.version(prepare.job, prepare.version);
         if target.exists() {
-            return Ok(());
+            return Ok(None);
         }
-        let switch = self.accounts.must_switch();
         let account = self.accounts.wait(&prepare.owner);
         let account = &*account.map_err(|error| failure("bundle/owner", error.to_string()))?;
+        let account = self.accounts.must_switch().then_some(account);
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let bundle = rustix::fs::open(&prepare.bundle, flags, Mode::empty()).map_err(system(
             &format!("open the bundle {}", prepare.bundle.display()),
         ))?;
-        let job = self.dir.job(prepare.job);
-        make_job_directory(&job).map_err(system("make the job's directory"))?;
+        make_job_directory(&self.dir.job(prepare.job))
+            .map_err(system("make the job's directory"))?;
         // A directory of an earlier try that was interrupted. Removing does not follow links that its owner made.
         let partial = target.with_extension("partial");
         remove(&partial).map_err(system("remove what an earlier try left"))?;
-        make_partial(&partial, switch.then_some(account))
-            .map_err(system("make the version's directory"))?;
-        let unpacked = unpack_as(
-            account,
-            switch,
-            bundle,
-            &partial,
-            prepare,
-            (&mut self.stack, &mut self.low),
-        );
-        let renamed = unpacked.and_then(|()| {
-            std::fs::rename(&partial, &target)
-                .map_err(system("give the version's directory its name"))?;
-            File::open(&job)
-                .and_then(|job| job.sync_all())
-                .map_err(system("sync the job's directory"))
-        });
-        if renamed.is_err() {
+        make_partial(&partial, account).map_err(system("make the version's directory"))?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let unpacked = rustix::fs::open(&partial, flags, Mode::empty())
+            .map_err(system("open the version's directory"))
+            .and_then(|directory| {
+                let (bundle, directory) = (bundle.as_fd(), directory.as_fd());
+                self.unpackers
+                    .unpack(&prepare.owner, account, prepare.hash, bundle, directory)
+            });
+        if let Err(error) = unpacked {
             // Left for the next try when even this fails.
             let _ = remove(&partial);
+            return Err(error);
         }
-        renamed
+        Ok(Some((partial, target)))
+    }
+
+    /// Syncs what was unpacked, all at once, and gives each its name.
+    fn name(&self, batch: &[Unpacked]) -> Vec<Report> {
+        let synced = File::open(self.dir.jobs())
+            .and_then(|jobs| Ok(rustix::fs::syncfs(jobs)?))
+            .map_err(system("sync what was unpacked"));
+        let named = batch.iter().map(|it| {
+            let named = synced.clone().and_then(|()| {
+                std::fs::rename(&it.partial, &it.target)
+                    .map_err(system("give the version's directory its name"))
+            });
+            if named.is_err() {
+                let _ = remove(&it.partial);
+            }
+            report(&it.prepare, named)
+        });
+        named.collect()
     }
 }
 
@@ -200,64 +281,4 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-fn unpack_as(
-    account: &Account,
-    switch: bool,
-    bundle: OwnedFd,
-    partial: &Path,
-    prepare: &Prepare,
-    (stack, low): (&mut Stack, &mut LowDescriptors),
-) -> Result<(), PrepareFailure> {
-    let no_null =
-        |text: String| CString::new(text).map_err(system("name the unpacker's arguments"));
-    let (answer, answer_end) =
-        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(system("make a pipe"))?;
-    let argv = [
-        c"odin".to_owned(),
-        crate::unpack::SUBCOMMAND.to_owned(),
-        no_null(prepare.hash.to_string())?,
-    ];
-    let directory = no_null(partial.to_string_lossy().into_owned())?;
-    low.put([Some(&bundle), Some(&answer_end), None])
-        .map_err(system("hand the bundle on"))?;
-    drop((bundle, answer_end));
-    let plan = Plan {
-        candidates: &[c"/proc/self/exe".to_owned()],
-        argv: &argv,
-        envp: &[],
-        directory: &directory,
-        account: switch.then_some(account),
-        stdio: low.places(),
-        descriptors_below: low.end(),
-        group_doors: &[],
-        open_files: None,
-        core: None,
-        processes: None,
-        reset_oom: switch,
-    };
-    let spawned = spawn(&plan, stack);
-    low.clear();
-    let (pid, _pidfd) = spawned.map_err(|failed| {
-        let error = io::Error::from_raw_os_error(failed.errno);
-        failure(
-            "bundle/system",
-            format!("cannot start the unpacker ({:?}): {error}", failed.stage),
-        )
-    })?;
-    let mut text = String::new();
-    let read = File::from(answer).take(64 << 10).read_to_string(&mut text);
-    let mut status = 0;
-    let pid = libc::pid_t::try_from(pid).expect("a pid");
-    // SAFETY: writes the status, of this frame.
-    let waited = unsafe { libc::waitpid(pid, ptr::from_mut(&mut status), 0) };
-    read.map_err(system("read the unpacker's answer"))?;
-    if waited == pid && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
-        return Ok(());
-    }
-    let (code, message) = text
-        .split_once('\n')
-        .unwrap_or(("bundle/system", "the unpacker was ended by the system"));
-    Err(failure(code, message.to_owned()))
 }

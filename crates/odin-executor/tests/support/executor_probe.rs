@@ -1,4 +1,5 @@
-//! The executor as a process of its own, for the tests; and its benchmark: `executor-probe bench [COUNT]`.
+//! The executor as a process of its own, for the tests; and its benchmarks: `executor-probe bench [COUNT]` of processes,
+//! `executor-probe unpack [COUNT]` of versions.
 
 #![allow(
     clippy::print_stdout,
@@ -13,11 +14,14 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use odin_executor::protocol::{AfterLease, AttemptKey, Launch, LaunchProgram, Report, Request};
+use odin_executor::protocol::{
+    AfterLease, AttemptKey, Launch, LaunchProgram, Prepare, Report, Request,
+};
 use odin_executor::{Client, DataDir, ExecutorOptions, ExecutorProgram, FromExecutor, raw};
 use odin_model::attempt::AttemptEventKind;
 use odin_model::{
-    AttemptNumber, Boottime, Children, Clock, JobId, Limits, Owner, RunId, Timeouts, VersionNumber,
+    AttemptNumber, Boottime, BundleHash, Children, Clock, JobId, Limits, Owner, RunId, Timeouts,
+    VersionNumber,
 };
 
 struct SystemClock;
@@ -69,7 +73,7 @@ fn main() -> ExitCode {
                 }
             }
         }
-        Some("__unpack") => odin_executor::unpack::main(&args[2]),
+        Some("__unpack") => odin_executor::unpack::main(),
         Some("bench") => {
             bench(
                 args.get(2)
@@ -77,8 +81,15 @@ fn main() -> ExitCode {
             );
             ExitCode::SUCCESS
         }
+        Some("unpack") => {
+            let count = args.get(2).map_or(1000, |it| it.parse().expect("a count"));
+            let mut bench = Bench::start();
+            bench.unpack(count);
+            bench.end();
+            ExitCode::SUCCESS
+        }
         _ => {
-            eprintln!("usage: executor-probe bench [COUNT]");
+            eprintln!("usage: executor-probe bench|unpack [COUNT]");
             ExitCode::from(2)
         }
     }
@@ -102,12 +113,7 @@ fn bench(count: usize) {
     }
     bench.one_after_the_other(count / 10);
     bench.spread(500);
-    bench.client.send(&[Request::Drain]).expect("drain");
-    while !matches!(
-        bench.reports.recv(),
-        Ok(FromExecutor::Closed { .. }) | Err(_)
-    ) {}
-    std::fs::remove_dir_all(bench.directory).expect("removed");
+    bench.end();
 }
 
 fn rate(count: usize, elapsed: Duration) -> f64 {
@@ -268,6 +274,60 @@ impl Bench {
         ] {
             println!("{who}: {} ms after due", quantiles(late));
         }
+    }
+
+    /// New versions, each of a job of its own with a program of two lines, as many asked for at once as a server asks.
+    fn unpack(&mut self, count: usize) {
+        let content = b"#!/bin/sh\ntrue\n";
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        let appended = builder.append_data(&mut header, "main.sh", &content[..]);
+        appended.expect("a tar in memory");
+        let tar = builder.into_inner().expect("a tar in memory");
+        let hash = BundleHash(<sha2::Sha256 as sha2::Digest>::digest(&tar).into());
+        let bundle = self.directory.join("bundle");
+        let packed = zstd::encode_all(&tar[..], 1).expect("packed in memory");
+        std::fs::write(&bundle, packed).expect("a bundle");
+        let owner = Owner {
+            user: std::env::var("USER").unwrap_or_else(|_| "root".into()),
+            uid: rustix::process::getuid().as_raw(),
+        };
+        let mut requests = (0..count).map(|job| {
+            Request::Prepare(Prepare {
+                job: JobId::from_bits(1000 + job as u64),
+                version: VersionNumber::FIRST,
+                bundle: bundle.clone(),
+                hash,
+                owner: owner.clone(),
+            })
+        });
+        let before = SystemClock.boottime();
+        let first: Vec<_> = requests.by_ref().take(32).collect();
+        self.client.send(&first).expect("requests");
+        for _ in 0..count {
+            wait_for(&self.reports, |report| match report {
+                Report::Prepared { failure, .. } => {
+                    assert_eq!(*failure, None);
+                    true
+                }
+                _ => false,
+            });
+            let next: Vec<_> = requests.by_ref().take(1).collect();
+            self.client.send(&next).expect("a request");
+        }
+        let rate = rate(count, SystemClock.boottime().since(before));
+        println!("{count} new versions unpacked: {rate:.0}/s");
+    }
+
+    fn end(self) {
+        self.client.send(&[Request::Drain]).expect("drain");
+        while !matches!(
+            self.reports.recv(),
+            Ok(FromExecutor::Closed { .. }) | Err(_)
+        ) {}
+        std::fs::remove_dir_all(self.directory).expect("removed");
     }
 
     fn resident_kib(&self) -> u64 {

@@ -63,7 +63,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     match cli.command {
         // These run in the process's first thread, before any other one exists.
         Command::Executor(args) => executor::run(&args).map(done),
-        Command::Unpack(args) => Ok(unpack::run(&args)),
+        Command::Unpack => Ok(unpack::run()),
         Command::Server(args) => server::run(args).map(done),
         Command::Demo(args) => demo::run(args).map(done),
         Command::Generate(args) => generate::run(&args, &context).map(done),
@@ -157,7 +157,7 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             | Command::Condition(_)
             | Command::Result(_)
             | Command::Executor(_)
-            | Command::Unpack(_) => unreachable!("dispatched above"),
+            | Command::Unpack => unreachable!("dispatched above"),
         }
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! The executor runs it as the job's owner, so even a fault here could do no more than the owner may.
 
+pub(crate) mod channel;
+
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::fs::File;
@@ -14,7 +16,7 @@ use odin_model::BundleHash;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use sha2::{Digest, Sha256};
 
-/// The hidden subcommand of the binary that ends in [`main`]. Its argument is the bundle's hash.
+/// The hidden subcommand of the binary that ends in [`main`].
 pub const SUBCOMMAND: &CStr = c"__unpack";
 
 /// The largest bundle, compressed.
@@ -126,31 +128,28 @@ impl UnpackError {
     }
 }
 
-/// The main of the hidden subcommand: a bundle on standard input, into the working directory. A refusal's code and
-/// message go to standard output, a line each.
+/// The main of the hidden subcommand: unpacks what comes through the socket that is standard input, one bundle after
+/// the other, until the executor closes it. Syncs nothing: the executor does that once for many.
 #[must_use]
-pub fn main(hash: &str) -> ExitCode {
-    let result = open_working_directory().and_then(|directory| {
-        let hash = hash.parse().map_err(|_| UnpackError::OtherHash)?;
-        unpack(io::stdin().lock(), &directory, hash)
-    });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // An executor that is gone does not need the answer.
-            let _ = write!(io::stdout(), "{}\n{error}", error.code());
-            ExitCode::FAILURE
+pub fn main() -> ExitCode {
+    let socket = rustix::stdio::stdin();
+    loop {
+        let order = match channel::receive(socket) {
+            Ok(Some(order)) => order,
+            Ok(None) => return ExitCode::SUCCESS,
+            // Nobody is there who could be told.
+            Err(_) => return ExitCode::FAILURE,
+        };
+        let result = unpack_within(
+            BOUNDS,
+            File::from(order.bundle),
+            &order.directory,
+            order.hash,
+        );
+        if channel::answer(socket, result).is_err() {
+            return ExitCode::FAILURE;
         }
     }
-}
-
-fn open_working_directory() -> Result<OwnedFd, UnpackError> {
-    rustix::fs::open(
-        ".",
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|error| write_error(Path::new("."), error))
 }
 
 fn write_error(path: &Path, error: impl Into<io::Error>) -> UnpackError {
@@ -169,7 +168,10 @@ pub fn unpack(
     directory: impl AsFd,
     hash: BundleHash,
 ) -> Result<(), UnpackError> {
-    unpack_within(BOUNDS, packed, directory, hash)
+    unpack_within(BOUNDS, packed, &directory, hash)?;
+    let root = Path::new(".");
+    let opened = open_beneath(&directory, root, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+    rustix::fs::syncfs(opened).map_err(|error| write_error(root, error))
 }
 
 fn unpack_within(
@@ -250,13 +252,7 @@ fn unpack_tar(bounds: Bounds, tar: impl Read, directory: impl AsFd) -> Result<()
             write_file(&directory, &path, mode, &mut entry)?;
         }
     }
-    rustix::fs::syncfs(open_beneath(
-        &directory,
-        Path::new("."),
-        OFlags::RDONLY | OFlags::DIRECTORY,
-        0,
-    )?)
-    .map_err(|error| write_error(Path::new("."), error))
+    Ok(())
 }
 
 fn checked_path(bytes: &[u8]) -> Result<PathBuf, UnpackError> {
