@@ -306,7 +306,7 @@ impl Store {
 mod tests {
     use odin_model::command::{Command, FireAnswer};
     use odin_model::{JobState, Revision, codec};
-    use rusqlite::Connection;
+    use rusqlite::{Connection, StatementStatus};
 
     use super::*;
     use crate::scenario::{NODE, Scenario, ann, deploy, finished, minute, name, started};
@@ -366,6 +366,21 @@ mod tests {
             effects.extend(store.apply(batch, b"mark").unwrap().effects);
         }
         (store.state_hash().unwrap(), effects)
+    }
+
+    #[test]
+    fn another_bound_limit_does_not_compile_a_statement_again() {
+        let scenario = Scenario::new();
+        let mut statement = scenario
+            .store
+            .conn
+            .prepare("SELECT id FROM runs WHERE state = ?1 LIMIT ?2")
+            .unwrap();
+        for limit in 1..4 {
+            let rows = statement.query_map([limit, limit], |row| row.get::<_, i64>(0));
+            assert_eq!(rows.unwrap().count(), 0);
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
     }
 
     #[test]
