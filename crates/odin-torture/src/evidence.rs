@@ -43,6 +43,8 @@ pub(crate) struct Looked {
     pub(crate) occurrences: u64,
     pub(crate) started: u64,
     pub(crate) not_started: u64,
+    /// Of those that were started, the ones whose run is no longer kept.
+    pub(crate) forgotten: u64,
     pub(crate) lines: u64,
 }
 
@@ -85,6 +87,9 @@ pub(crate) async fn check(
         looked.lines += 1;
         *lines.entry(line.to_owned()).or_default() += 1;
     }
+    let keeps = keeps_runs(client, job).await?;
+    let is_start = |entry: &&LedgerEntry| entry.outcome == LedgerOutcome::Started;
+    let started = ledger.iter().filter(is_start).count() as u64;
     for entry in &ledger {
         if entry.outcome != LedgerOutcome::Started {
             looked.not_started += entry.count;
@@ -93,9 +98,16 @@ pub(crate) async fn check(
         looked.started += 1;
         let run = entry.run.and_then(|id| runs.get(&id.to_string()));
         let Some(run) = run else {
-            findings.add("a started occurrence without its run", || {
-                format!("{} at {}", job.name, entry.due_at)
-            });
+            let example = || format!("{} at {}", job.name, entry.due_at);
+            // Oldest first: of a run that its job has let go of, the evidence is left.
+            if looked.started + keeps > started {
+                findings.add("a started occurrence without its run", example);
+            }
+            let id = entry.run.map(|id| id.to_string()).unwrap_or_default();
+            if lines.remove(&id).unwrap_or(0) > 1 {
+                findings.add("a run with two processes", example);
+            }
+            looked.forgotten += 1;
             continue;
         };
         check_run(
@@ -130,6 +142,13 @@ fn check_run(job: &Job, run: &Run, (lines, ends): (u64, RunOutcome), findings: &
         (Some(RunOutcome::Cancelled), 0) if run.started_at.is_none() => {}
         _ => findings.add("a run whose outcome and evidence differ", example),
     }
+}
+
+/// How many of its runs a job keeps.
+async fn keeps_runs(client: &Client, job: &Job) -> Outcome<u64> {
+    let settings = client.job(job.id).await?.settings;
+    let settings = settings.ok_or("a job without settings")?;
+    Ok(settings.keep_runs.into())
 }
 
 async fn all_of_ledger(client: &Client, job: &Job) -> Outcome<Vec<LedgerEntry>> {

@@ -35,8 +35,8 @@ const fn job(
     }
 }
 
-/// Secrets, limits, links, output, failures, and runs that overlap.
-pub(super) const JOBS: [SoakJob; 8] = [
+/// Secrets, limits, links, output, values, failures, runs that overlap, and runs that are soon let go of.
+pub(super) const JOBS: [SoakJob; 10] = [
     job("plain", "every second", "", "true", RunOutcome::Succeeded),
     job("second", "every second", "", "true", RunOutcome::Succeeded),
     job(
@@ -67,13 +67,28 @@ pub(super) const JOBS: [SoakJob; 8] = [
         "sleep 7",
         RunOutcome::Succeeded,
     ),
+    job(
+        "brief",
+        "every second",
+        "  keep: {runs: 40, output: 20KiB}\n",
+        "seq 1 200",
+        RunOutcome::Succeeded,
+    ),
+    job(
+        "reports",
+        "every 2 seconds",
+        "  keep: {runs: 40}\n",
+        "$ODIN watch price $$ && $ODIN condition even 1 && $ODIN watch note \"$ODIN_RUN_ID\"",
+        RunOutcome::Succeeded,
+    ),
     job("fails", "every 2 seconds", "", "exit 3", RunOutcome::Failed),
     job("linked", "never", "", "true", RunOutcome::Succeeded),
 ];
 
 const SECRET: &str = "a secret of the soak, long enough to be masked";
 
-pub(super) fn deploy(server: &Server, directory: &Path) -> Outcome<()> {
+pub(super) fn deploy(server: &Server, odin: &Path, directory: &Path) -> Outcome<()> {
+    let odin = std::fs::canonicalize(odin)?;
     let secret = directory.join("secret");
     std::fs::write(&secret, SECRET)?;
     let set = ["secret", "set", "SOAK_KEY", "--from-file"].map(Path::new);
@@ -84,9 +99,13 @@ pub(super) fn deploy(server: &Server, directory: &Path) -> Outcome<()> {
         let job_file = directory.join(format!("{}.yml", job.name));
         // One write of one line, to a file opened for appending: lines of many processes do not mix.
         let text = format!(
-            "job:\n  name: {}\n  description: soak\n  command: 'echo $ODIN_RUN_ID >> {evidence}; {}'\n  \
+            "job:\n  name: {}\n  description: soak\n  env: {{ODIN: {}}}\n  command: 'echo $ODIN_RUN_ID >> {evidence}; {}'\n  \
              schedule: {}\n  timezone: UTC\n{}",
-            job.name, job.work, job.schedule, job.more
+            job.name,
+            odin.display(),
+            job.work,
+            job.schedule,
+            job.more
         );
         std::fs::write(&job_file, text)?;
         done(server, [Path::new("deploy"), Path::new("-f"), &job_file])?;

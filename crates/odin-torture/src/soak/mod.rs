@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
     }
     let directory = tempfile::tempdir()?;
     let server = Server::start(&arguments.odin, &directory.path().join("data"));
-    jobs::deploy(&server, directory.path())?;
+    jobs::deploy(&server, &arguments.odin, directory.path())?;
     let from = SystemClock.wall();
     let client = client(&server).await?;
     let samples = soak(&server, &client, arguments.length).await?;
@@ -126,8 +126,13 @@ async fn evidence(
         )
         .await?;
         println!(
-            "{:<8} {} occurrences: {} started, {} not; {} lines of evidence",
-            job.name, looked.occurrences, looked.started, looked.not_started, looked.lines
+            "{:<8} {} occurrences: {} started ({} no longer kept), {} not; {} lines of evidence",
+            job.name,
+            looked.occurrences,
+            looked.started,
+            looked.forgotten,
+            looked.not_started,
+            looked.lines
         );
     }
     findings.none()
