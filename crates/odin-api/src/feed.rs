@@ -1,10 +1,10 @@
-//! The latest changes of runs, for those who follow them: one bounded ring that every subscriber reads at its own
+//! The latest changes of runs, and what they reported, for those who follow them: one bounded ring that every subscriber reads at its own
 //! pace.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use odin_model::RunId;
+use odin_model::{AttemptNumber, JobId, RunId};
 use odin_store::Effect;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
@@ -32,7 +32,38 @@ struct Shared {
 struct Ring {
     /// The number of the latest change.
     newest: u64,
-    changes: VecDeque<Option<RunId>>,
+    changes: VecDeque<Option<Change>>,
+}
+
+/// Something that followers are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A run changed.
+    Run(RunId),
+    /// An attempt reported values.
+    Values(Reported),
+}
+
+/// Which values an attempt reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reported {
+    pub(crate) run: RunId,
+    pub(crate) job: JobId,
+    pub(crate) attempt: AttemptNumber,
+    /// The number of the first.
+    pub(crate) from: u64,
+    /// The number after the last.
+    pub(crate) to: u64,
+}
+
+impl Change {
+    /// The run that it is of.
+    pub(crate) fn run(&self) -> RunId {
+        match self {
+            Self::Run(run) => *run,
+            Self::Values(reported) => reported.run,
+        }
+    }
 }
 
 /// Between two changes of one feed.
@@ -61,8 +92,9 @@ impl Position {
 /// What came after a position.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Changes {
-    /// Runs that changed, each once, at the position of its latest change, in the order of those.
-    pub(crate) runs: Vec<(Position, RunId)>,
+    /// Runs that changed, and what attempts reported, each once, at the position of its latest change, in the order
+    /// of those.
+    pub(crate) found: Vec<(Position, Change)>,
     /// Whether changes are missing, and how many if that is known.
     pub(crate) gap: Option<Gap>,
     /// Where to go on.
@@ -120,7 +152,12 @@ impl Feed {
     pub(crate) fn changed_after(&self, position: Position, run: RunId) -> Option<Position> {
         let ring = self.shared.lock();
         let skipped = ring.place_of(self.shared.instance, position)?;
-        let changed = |change: &Option<RunId>| change.is_none_or(|changed| changed == run);
+        // What a run reports does not change it.
+        let changed = |change: &Option<Change>| match change {
+            Some(Change::Run(changed)) => *changed == run,
+            Some(Change::Values(_)) => false,
+            None => true,
+        };
         let next = Position {
             after: ring.newest,
             ..position
@@ -143,37 +180,51 @@ impl Feed {
             }
             None => {
                 return Changes {
-                    runs: Vec::new(),
+                    found: Vec::new(),
                     gap: Some(Gap { missed: None }),
                     next: at(ring.newest),
                 };
             }
         };
         let mut next = ring.oldest() + skipped as u64;
-        let mut runs: Vec<(Position, RunId)> = Vec::new();
+        let mut found: Vec<(Position, Change)> = Vec::new();
         for change in ring.changes.iter().skip(skipped).take(limit) {
             next += 1;
             match change {
-                Some(run) => runs.push((at(next), *run)),
+                Some(change) => found.push((at(next), *change)),
                 None => gap = Some(Gap { missed: None }),
             }
         }
         drop(ring);
-        keep_latest(&mut runs);
+        keep_latest(&mut found);
         Changes {
-            runs,
+            found,
             gap,
             next: at(next),
         }
     }
 }
 
-/// Of several changes of a run only the latest: its state is read once.
-fn keep_latest(runs: &mut Vec<(Position, RunId)>) {
-    let mut seen = BTreeSet::new();
-    runs.reverse();
-    runs.retain(|&(_, run)| seen.insert(run));
-    runs.reverse();
+/// Of several changes of a run only the latest, for its state is read once; of an attempt's reports one for all.
+fn keep_latest(found: &mut Vec<(Position, Change)>) {
+    let mut runs = BTreeSet::new();
+    let mut first_values = BTreeMap::new();
+    for (_, change) in found.iter() {
+        if let Change::Values(reported) = change {
+            let attempt = (reported.run, reported.attempt);
+            first_values.entry(attempt).or_insert(reported.from);
+        }
+    }
+    found.reverse();
+    found.retain_mut(|(_, change)| match change {
+        Change::Run(run) => runs.insert(*run),
+        Change::Values(reported) => {
+            let first = first_values.remove(&(reported.run, reported.attempt));
+            reported.from = first.unwrap_or(reported.from);
+            first.is_some()
+        }
+    });
+    found.reverse();
 }
 
 impl Shared {
@@ -198,7 +249,7 @@ impl Ring {
         usize::try_from(place).ok()
     }
 
-    fn push(&mut self, change: Option<RunId>) {
+    fn push(&mut self, change: Option<Change>) {
         if self.changes.len() == CHANGES_KEPT {
             self.changes.pop_front();
         }
@@ -238,15 +289,24 @@ async fn take_in(
 
 fn take(ring: &mut Ring, effect: Option<&Effect>) {
     match effect {
-        Some(Effect::RunChanged { run, .. }) => ring.push(Some(*run)),
         // A request to cancel shows in the run, whose state stays.
-        Some(Effect::CancelRequested { run, .. }) => ring.push(Some(*run)),
-        Some(
-            Effect::JobChanged { .. }
-            | Effect::NodeChanged { .. }
-            | Effect::ValuesKept { .. }
-            | Effect::SettingsChanged,
-        ) => {}
+        Some(Effect::RunChanged { run, .. } | Effect::CancelRequested { run, .. }) => {
+            ring.push(Some(Change::Run(*run)));
+        }
+        Some(Effect::ValuesKept {
+            run,
+            job,
+            attempt,
+            from,
+            to,
+        }) => ring.push(Some(Change::Values(Reported {
+            run: *run,
+            job: *job,
+            attempt: *attempt,
+            from: *from,
+            to: *to,
+        }))),
+        Some(Effect::JobChanged { .. } | Effect::NodeChanged { .. } | Effect::SettingsChanged) => {}
         None => ring.push(None),
     }
 }
@@ -320,17 +380,46 @@ mod tests {
         };
         let first = feed.after(start, 3);
         let runs: Vec<_> = first
-            .runs
+            .found
             .iter()
-            .map(|&(at, run)| (at.after, run))
+            .map(|&(at, change)| (at.after, change.run()))
             .collect();
         assert_eq!((runs, first.gap), (vec![(2, run(2)), (3, run(1))], None));
         assert_eq!(feed.changed_after(first.next, run(3)), None);
         assert_eq!(feed.changed_after(first.next, run(1)), Some(feed.now()));
         let text = first.next.to_string();
         let second = feed.after(text.parse().unwrap(), 100);
-        assert_eq!(second.runs.len(), 1);
-        assert_eq!(feed.after(second.next, 100).runs, []);
+        assert_eq!(second.found.len(), 1);
+        assert_eq!(feed.after(second.next, 100).found, []);
+    }
+
+    #[test]
+    fn what_an_attempt_reported_in_parts_is_told_once() {
+        let at = |after| Position { instance: 7, after };
+        let reported = |of, from, to| {
+            Change::Values(Reported {
+                run: run(of),
+                job: JobId::from_bits(1),
+                attempt: AttemptNumber::FIRST,
+                from,
+                to,
+            })
+        };
+        let changed = Change::Run(run(1));
+        let mut found = vec![
+            (at(1), reported(1, 5, 9)),
+            (at(2), changed),
+            (at(3), reported(2, 0, 3)),
+            (at(4), reported(1, 9, 20)),
+            (at(5), changed),
+        ];
+        keep_latest(&mut found);
+        let expected = [
+            (at(3), reported(2, 0, 3)),
+            (at(4), reported(1, 5, 20)),
+            (at(5), changed),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[tokio::test]
@@ -350,7 +439,7 @@ mod tests {
             1,
         );
         assert_eq!(late.gap, Some(Gap { missed: Some(6) }));
-        assert_eq!(late.runs.len(), 1);
+        assert_eq!(late.found.len(), 1);
         for (instance, after) in [(8, 1), (7, more + 1)] {
             let unknown = feed.after(Position { instance, after }, 10);
             assert_eq!(

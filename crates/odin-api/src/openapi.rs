@@ -104,7 +104,7 @@ impl Modify for Token {
     ),
     modifiers(&Token),
     security((), ("token" = [])),
-    components(schemas(odin_wire::OutputChunk, odin_wire::Lagged, odin_wire::LedgerEntry))
+    components(schemas(odin_wire::OutputChunk, odin_wire::Lagged, odin_wire::NewValues, odin_wire::LedgerEntry))
 )]
 struct Description;
 

@@ -127,6 +127,23 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    /// The name of a job. `None`: the caller may not see it.
+    pub(crate) fn job(
+        &mut self,
+        reader: &Reader,
+        caller: &Principal,
+        id: JobId,
+    ) -> Result<Option<&str>, StoreError> {
+        let name = match self.jobs.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let job = reader.job(id)?.filter(|job| caller.may_see(&job.owner));
+                new.insert(job.map(|job| job.spec.name.to_string()))
+            }
+        };
+        Ok(name.as_deref())
+    }
+
     /// The run with its names. `None`: the caller may not see it.
     pub(crate) fn wire_run(
         &mut self,
@@ -134,16 +151,7 @@ impl Names {
         caller: &Principal,
         run: &Run,
     ) -> Result<Option<wire::Run>, StoreError> {
-        let job = match self.jobs.entry(run.job) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let job = reader
-                    .job(run.job)?
-                    .filter(|job| caller.may_see(&job.owner));
-                new.insert(job.map(|job| job.spec.name.to_string()))
-            }
-        };
-        let Some(job) = job.as_deref() else {
+        let Some(job) = self.job(reader, caller, run.job)?.map(str::to_owned) else {
             return Ok(None);
         };
         let node = match run.node.map(|node| self.nodes.entry(node)) {
@@ -154,6 +162,6 @@ impl Names {
                 new.insert(node.map(|node| node.facts.name)).as_deref()
             }
         };
-        Ok(Some(wire::Run::new(run, job, node)))
+        Ok(Some(wire::Run::new(run, &job, node)))
     }
 }

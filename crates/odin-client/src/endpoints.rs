@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use odin_model::{JobId, RunId, SecretName, SecretValue};
 use odin_wire::{
     API_PREFIX, BUNDLE_CONTENT_TYPE, Calendar, CalendarList, CatchUpJob, CaughtUp, Chain,
-    DeployQuery, Drawing, Health, History, Job, JobList, JobVersion, JobVersionList, JobsQuery,
-    LIMIT_MAX, LedgerEntry, LedgerList, LedgerQuery, Link, LinkList, LinkQuery, LinksQuery,
-    MakeLink, ModifyJob, MovedDueList, MovedDuesQuery, NodeList, OutputList, OutputQuery,
-    RemoveCalendarQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunValuesQuery, RunsQuery,
-    SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretsQuery, SetCalendar,
-    Statistics, StatisticsQuery, TakeSecretQuery, ValueList, ValuesQuery, Verified, VerifyQuery,
-    Why, WhyQuery,
+    DeployQuery, Drawing, EventsQuery, Health, History, Job, JobList, JobVersion, JobVersionList,
+    JobsQuery, LIMIT_MAX, LedgerEntry, LedgerList, LedgerQuery, Link, LinkList, LinkQuery,
+    LinksQuery, MakeLink, ModifyJob, MovedDueList, MovedDuesQuery, NodeList, OutputList,
+    OutputQuery, RemoveCalendarQuery, RemovedJob, RollBack, Run, RunList, RunQuery, RunValuesQuery,
+    RunsQuery, SECRET_CONTENT_TYPE, Secret, SecretList, SecretOwnerQuery, SecretsQuery,
+    SetCalendar, Statistics, StatisticsQuery, TakeSecretQuery, ValueList, ValuesQuery, Verified,
+    VerifyQuery, Why, WhyQuery,
 };
 
 use crate::client::{ANSWER_TIME_MAX, Call, Client, IdempotencyKey};
@@ -343,9 +343,13 @@ impl Client {
         Ok(EventStream::new(self.place(), self.answer(&call).await?))
     }
 
-    /// Changes of the runs that the asker may see. `last_event_id` goes on after an earlier event.
-    pub async fn events(&self, last_event_id: Option<String>) -> Result<EventStream, ClientError> {
-        let mut call = Call::get(path("/events"));
+    /// Changes of the runs that the asker may see, and what they report. `last_event_id` goes on after an earlier event.
+    pub async fn events(
+        &self,
+        query: &EventsQuery,
+        last_event_id: Option<String>,
+    ) -> Result<EventStream, ClientError> {
+        let mut call = Call::get(with_query(&path("/events"), query));
         call.last_event_id = last_event_id;
         Ok(EventStream::new(self.place(), self.answer(&call).await?))
     }

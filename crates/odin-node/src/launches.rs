@@ -168,7 +168,8 @@ fn program(spec: &JobSpec) -> LaunchProgram {
 
 /// The interpreter of a language that is written as a name. `python` has long meant Python 3, and most systems have
 /// only that name for it.
-pub(crate) fn interpreter(language: &str) -> &str {
+#[must_use]
+pub fn interpreter(language: &str) -> &str {
     if language == "python" {
         "python3"
     } else {

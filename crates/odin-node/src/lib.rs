@@ -57,6 +57,7 @@ mod watchdog;
 pub use agent::Peek;
 pub use engine::{Engine, EngineParts, Founding};
 pub use error::{Broken, StartError};
+pub use launches::interpreter;
 pub use life::Up;
 pub use machine::Announcements;
 pub use odin_api::proof;

@@ -48,7 +48,7 @@ pub use channel::{
     RemoveChannelQuery, SetChannel, Target,
 };
 pub use error_code::ErrorCode;
-pub use event::{EventKind, Lagged};
+pub use event::{EventKind, EventsQuery, Lagged};
 pub use exit::Exit;
 pub use health::{Health, HealthStatus};
 pub use history::{History, HistoryFault};
@@ -74,7 +74,7 @@ pub use secret::{
 };
 pub use sink::{SetSink, Sink, SinkList, SinkTarget, SinkTest, keep_default, rotate_bytes_default};
 pub use value::{
-    Bucket, Drawing, RunValuesQuery, Value, ValueKind, ValueList, ValueType, ValuesQuery,
+    Bucket, Drawing, NewValues, RunValuesQuery, Value, ValueKind, ValueList, ValueType, ValuesQuery,
 };
 pub use value_filter::{FilterError, ValueFilter};
 

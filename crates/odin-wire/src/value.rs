@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use odin_model as model;
-use odin_model::{AttemptNumber, RunId};
+use odin_model::{AttemptNumber, JobId, RunId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -207,6 +207,27 @@ pub struct ValueList {
     pub values: Vec<Value>,
     /// What `after` of the next page is; `null` on the last.
     pub next: Option<String>,
+}
+
+/// Values that a run has reported since the event before. `/runs/{id}/values` has those that are not in it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct NewValues {
+    /// Which job.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String)]
+    pub job: JobId,
+    /// Which run.
+    #[serde(with = "crate::as_text")]
+    #[schema(value_type = String)]
+    pub run: RunId,
+    /// Which attempt of the run, from 1.
+    pub attempt: u32,
+    /// The number of the first new value among the attempt's.
+    pub from: u64,
+    /// The number after the last.
+    pub to: u64,
+    /// The last of them, in order: at most 32, and fewer where many runs report at once.
+    pub values: Vec<Value>,
 }
 
 /// What `/jobs/{id}/values` takes. Without a name: the latest value of each name and kind, by name. With one: its values

@@ -105,6 +105,8 @@ pub(crate) enum Command {
     /// Run a job file once, without deploying it
     #[command(visible_alias = "exec")]
     Execute(commands::execute::ExecuteArgs),
+    /// Run a job file here and now, without a server, and show what it reports
+    Test(commands::test::TestArgs),
     /// Let the end of a job's runs start another job
     Link(commands::link::LinkArgs),
     /// Take a link between two jobs away

@@ -4,7 +4,6 @@
 mod faults;
 
 use faults::Place;
-use serde_json::Value;
 
 const ODIN: &str = env!("CARGO_BIN_EXE_odin");
 
@@ -37,12 +36,6 @@ def until(name):
 
 fn speaking(code: &str) -> String {
     format!("{SPEAKS}{code}\nPYTHON\n")
-}
-
-/// Every value of the job, in the order of time, as texts.
-fn all(place: &Place, job: &str) -> Vec<Value> {
-    let list = place.server.json(["stats", "-i", job, "--all"]);
-    list["values"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -163,7 +156,7 @@ fn nothing_that_was_acknowledged_is_lost_or_doubled_when_servers_die() {
     place
         .server
         .wait_for("what was said without a server", |_| {
-            (all(&place, "reports").len() >= 1000).then_some(())
+            (place.values("reports").len() >= 1000).then_some(())
         });
     std::fs::write(place.path("go1"), "").unwrap();
     place.wait_for_evidence("part2");
@@ -177,11 +170,13 @@ fn nothing_that_was_acknowledged_is_lost_or_doubled_when_servers_die() {
     place.server.restart();
     let ended = place.ended("reports", &run);
     assert_eq!(ended["outcome"], "succeeded", "{ended}");
-    let numbers: Vec<u64> = all(&place, "reports")
+    let numbers: Vec<u64> = place
+        .values("reports")
         .iter()
         .map(|it| it["number"].as_u64().unwrap())
         .collect();
-    let mut values: Vec<u64> = all(&place, "reports")
+    let mut values: Vec<u64> = place
+        .values("reports")
         .iter()
         .map(|it| it["value"].as_u64().unwrap())
         .collect();
@@ -212,7 +207,7 @@ fn whatever_a_job_says_is_kept_as_it_is_or_says_what_is_wrong_with_it() {
     place.deploy("strange", "never", "", &code);
     let run = place.run("strange");
     assert_eq!(place.ended("strange", &run)["outcome"], "signalled");
-    let values = all(&place, "strange");
+    let values = place.values("strange");
     let named = |name: &str| {
         let found = values.iter().find(|it| it["name"] == name);
         found.unwrap_or_else(|| panic!("{name} in {values:?}"))

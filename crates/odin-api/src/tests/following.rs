@@ -54,6 +54,19 @@ impl Events {
     }
 }
 
+impl Events {
+    /// The next event of values, whatever runs do in between.
+    async fn next_value(&mut self) -> Event {
+        loop {
+            let event = self.next().await.unwrap();
+            match event.kind.as_str() {
+                "value" => return event,
+                kind => assert_eq!(kind, "run"),
+            }
+        }
+    }
+}
+
 fn resumed(path: &str, id: &str) -> Request<Body> {
     let mut request = request("GET", path);
     request
@@ -89,6 +102,82 @@ async fn changes_of_ones_own_runs_arrive_and_others_do_not() {
     for mut events in [of_ann, again, lost] {
         assert!(events.next().await.is_none());
     }
+    assert!(of_bob.next().await.is_none());
+}
+
+/// So many values that a run reports at once, after `from` earlier ones.
+fn reported(run: odin_model::RunId, from: u64, count: u64) -> odin_model::Command {
+    let value = |number: u64| odin_model::Value {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        kind: odin_model::ValueKind::Watch,
+        name: "rows".to_owned(),
+        data: odin_model::ValueData::Number(number.to_string()),
+        status: None,
+        unit: None,
+        flaw: None,
+    };
+    let part = odin_model::value::ValuesPart {
+        run,
+        attempt: odin_model::AttemptNumber::FIRST,
+        from,
+        to: from + count,
+        values: (from..from + count).map(value).collect(),
+    };
+    odin_model::Command::Values(odin_model::value::ReportValues { parts: vec![part] })
+}
+
+#[tokio::test]
+async fn what_ones_own_runs_report_arrives_bounded_and_only_where_it_was_asked_for() {
+    let bed = TestBed::new();
+    let job = bed.job_of_ann().await;
+    let run = bed.run_of(&ann(), &job).await;
+    let open = async |who: odin_model::Principal, query: &str| {
+        let path = format!("/api/v1/events{query}");
+        Events::open(&bed, &who, request("GET", &path)).await
+    };
+    let mut of_ann = open(ann(), "").await;
+    let mut of_run = open(ann(), &format!("?run={run}")).await;
+    let mut runs_only = open(ann(), &format!("?job={job}&values=0")).await;
+    let mut of_bob = open(bob(), "").await;
+    bed.backend.apply(&reported(run, 0, 3));
+    // That the run was made may be told first: the stream begins where the feed was.
+    let first = of_ann.next_value().await;
+    assert_eq!(first.data["job"], job.as_str());
+    assert_eq!(first.data["run"], run.to_string());
+    assert_eq!(
+        (&first.data["from"], &first.data["to"]),
+        (&0.into(), &3.into())
+    );
+    let numbers = |event: &Event| -> Vec<u64> {
+        let values = event.data["values"].as_array().unwrap();
+        values
+            .iter()
+            .map(|it| it["value"].as_u64().unwrap())
+            .collect()
+    };
+    assert_eq!(numbers(&first), [0, 1, 2]);
+    assert_eq!(of_run.next_value().await.data, first.data);
+    // More than an event has room for: the last of them, and which there are.
+    bed.backend.apply(&reported(run, 3, 100));
+    let second = of_ann.next_value().await;
+    assert_eq!(
+        (&second.data["from"], &second.data["to"]),
+        (&3.into(), &103.into())
+    );
+    assert_eq!(numbers(&second), (71..103).collect::<Vec<_>>());
+    // Whoever resumes gets the rest.
+    let mut again = Events::open(&bed, &ann(), resumed("/api/v1/events", &first.id)).await;
+    assert_eq!(again.next().await.unwrap().data, second.data);
+    bed.backend
+        .finish(run, Ending::Exited { code: 0 }, OutputSummary::default());
+    loop {
+        let event = runs_only.next().await.unwrap();
+        assert_eq!(event.kind, "run");
+        if event.data["state"] == "finished" {
+            break;
+        }
+    }
+    bed.api.stop();
     assert!(of_bob.next().await.is_none());
 }
 

@@ -39,6 +39,7 @@ pub(crate) mod server;
 pub(crate) mod sink;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod test;
 pub(crate) mod unlink;
 pub(crate) mod unpack;
 pub(crate) mod verify;
@@ -75,6 +76,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Condition(args) => Ok(reporting::condition(&args)),
         Command::Result(args) => Ok(reporting::result(&args)),
         Command::Backup(args) if args.check => backup::check(&args, &context),
+        Command::Test(args) => test::run(&args, &context),
         command => ask(command, &context),
     }
 }
@@ -156,6 +158,7 @@ fn ask(command: Command, context: &Context) -> Result<Exit, CliError> {
             | Command::Watch(_)
             | Command::Condition(_)
             | Command::Result(_)
+            | Command::Test(_)
             | Command::Executor(_)
             | Command::Unpack => unreachable!("dispatched above"),
         }

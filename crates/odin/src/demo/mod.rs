@@ -14,7 +14,9 @@ use odin_client::{Client, Target};
 use odin_job_file::Purpose;
 use odin_model::{JobId, RunId};
 use odin_node::{Ready, Server, ServerOptions};
-use odin_wire::{EventKind, Exit, Outcome, OutputQuery, Run, RunState, RunsQuery, Stream};
+use odin_wire::{
+    EventKind, EventsQuery, Exit, Outcome, OutputQuery, Run, RunState, RunsQuery, Stream,
+};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -193,7 +195,7 @@ async fn deploy_all(
 async fn narrate(client: &Client, context: &Context) -> Result<(), CliError> {
     let zone = TimeZone::system();
     let mut told: BTreeSet<RunId> = BTreeSet::new();
-    let mut events = client.events(None).await?;
+    let mut events = client.events(&EventsQuery::default(), None).await?;
     while let Some(event) = events.next().await? {
         if event.name != EventKind::Run.word() {
             continue;

@@ -96,6 +96,12 @@ impl Place {
         })
     }
 
+    /// Every value that the job's runs reported, in the order of time.
+    pub(crate) fn values(&self, job: &str) -> Vec<Value> {
+        let list = self.server.json(["stats", "-i", job, "--all"]);
+        list["values"].as_array().unwrap().clone()
+    }
+
     /// Everything that a run printed, without the line that says how it ran.
     pub(crate) fn output(&self, run: &str) -> Vec<u8> {
         let shown = self.server.odin(["log", "-i", run]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use odin_client::{ClientError, EventStream, ServerEvent};
 use odin_model::{JobId, RunId};
-use odin_wire::{EventKind, OutputChunk, Run, RunState, RunsQuery};
+use odin_wire::{EventKind, EventsQuery, OutputChunk, Run, RunState, RunsQuery};
 
 use crate::commands::log::beginning;
 use crate::commands::log::printing::Log;
@@ -51,9 +51,14 @@ impl<'a> Follower<'a> {
         let client = self.log.client;
         let mut last_event = None;
         let mut runs = last;
+        let query = EventsQuery {
+            job: Some(self.job),
+            run: None,
+            values: Some(0),
+        };
         loop {
             // Listening comes before looking back, so that nothing falls between the two.
-            let mut events = patiently(|| client.events(last_event.clone())).await?;
+            let mut events = patiently(|| client.events(&query, last_event.clone())).await?;
             self.catch_up(runs).await?;
             runs = CATCH_UP_RUNS;
             while let Some(event) = next_or_broken(&mut events).await? {
@@ -77,7 +82,7 @@ impl<'a> Follower<'a> {
                 }
             }
             Some(EventKind::Lagged) => self.catch_up(CATCH_UP_RUNS).await,
-            Some(EventKind::Chunk | EventKind::End) | None => Ok(()),
+            Some(EventKind::Value | EventKind::Chunk | EventKind::End) | None => Ok(()),
         }
     }
 
@@ -151,7 +156,7 @@ impl<'a> Follower<'a> {
                             self.log.begin(&over).map(|_| ())
                         };
                     }
-                    Some(EventKind::Run | EventKind::Lagged) | None => {}
+                    Some(EventKind::Run | EventKind::Value | EventKind::Lagged) | None => {}
                 }
                 last_event = event.id.or(last_event);
             }
