@@ -37,9 +37,9 @@ pub use history::{Historian, HistoryFileStatus, HistoryStage, HistoryStatus, His
 pub use observation::Observation;
 pub use reader::{
     AlertsOf, Bucket, CancelRequest, CauseKind, JobKept, JobsAfter, JobsPage, KeptValue,
-    LatestNamed, LooseRun, NamedLink, OpenRun, OpenState, Overdue, Reader, RunFilter, RunPlace,
-    RunsOf, RunsPage, SealDue, SecretEntry, SecretsAfter, SecretsPage, Series, SeriesPlace,
-    SeriesQuery, ValuesPage, Version,
+    LatestNamed, LooseRun, LooseRuns, NamedLink, OpenRun, OpenState, Overdue, Reader, RunFilter,
+    RunPlace, RunsOf, RunsPage, SealDue, SecretEntry, SecretsAfter, SecretsPage, Series,
+    SeriesPlace, SeriesQuery, ValuesPage, Version,
 };
 pub use snapshot::{Contents, Frozen, generation_of, inspect};
 pub use statistics::{Scope, TYPICAL_DAYS};

@@ -34,7 +34,7 @@ pub use jobs::{JobsAfter, JobsPage, Version};
 pub use latest::LatestNamed;
 pub use links::NamedLink;
 pub use past_runs::{CauseKind, OpenState, RunFilter, RunsOf, RunsPage};
-pub use proof::LooseRun;
+pub use proof::{LooseRun, LooseRuns};
 pub use retention::{JobKept, SealDue};
 pub use runs::{CancelRequest, OpenRun};
 pub use secrets::{SecretEntry, SecretsAfter, SecretsPage};

@@ -177,8 +177,17 @@ impl Verifier<'_> {
                 _ => break,
             }
         }
-        for loose in view.loose_runs(id, within, odin_scheduling::proof::FINDINGS_MAX)? {
-            audit.run_without_row(loose.run, loose.due_at, loose.is_second);
+        let mut before = None;
+        loop {
+            let page = view.loose_runs(id, within, before)?;
+            for loose in page.runs {
+                audit.run_without_row(loose.run, loose.due_at, loose.is_second);
+            }
+            self.rows_seen += page.looked_at;
+            before = page.next;
+            if before.is_none() || (self.stop)() {
+                break;
+            }
         }
         audit.finish();
         self.undecided(&job, cut.last());

@@ -11,6 +11,7 @@ mod block;
 mod file;
 mod historian;
 mod period;
+mod rows;
 mod scratch;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,8 @@ mod walk;
 
 pub(crate) use archive::{Archive, Shelf};
 pub use archive::{HistoryFileStatus, HistoryStatus};
-pub(crate) use file::HistoryFile;
+pub(crate) use file::{HistoryFile, Section};
 pub use historian::{Historian, HistoryStage, HistoryStep};
+pub(crate) use rows::{each_row, number_in, run_of};
 pub(crate) use scratch::Scratch;
 pub(crate) use walk::{Entry, LIVE_COLUMNS, Ranges, UNITS, Walk, latest_by_job, of_root};

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::archive::{Archive, Shelf};
 use super::file::{HistoryFile, Section};
+use super::rows::each_row;
 use crate::StoreError;
 use crate::schema::{OF_RUNS, TABLES};
 
@@ -66,46 +67,10 @@ impl Scratch {
     ) -> Result<(), StoreError> {
         let mut runs = runs.to_vec();
         runs.sort_unstable();
-        for file in &shelf.files {
-            for section in tables.iter().filter_map(|table| file.section(table)) {
-                self.put_many(archive, file, section, &runs)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn put_many(
-        &self,
-        archive: &Archive,
-        file: &HistoryFile,
-        section: &Section,
-        runs: &[i64],
-    ) -> Result<(), StoreError> {
-        let mut rest = runs;
-        let mut blocks = section.blocks.as_slice();
-        while let Some(&run) = rest.first() {
-            blocks = &blocks[blocks.partition_point(|block| block.last.0 < run)..];
-            let Some(block) = blocks.first() else {
-                return Ok(());
-            };
-            let within = rest.partition_point(|run| *run <= block.last.0);
-            let (asked, later) = rest.split_at(within);
-            rest = later;
-            if asked.last().is_none_or(|last| *last < block.first.0) {
-                continue;
-            }
-            match file.rows(section, block) {
-                Ok(rows) => {
-                    for row in rows {
-                        if let Some(Value::Integer(id)) = row.first()
-                            && asked.binary_search(id).is_ok()
-                        {
-                            self.insert(section, &row)?;
-                        }
-                    }
-                }
-                Err(error) => archive.fault(&file.path, &error),
-            }
+        for table in tables {
+            each_row(archive, shelf, &runs, table, |section, row| {
+                self.insert(section, row)
+            })?;
         }
         Ok(())
     }

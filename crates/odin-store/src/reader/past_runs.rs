@@ -91,6 +91,19 @@ pub struct RunsPage {
     pub is_incomplete: bool,
 }
 
+/// A walk over the runs of a job.
+pub(super) struct JobWalk {
+    pub(super) job: JobId,
+    /// Older than this one. `None`: from the newest on.
+    pub(super) before: Option<RunId>,
+    /// What need not be shown. The walk may show it all the same.
+    pub(super) ranges: Ranges,
+    /// What it may spend.
+    pub(super) units: u32,
+    /// Whether it tells how much output is in files.
+    pub(super) with_output: bool,
+}
+
 /// What decides whether a job's runs are shown.
 #[derive(Debug, Clone, Copy)]
 struct OfJob {
@@ -99,7 +112,7 @@ struct OfJob {
 }
 
 impl RunFilter {
-    fn ranges(&self) -> Ranges {
+    pub(super) fn ranges(&self) -> Ranges {
         let bits = |numbers: &mut dyn Iterator<Item = i64>| {
             numbers.fold(0u64, |bits, number| bits | 1 << number.clamp(0, 63))
         };
@@ -270,31 +283,37 @@ impl Reader {
         })
     }
 
-    /// Walks over a job's finished runs, newest first, until `take` says that it is enough; at most `units` are
-    /// spent. Whether the walk came to the end of its own or of `take`.
+    /// Walks over a job's runs, newest first, until `take` says that it is enough. Where to go on: `None` when that was
+    /// the last.
     pub(super) fn walk_of_job(
         &self,
-        job: JobId,
-        units: u32,
-        mut take: impl FnMut(&Entry) -> bool,
-    ) -> Result<(), StoreError> {
-        self.pool.ask(|conn| {
-            let job = columns::job_id(job);
-            of_job(conn, job, None)?;
-            let shelf = self.archive.shelf();
-            let sql = live_sql(true, false, true);
-            let mut statement = conn.prepare_cached(&sql)?;
-            let live = statement.query(params![i64::MAX, shelf.upto.cast_signed(), job])?;
-            let place = (Some(job), i64::MAX);
-            let ranges = Ranges::default();
-            let mut walk = Walk::new(&self.archive, &shelf, live, place, ranges, units)?;
-            while let Some(entry) = walk.next()? {
-                if entry.outcome.is_some() && !take(&entry) {
-                    break;
-                }
+        conn: &Connection,
+        asked: JobWalk,
+        mut take: impl FnMut(&Entry) -> Result<bool, StoreError>,
+    ) -> Result<Option<RunId>, StoreError> {
+        let job = columns::job_id(asked.job);
+        // The first read fixes the state; only then the files are looked at.
+        of_job(conn, job, None)?;
+        let shelf = self.archive.shelf();
+        let before = asked.before.map_or(i64::MAX, columns::run_id);
+        let sql = live_sql(true, false, asked.with_output);
+        let mut statement = conn.prepare_cached(&sql)?;
+        let live = statement.query(params![before, shelf.upto.cast_signed(), job])?;
+        let place = (Some(job), before);
+        let mut walk = Walk::new(
+            &self.archive,
+            &shelf,
+            live,
+            place,
+            asked.ranges,
+            asked.units,
+        )?;
+        while let Some(entry) = walk.next()? {
+            if !take(&entry)? {
+                break;
             }
-            Ok(())
-        })
+        }
+        Ok(walk.frontier().map(columns::to_run_id))
     }
 
     /// Asks about a run where it is: in the state, or out of its file. `None`: it is in neither.

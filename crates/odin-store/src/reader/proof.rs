@@ -1,15 +1,19 @@
 //! What a proof of the ledger reads, from one committed state.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 use odin_model::ledger::LedgerRow;
 use odin_model::owner::Owner;
-use odin_model::run::Cause;
 use odin_model::{JobId, RunId};
 use odin_scheduling::proof::{Evidence, RunFacts};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Reader;
+use super::past_runs::{CauseKind, JobWalk, RunFilter};
 use super::pool::Pool;
+use crate::history::{Section, UNITS, each_row, number_in, run_of};
 use crate::{StoreError, columns};
 
 /// A run of a schedule that no row of the ledger names.
@@ -22,6 +26,24 @@ pub struct LooseRun {
     /// Whether a row says that another run answers that due time.
     pub is_second: bool,
 }
+
+/// A page of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LooseRuns {
+    /// Those that were found, in the order of their ids.
+    pub runs: Vec<LooseRun>,
+    /// How many runs were held against the ledger.
+    pub looked_at: u64,
+    /// The next page is of runs before this one. `None`: this was the last.
+    pub next: Option<RunId>,
+}
+
+/// What a page of them may spend: some tenths of a second.
+const LOOSE_UNITS: u32 = if cfg!(test) { UNITS } else { 10 * UNITS };
+/// The number of the outcome `started` in a row of the ledger.
+const STARTED: i64 = 0;
+/// The number of the cause of a run that a schedule made.
+const BY_SCHEDULE: i64 = 0;
 
 impl Reader {
     /// Answers of the state as it is now, whatever is applied meanwhile: all of one commit. While it lives, the
@@ -158,32 +180,32 @@ impl Reader {
     fn complete_evidence(&self, evidence: &mut [Evidence]) -> Result<(), StoreError> {
         let is_elsewhere = |of: &&mut Evidence| of.run.is_none() && of.row.run.is_some();
         let shelf = self.archive.shelf();
-        let runs: Vec<i64> = evidence
+        let mut runs: Vec<i64> = evidence
             .iter_mut()
             .filter(is_elsewhere)
             .filter_map(|of| of.row.run.map(columns::run_id))
             .collect();
+        runs.sort_unstable();
         if runs.is_empty() || shelf.files.is_empty() {
             return Ok(());
         }
-        self.with_scratch(|scratch| {
-            scratch.load_many(&self.archive, &shelf, &runs, &["runs"])?;
-            for of in evidence.iter_mut().filter(is_elsewhere) {
-                let Some(run) = of.row.run else {
-                    continue;
-                };
-                of.run = super::runs::run_in(scratch.conn(), run)?.map(|run| RunFacts {
-                    job: run.job,
-                    due_at: run.due_at,
-                    by_schedule: run.cause == Cause::Schedule,
-                    started_at: run.started_at,
-                });
+        let mut facts = BTreeMap::new();
+        each_row(&self.archive, &shelf, &runs, "runs", |section, row| {
+            if let Some(run) = run_of(row) {
+                facts.insert(run, facts_in(section, row)?);
             }
             Ok(())
-        })
+        })?;
+        for of in evidence.iter_mut().filter(is_elsewhere) {
+            let run = of.row.run.map(columns::run_id);
+            of.run = run.and_then(|run| facts.get(&run).copied());
+        }
+        Ok(())
     }
 
-    /// Up to `limit` runs that the job's schedule made for due times of a period, and that no row of the ledger names.
+    /// The runs that the job's schedule made for due times of a period, and that no row of the ledger names, wherever
+    /// they are: older than `before`, in the order of their ids. What a page looks at is bounded, so it may be empty
+    /// while there is a next one.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -191,34 +213,63 @@ impl Reader {
         &self,
         job: JobId,
         (from, to): (Timestamp, Timestamp),
-        limit: usize,
-    ) -> Result<Vec<LooseRun>, StoreError> {
+        before: Option<RunId>,
+    ) -> Result<LooseRuns, StoreError> {
+        let made_by_schedule = RunFilter {
+            causes: vec![CauseKind::Schedule],
+            since: Some(from),
+            until: to.checked_add(SignedDuration::from_micros(1)).ok(),
+            ..RunFilter::default()
+        };
+        let ranges = made_by_schedule.ranges();
+        let walk = JobWalk {
+            job,
+            before,
+            ranges,
+            units: LOOSE_UNITS,
+            with_output: false,
+        };
         self.pool.ask(|conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT r.id, r.due_at, \
-                 EXISTS (SELECT 1 FROM ledger l WHERE l.job = ?1 AND l.from_at = r.due_at AND l.outcome = 0) \
-                 FROM runs r WHERE r.job = ?1 AND r.cause = 0 AND r.due_at BETWEEN ?2 AND ?3 \
-                 AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.job = ?1 AND l.from_at = r.due_at AND l.run = r.id) \
-                 ORDER BY r.id LIMIT ?4",
+                "SELECT outcome, run FROM ledger WHERE job = ?1 AND from_at = ?2",
             )?;
-            let rows = statement.query_map(
-                params![
-                    columns::job_id(job),
-                    columns::at(from),
-                    columns::at(to),
-                    columns::limit(limit)
-                ],
-                |row| {
-                    Ok(LooseRun {
-                        run: columns::to_run_id(row.get(0)?),
-                        due_at: columns::to_at(row.get(1)?),
-                        is_second: row.get(2)?,
-                    })
-                },
-            )?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let mut found = LooseRuns::default();
+            found.next = self.walk_of_job(conn, walk, |entry| {
+                if !ranges.hold(entry) {
+                    return Ok(true);
+                }
+                found.looked_at += 1;
+                let row: Option<(i64, Option<i64>)> = statement
+                    .query_row([entry.job, entry.at], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                if row.is_none_or(|(_, run)| run != Some(entry.id)) {
+                    found.runs.push(LooseRun {
+                        run: columns::to_run_id(entry.id),
+                        due_at: columns::to_at(entry.at),
+                        is_second: row.is_some_and(|(outcome, _)| outcome == STARTED),
+                    });
+                }
+                Ok(true)
+            })?;
+            found.runs.reverse();
+            Ok(found)
         })
     }
+}
+
+/// What the row of a run in a file says.
+fn facts_in(section: &Section, row: &[Value]) -> Result<RunFacts, StoreError> {
+    let number = |column| number_in(section, row, column);
+    Ok(RunFacts {
+        job: columns::to_job_id(number("job").ok_or_else(damaged)?),
+        due_at: columns::to_at_option(number("due_at")),
+        by_schedule: number("cause").ok_or_else(damaged)? == BY_SCHEDULE,
+        started_at: columns::to_at_option(number("started_at")),
+    })
+}
+
+fn damaged() -> StoreError {
+    StoreError::damaged("a run in a file of history")
 }
 
 fn read(job: JobId, row: &Row<'_>) -> Result<Evidence, StoreError> {
@@ -228,7 +279,7 @@ fn read(job: JobId, row: &Row<'_>) -> Result<Evidence, StoreError> {
         Some(run_job) => Some(RunFacts {
             job: columns::to_job_id(run_job),
             due_at: columns::to_at_option(row.get(10)?),
-            by_schedule: row.get::<_, i64>(11)? == 0,
+            by_schedule: row.get::<_, i64>(11)? == BY_SCHEDULE,
             started_at: columns::to_at_option(row.get(12)?),
         }),
     };
@@ -248,4 +299,113 @@ fn read(job: JobId, row: &Row<'_>) -> Result<Evidence, StoreError> {
         run,
         is_unkept: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use odin_model::attempt::Ending;
+    use odin_model::{Missed, Overlap};
+
+    use super::*;
+    use crate::scenario::{Scenario, finished, minute, started};
+
+    /// A job with a run for each of the first ten minutes, all over.
+    fn lived() -> (Scenario, JobId, Vec<RunId>) {
+        let mut scenario = Scenario::with_node();
+        let job = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
+        let run_at = |at| {
+            let run = scenario.run_of(job, at);
+            scenario.report(vec![
+                started(run),
+                finished(run, Ending::Exited { code: 0 }),
+            ]);
+            run
+        };
+        let runs = (1..=10).map(run_at).collect();
+        (scenario, job, runs)
+    }
+
+    /// Changes the ledger behind the store's back.
+    fn edit(scenario: &Scenario, sql: &str) {
+        let conn = Connection::open(scenario.directory.path().join("state.db")).unwrap();
+        assert!(conn.execute(sql, []).unwrap() > 0, "{sql}");
+    }
+
+    fn loose(scenario: &Scenario, job: JobId, period: (i64, i64)) -> Vec<LooseRun> {
+        let reader = scenario.store.reader();
+        let period = (minute(period.0), minute(period.1));
+        let (mut pages, mut before) = (Vec::new(), None);
+        loop {
+            let page = reader.loose_runs(job, period, before).unwrap();
+            pages.push(page.runs);
+            before = page.next;
+            if before.is_none() {
+                return pages.into_iter().rev().flatten().collect();
+            }
+        }
+    }
+
+    /// Three rows of the ledger are edited, each after the runs came to be where `place` puts them.
+    fn check(place: impl Fn(&mut Scenario)) {
+        let (mut scenario, job, runs) = lived();
+        place(&mut scenario);
+        assert_eq!(loose(&scenario, job, (0, 99)), []);
+        edit(
+            &scenario,
+            &format!(
+                "DELETE FROM ledger WHERE from_at = {}",
+                columns::at(minute(3))
+            ),
+        );
+        edit(
+            &scenario,
+            &format!(
+                "UPDATE ledger SET run = {} WHERE from_at = {}",
+                columns::run_id(runs[0]),
+                columns::at(minute(5))
+            ),
+        );
+        edit(
+            &scenario,
+            &format!(
+                "UPDATE ledger SET outcome = 3, run = NULL WHERE from_at = {}",
+                columns::at(minute(8))
+            ),
+        );
+        let of = |number: usize, at, is_second| LooseRun {
+            run: runs[number],
+            due_at: minute(at),
+            is_second,
+        };
+        let all = [of(2, 3, false), of(4, 5, true), of(7, 8, false)];
+        assert_eq!(loose(&scenario, job, (0, 99)), all);
+        assert_eq!(loose(&scenario, job, (5, 8)), all[1..]);
+        assert_eq!(loose(&scenario, job, (6, 7)), []);
+    }
+
+    #[test]
+    fn a_run_without_its_row_is_found_wherever_it_is() {
+        check(|_| {});
+        check(Scenario::seal);
+        check(|scenario| {
+            scenario.seal();
+            scenario.settle();
+        });
+    }
+
+    #[test]
+    fn the_evidence_of_a_sealed_run_is_that_of_a_live_one() {
+        let (mut scenario, job, _) = lived();
+        let evidence = |scenario: &Scenario| {
+            let reader = scenario.store.reader();
+            reader
+                .ledger_evidence(job, minute(0), minute(99), 100)
+                .unwrap()
+        };
+        let live = evidence(&scenario);
+        assert!(live.iter().all(|of| of.run.is_some()), "{live:?}");
+        scenario.seal();
+        scenario.settle();
+        assert_eq!(evidence(&scenario), live);
+    }
 }

@@ -6,7 +6,8 @@ use odin_model::{JobId, Keep, RunId};
 use rusqlite::{OptionalExtension, params};
 
 use super::Reader;
-use crate::history::{Entry, HistoryFile, latest_by_job};
+use super::past_runs::JobWalk;
+use crate::history::{Entry, HistoryFile, Ranges, latest_by_job};
 use crate::{StoreError, columns};
 
 /// When a period is sealed.
@@ -153,7 +154,7 @@ impl Reader {
             columns::run_id(of.outputs_from),
         );
         let units = of.keep.runs.saturating_mul(8).saturating_add(1 << 20);
-        self.walk_of_job(of.job, units, |entry: &Entry| {
+        self.walk_of_finished(of.job, units, |entry: &Entry| {
             if entry.id < runs_from {
                 return false;
             }
@@ -259,10 +260,32 @@ impl Reader {
         })
     }
 
+    /// Walks over a job's finished runs, newest first, until `take` says that it is enough or the units are spent.
+    fn walk_of_finished(
+        &self,
+        job: JobId,
+        units: u32,
+        mut take: impl FnMut(&Entry) -> bool,
+    ) -> Result<(), StoreError> {
+        let walk = JobWalk {
+            job,
+            before: None,
+            ranges: Ranges::default(),
+            units,
+            with_output: true,
+        };
+        self.pool.ask(|conn| {
+            self.walk_of_job(conn, walk, |entry| {
+                Ok(entry.outcome.is_none() || take(entry))
+            })?;
+            Ok(())
+        })
+    }
+
     /// An id after that of a job's latest run that is over.
     fn after_latest(&self, job: JobId) -> Result<Option<RunId>, StoreError> {
         let mut latest = None;
-        self.walk_of_job(job, 1 << 20, |entry| {
+        self.walk_of_finished(job, 1 << 20, |entry| {
             latest = Some(columns::to_run_id(entry.id.saturating_add(1)));
             false
         })?;
