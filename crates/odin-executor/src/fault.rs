@@ -13,7 +13,7 @@ use rustix::process::Signal;
 /// The variable.
 pub const VARIABLE: &str = "ODIN_FAULT";
 
-/// The places: those of a launch in the order in which it passes them, then those of backup and restore.
+/// The places: those of a launch in the order in which it passes them, then those of other things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Point {
@@ -69,11 +69,15 @@ pub enum Point {
     RestoreCommitAfter,
     /// One more name was moved aside or into its place.
     RestoreMove,
+    /// The leader has chosen nodes for runs that have none (retries, what was linked, what waited) and has not proposed it.
+    ServerAssignBefore,
+    /// That is applied, and nothing was done about it yet.
+    ServerAssignAfter,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::ServerFireBefore,
         Self::ServerFireAfter,
         Self::ServerArmBefore,
@@ -100,6 +104,8 @@ impl Point {
         Self::RestoreCommitBefore,
         Self::RestoreCommitAfter,
         Self::RestoreMove,
+        Self::ServerAssignBefore,
+        Self::ServerAssignAfter,
     ];
 
     /// What the variable calls it.
@@ -132,6 +138,8 @@ impl Point {
             Self::RestoreCommitBefore => "restore-commit-before",
             Self::RestoreCommitAfter => "restore-commit-after",
             Self::RestoreMove => "restore-move",
+            Self::ServerAssignBefore => "server-assign-before",
+            Self::ServerAssignAfter => "server-assign-after",
         }
     }
 }

@@ -411,10 +411,12 @@ impl Pass<'_> {
                     node: node.id,
                     epoch: node.epoch,
                 };
+                fault::reach_in_task(Point::ServerAssignBefore).await;
                 self.leader
                     .proposer
                     .propose_fenced(self.term, &command)
                     .await?;
+                fault::reach(Point::ServerAssignAfter);
             }
         }
         Ok(())

@@ -19,6 +19,8 @@ use odin_testbed::sealed;
 use rustix::process::Signal;
 use serde_json::Value;
 
+/// The job that follows each run of `ticks`, where there is one.
+const FOLLOWER: &str = "follower";
 /// Each process writes one line when it starts.
 const CODE: &str = "echo $ODIN_RUN_ID $ODIN_ATTEMPT $ODIN_DUE_AT >> $HERE/starts\n";
 /// How long a frozen process stays so.
@@ -51,6 +53,16 @@ const EXECUTOR: [(&str, u32); 7] = [
     ("executor-ack-before", 3),
     ("executor-ack-after", 3),
 ];
+/// Of what is decided by a result: a linked job whose first attempt fails. Each of its attempts is assigned by itself.
+const FOLLOWING: [(&str, u32); 7] = [
+    ("server-assign-before", 3),
+    ("server-assign-after", 3),
+    ("server-arm-before", 9),
+    ("server-report-before", 7),
+    ("server-report-after", 7),
+    ("server-ack-before", 7),
+    ("server-apply-before", 20),
+];
 /// The journal is written anew when nothing is due for half a second: between two occurrences.
 const COMPACTION: [(&str, u32); 3] = [
     ("executor-compact-before", 1),
@@ -61,6 +73,16 @@ const COMPACTION: [(&str, u32); 3] = [
 #[test]
 fn a_server_that_dies_or_freezes_at_any_step() {
     check(&SERVER, server_fault);
+}
+
+#[test]
+fn a_server_that_dies_or_freezes_between_a_result_and_what_follows_it() {
+    check(&FOLLOWING, |place, fault, act| {
+        let retries = "  retries: {max: 1, backoff: fixed, delay: 1s}\n";
+        let code = "echo $ODIN_RUN_ID $ODIN_ATTEMPT >> $HERE/followers; [ $ODIN_ATTEMPT = 2 ]\n";
+        place.deploy(FOLLOWER, "never", retries, code);
+        server_fault(place, fault, act);
+    });
 }
 
 #[test]
@@ -115,14 +137,28 @@ fn one_case(case: &impl Fn(&mut Place, &str, Act), fault: &str, act: Act) {
     case(&mut place, fault, act);
     more_starts(&place, 2);
     place.server.json(["pause", "-i", "ticks"]);
-    let runs = place.server.wait_for("the end of all runs", |server| {
-        let list = server.json(["runs", "-i", "ticks", "--limit", "1000"]);
+    let runs = all_over(&place, "ticks");
+    let may_lose = fault.starts_with("executor") && act == Act::Kill;
+    verdict(&place.evidence("starts"), &runs, may_lose, fault);
+    if has_follower(&place) {
+        // A run and what follows it are there at the same instant.
+        let following = all_over(&place, FOLLOWER);
+        verdict_of_following(&place.evidence("followers"), &runs, &following, fault);
+    }
+}
+
+fn has_follower(place: &Place) -> bool {
+    place.path(&format!("{FOLLOWER}.yml")).exists()
+}
+
+/// All runs of a job, once they are over.
+fn all_over(place: &Place, job: &str) -> Vec<Value> {
+    place.server.wait_for("the end of all runs", |server| {
+        let list = server.json(["runs", "-i", job, "--limit", "1000"]);
         let runs = list["runs"].as_array().unwrap().clone();
         let over = runs.iter().all(|run| run["state"] == "finished");
         over.then_some(runs)
-    });
-    let may_lose = fault.starts_with("executor") && act == Act::Kill;
-    verdict(&place.evidence("starts"), &runs, may_lose, fault);
+    })
 }
 
 fn server_fault(place: &mut Place, fault: &str, act: Act) {
@@ -170,6 +206,9 @@ fn executor_fault(place: &mut Place, mut executor: Child, act: Act) {
 
 fn deploy(place: &Place) {
     place.deploy("ticks", "every second", "", CODE);
+    if has_follower(place) {
+        place.server.json(["link", "-f", "ticks", "-t", FOLLOWER]);
+    }
 }
 
 /// Waits until the process is dead or stopped.
@@ -308,4 +347,28 @@ fn verdict(starts: &str, runs: &[Value], may_lose: bool, fault: &str) {
         instants.len(),
         "{fault}: one has no outcome: {instants:?}"
     );
+}
+
+/// Each run that succeeded is followed by one run, which has two attempts with a process each.
+fn verdict_of_following(evidence: &str, runs: &[Value], following: &[Value], fault: &str) {
+    assert_no_line_twice(evidence);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut causes: Vec<_> = following
+        .iter()
+        .map(|run| text(&run["cause_run"]))
+        .collect();
+    let succeeded = runs.iter().filter(|run| run["outcome"] == "succeeded");
+    let mut expected: Vec<_> = succeeded.map(|run| text(&run["id"])).collect();
+    causes.sort();
+    expected.sort();
+    assert_eq!(causes, expected, "{fault}: what follows what");
+    let mut lines = BTreeSet::new();
+    for run in following {
+        assert_eq!(run["outcome"], "succeeded", "{fault}: {run}");
+        assert_eq!(run["attempt"], 2, "{fault}: {run}");
+        let id = text(&run["id"]);
+        lines.extend([format!("{id} 1"), format!("{id} 2")]);
+    }
+    let wrote: BTreeSet<_> = evidence.lines().map(str::to_owned).collect();
+    assert_eq!(wrote, lines, "{fault}: the processes of what follows");
 }
