@@ -9,6 +9,7 @@
 //! nobody looks for.
 
 mod automaton;
+mod beginnings;
 mod patterns;
 mod run;
 mod stream;

@@ -4,14 +4,15 @@ use odin_model::secret::{MASKED_BYTES_MIN, SecretValue};
 use zeroize::Zeroizing;
 
 use super::automaton::Automaton;
+use super::beginnings::Beginnings;
 use super::stream::Mask;
-use super::view;
 
 /// The longest text that is looked for as a whole. Longer ones are cut, and each piece is masked wherever it stands:
 /// a piece of this length is no word that a program prints by chance.
 pub(super) const PIECE_BYTES_MAX: usize = 128;
 
-/// What the secrets of a run look like in its output. Takes up to 250 bytes of memory for each byte of a secret.
+/// What the secrets of a run look like in its output. Takes up to 250 bytes of memory for each byte of a secret,
+/// and 8 KiB.
 pub struct Patterns {
     /// Values and their lines, as they are.
     pub(super) plain: Automaton,
@@ -19,8 +20,8 @@ pub struct Patterns {
     pub(super) base64: Automaton,
     /// Whether one has a space, which forms write as `+`.
     pub(super) has_space: bool,
-    /// Bytes at which something may begin, in any view; all others are passed over while nothing has.
-    pub(super) begins: Box<[bool; 256]>,
+    /// Where something may begin, in any view; all else is passed over while nothing has.
+    pub(super) beginnings: Beginnings,
     /// Whether there is nothing to look for.
     is_empty: bool,
 }
@@ -46,21 +47,12 @@ impl Patterns {
         }
         let has_space = plain.iter().any(|it| it.contains(&b' '));
         let is_empty = plain.is_empty();
-        let (plain, base64) = (Automaton::new(&plain), Automaton::new(&base64));
-        let begins = |byte: u8| {
-            plain.begins(byte)
-                || view::base64_symbol(byte).is_some_and(|symbol| base64.begins(symbol))
-                || matches!(byte, b'%' | b'\\')
-                || (byte == b'+' && has_space)
-        };
         Self {
-            begins: Box::new(std::array::from_fn(|byte| {
-                begins(u8::try_from(byte).expect("256 of them"))
-            })),
+            beginnings: Beginnings::new(&plain, &base64, has_space),
+            plain: Automaton::new(&plain),
+            base64: Automaton::new(&base64),
             has_space,
             is_empty,
-            plain,
-            base64,
         }
     }
 

@@ -88,9 +88,21 @@ impl Base64 {
         }
     }
 
+    /// Nothing has begun after all.
+    #[inline]
+    pub(super) fn reset(&mut self) {
+        (self.state, self.gap) = (State::ROOT, 0);
+    }
+
+    /// How many characters have begun a pattern.
+    #[inline]
+    pub(super) fn depth(&self, automaton: &Automaton) -> usize {
+        automaton.depth(self.state)
+    }
+
     /// Where what has begun is written.
     pub(super) fn begun(&self, automaton: &Automaton) -> Option<u64> {
-        match automaton.depth(self.state) {
+        match self.depth(automaton) {
             0 => None,
             depth => Some(self.starts.of_latest(depth)),
         }
@@ -109,10 +121,10 @@ pub(super) enum Escapes {
 }
 
 /// The longest escape: two halves of a character in JSON.
-const ESCAPE_BYTES_MAX: usize = 12;
+pub(super) const ESCAPE_BYTES_MAX: usize = 12;
 
 /// What the bytes since an escape's beginning are.
-enum Escape {
+pub(super) enum Escape {
     Unfinished,
     /// No escape: its first byte stands for itself.
     No,
@@ -129,7 +141,7 @@ impl Escapes {
         }
     }
 
-    fn read(self, bytes: &[u8]) -> Escape {
+    pub(super) fn read(self, bytes: &[u8]) -> Escape {
         let one = |byte| Escape::Of([byte, 0, 0, 0], 1);
         match (self, bytes) {
             (Self::Json, bytes) => read_json(bytes),
