@@ -14,7 +14,7 @@ struct Layer {
 }
 
 /// From the bottom to the top. A crate's tests may use any crate above its own line in this table.
-const LAYERS: [Layer; 15] = [
+const LAYERS: [Layer; 16] = [
     Layer {
         // In `sdks/rust`: what users' jobs are built with, and the program's own `watch`, `condition` and `result`.
         name: "odin-sdk",
@@ -76,13 +76,18 @@ const LAYERS: [Layer; 15] = [
         ]),
     },
     Layer {
+        name: "odin-outbound",
+        uses: &[],
+        outside: None,
+    },
+    Layer {
         name: "odin-notify",
-        uses: &["odin-model"],
+        uses: &["odin-model", "odin-outbound"],
         outside: None,
     },
     Layer {
         name: "odin-sinks",
-        uses: &["odin-model"],
+        uses: &["odin-model", "odin-outbound"],
         outside: None,
     },
     Layer {
@@ -102,6 +107,7 @@ const LAYERS: [Layer; 15] = [
             "odin-job-file",
             "odin-model",
             "odin-notify",
+            "odin-outbound",
             "odin-schedule",
             "odin-scheduling",
             "odin-sinks",
@@ -119,6 +125,7 @@ const LAYERS: [Layer; 15] = [
             "odin-job-file",
             "odin-model",
             "odin-notify",
+            "odin-outbound",
             "odin-schedule",
             "odin-scheduling",
             "odin-sinks",
@@ -154,7 +161,7 @@ struct Owned {
     why: &'static str,
 }
 
-const OWNED: [Owned; 30] = [
+const OWNED: [Owned; 32] = [
     owned("openraft", &["odin-cluster"], "one crate knows consensus"),
     owned(
         "raft-log",
@@ -182,13 +189,13 @@ const OWNED: [Owned; 30] = [
     ),
     owned(
         "hyper",
-        &["odin-client", "odin-api", "odin-notify", "odin-sinks"],
-        "HTTP has one client and one server, webhooks and sinks",
+        &["odin-client", "odin-api", "odin-outbound"],
+        "HTTP has one server, one client of nodes and one of receivers",
     ),
     owned(
         "hyper-util",
-        &["odin-client", "odin-api", "odin-notify", "odin-sinks"],
-        "HTTP has one client and one server, webhooks and sinks",
+        &["odin-client", "odin-api", "odin-outbound"],
+        "HTTP has one server, one client of nodes and one of receivers",
     ),
     owned("winnow", &["odin-schedule"], "one crate parses schedules"),
     owned("granit-parser", &["odin-job-file"], "one crate reads YAML"),
@@ -220,6 +227,16 @@ const OWNED: [Owned; 30] = [
         "tokio-postgres",
         &["odin-sinks"],
         "one crate speaks to PostgreSQL",
+    ),
+    owned(
+        "tokio-rustls",
+        &["odin-outbound"],
+        "one crate knows whom TLS trusts",
+    ),
+    owned(
+        "rustls-native-certs",
+        &["odin-outbound"],
+        "one crate knows whom TLS trusts",
     ),
     owned("lettre", &["odin-notify"], "one crate sends mail"),
     owned("clap", &["odin"], "one crate has a command line"),

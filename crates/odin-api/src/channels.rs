@@ -15,7 +15,8 @@ use odin_model::channel::{
 use odin_model::delivery::{Delivery, DeliveryId};
 use odin_model::owner::Role;
 use odin_model::{ChannelName, Command, HookCommand, Principal, Refusal, SecretName};
-use odin_notify::{MailServer, check_address, check_url};
+use odin_notify::{MailServer, check_address};
+use odin_outbound::HttpAddress;
 use odin_wire as wire;
 use odin_wire::{
     ChannelList, ChannelTest, DeliveriesQuery, DeliveryList, Problem, Quiet, RemoveChannelQuery,
@@ -227,7 +228,8 @@ fn target_of(target: wire::Target) -> Result<Target, Failure> {
             secret,
         } => email_of(to, from, &server, secret).map(Target::Email),
         wire::Target::Webhook { url, secret } => {
-            check_url(&url).map_err(|error| bad(format!("no webhook can go there: {error}")))?;
+            HttpAddress::parse(&url)
+                .map_err(|error| bad(format!("no webhook can go there: {error}")))?;
             let secret = secret.as_deref().map(secret_of).transpose()?;
             Ok(Target::Webhook(WebhookTarget { url, secret }))
         }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use odin_cluster::{Leadership, ProposeError, Term};
 use odin_model::sink::{SINK_ERROR_BYTES_MAX, Sink, SinkChange, SinkName};
 use odin_model::{Clock, Command, SecretValue};
+use odin_outbound::Bounds;
 use odin_sinks::{Delivered, Sender, Unsent, deliver};
 use odin_store::{Effect, Reader, StoreError};
 use tokio::sync::broadcast;
@@ -242,7 +243,7 @@ impl Forwarder {
 
     fn sender(&self, sink: &Sink) -> Result<Sender, Interrupted> {
         let secret = open_secret(&self.reader, &self.keyring, sink)?;
-        Ok(Sender::new(sink, secret.as_ref())?)
+        Ok(Sender::new(sink, secret.as_ref(), Bounds::default())?)
     }
 
     /// Notes why nothing gets there, once for each reason.
@@ -304,7 +305,7 @@ pub(crate) async fn try_out(
     now: jiff::Timestamp,
 ) -> Result<(), SinkSecretError> {
     let secret = open_secret(reader, keyring, sink)?;
-    let mut sender = Sender::new(sink, secret.as_ref())?;
+    let mut sender = Sender::new(sink, secret.as_ref(), Bounds::default())?;
     let delivered = deliver(&mut sender, &[records::trial(now)]).await?;
     match delivered.last_skipped {
         None => Ok(()),

@@ -6,11 +6,14 @@ use jiff::Timestamp;
 use odin_model::SecretValue;
 use odin_model::channel::{EmailTarget, WebhookTarget};
 use odin_model::delivery::Message;
+use odin_outbound::{Bounds, OutboundError};
 
 use crate::{mail, webhook};
 
-/// How long a connection may take to be there, TLS included.
-pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How much of a web server's answer is read: enough to show why it is a refusal.
+const ANSWER_BYTES_MAX: usize = 4 * 1024;
+/// How long is waited for the body of an answer whose head is there: its status counts, not its body.
+const BODY_MAX: Duration = Duration::from_secs(2);
 /// How much of a receiver's answer is kept to be shown.
 const ANSWER_CHARS_MAX: usize = 300;
 
@@ -86,23 +89,43 @@ impl Failed {
     }
 }
 
+impl From<OutboundError> for Failed {
+    /// Whatever keeps a receiver from answering may be mended.
+    fn from(error: OutboundError) -> Self {
+        Self::for_now(error.to_string())
+    }
+}
+
 /// Sends messages for one node.
 #[derive(Debug, Clone)]
 pub struct Courier {
     /// The node's name, by which it presents itself.
     node: String,
+    bounds: Bounds,
 }
 
 impl Courier {
-    /// Sends for the node of that name.
+    /// Sends for the node of that name: 10 s to connect and 30 s to an answer, of which 4 KiB are read.
     #[must_use]
     pub fn new(node: &str) -> Self {
+        let bounds = Bounds {
+            body: BODY_MAX,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+            ..Bounds::default()
+        };
+        Self::with_bounds(node, bounds)
+    }
+
+    /// Sends for the node of that name, and waits for receivers as long as `bounds` says.
+    #[must_use]
+    pub fn with_bounds(node: &str, bounds: Bounds) -> Self {
         Self {
             node: node.to_owned(),
+            bounds,
         }
     }
 
-    /// Makes one attempt. It takes as long as the receiver does: bound it from outside.
+    /// Makes one attempt.
     ///
     /// # Errors
     /// When the receiver did not say that it took the message. It may have taken it all the same, if it was gone
@@ -116,10 +139,11 @@ impl Courier {
         let mut steps = Vec::new();
         let sent = match to {
             Destination::Mail { target, password } => {
-                mail::send(target, password, message, &self.node, &mut steps).await
+                let (node, bounds) = (&self.node, &self.bounds);
+                mail::send(target, password, message, node, bounds, &mut steps).await
             }
             Destination::Webhook { target, key } => {
-                webhook::send(target, key, message, now, &mut steps).await
+                webhook::send(target, key, message, now, self.bounds, &mut steps).await
             }
         };
         match sent {

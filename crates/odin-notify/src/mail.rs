@@ -11,8 +11,9 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use odin_model::SecretValue;
 use odin_model::channel::{EmailTarget, MailSecurity};
 use odin_model::delivery::Message;
+use odin_outbound::{Bounds, OutboundError, TlsFlaw};
 
-use crate::courier::{CONNECT_MAX, Failed};
+use crate::courier::Failed;
 use crate::mail_address::{MailAddressError, mailbox};
 use crate::render::{subject, text};
 
@@ -24,18 +25,26 @@ pub(crate) async fn send(
     password: Option<&SecretValue>,
     message: &Message,
     node: &str,
+    bounds: &Bounds,
     steps: &mut Vec<String>,
 ) -> Result<String, Failed> {
     let mail = compose(target, message, node)?;
-    let transport = transport(target, password, node)?;
+    let transport = transport(target, password, node, bounds)?;
     let place = format!("{}:{}", target.host, target.port);
     // A login is tried by itself first: its refusal says nothing of the message, and nothing of it was sent yet.
-    match transport.test_connection().await {
+    match in_time(
+        &place,
+        bounds.connect,
+        "greeting and login",
+        transport.test_connection(),
+    )
+    .await?
+    {
         Ok(true) => {}
         Ok(false) => {
             return Err(Failed::for_now(format!("{place} is not ready for mail")));
         }
-        Err(error) => return Err(Failed::for_now(explained(&place, &error))),
+        Err(error) => return Err(Failed::for_now(explained(target, &error))),
     }
     let security = match target.security {
         MailSecurity::Tls => "TLS",
@@ -47,7 +56,7 @@ pub(crate) async fn send(
         format!("logged in as {}", it.user)
     });
     steps.push(format!("connected to {place}, {security}, {login}"));
-    match transport.send(mail).await {
+    match in_time(&place, bounds.exchange, "the message", transport.send(mail)).await? {
         Ok(response) => {
             let said: Vec<&str> = response.message().collect();
             let answer = format!("{} {}", response.code(), said.join(" "));
@@ -59,7 +68,7 @@ pub(crate) async fn send(
         Err(error) => {
             let code = error.status().map(u16::from);
             let is_login = code.is_some_and(|code| LOGIN_REFUSED[..4].contains(&code));
-            let reason = explained(&place, &error);
+            let reason = explained(target, &error);
             Err(match error.is_permanent() && !is_login {
                 true => Failed::for_good(reason),
                 false => Failed::for_now(reason),
@@ -68,8 +77,27 @@ pub(crate) async fn send(
     }
 }
 
-/// The error with what caused it: the library's own words name only the step.
-fn explained(place: &str, error: &SmtpError) -> String {
+/// The library waits without end for a server that says nothing more.
+async fn in_time<T>(
+    place: &str,
+    within: Duration,
+    what: &str,
+    work: impl Future<Output = T>,
+) -> Result<T, Failed> {
+    tokio::time::timeout(within, work).await.map_err(|_| {
+        let seconds = within.as_secs_f64();
+        Failed::for_now(format!("{place} did not finish {what} within {seconds}s"))
+    })
+}
+
+/// The error with what caused it, and what to do about it where that is known: the library's own words name only the
+/// step.
+fn explained(target: &EmailTarget, error: &SmtpError) -> String {
+    let place = format!("{}:{}", target.host, target.port);
+    let host = target.host.trim_matches(['[', ']']);
+    if let Some(flaw) = TlsFlaw::of(error, host) {
+        return OutboundError::Tls { place, flaw }.to_string();
+    }
     let mut words = format!("{place}: {error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -79,6 +107,12 @@ fn explained(place: &str, error: &SmtpError) -> String {
             words.push_str(&cause_words);
         }
         source = cause.source();
+    }
+    // The library refuses before it says a word in clear.
+    if target.security == MailSecurity::StartTls && error.is_client() {
+        words.push_str(
+            "; name the server as smtps://HOST:465 if it speaks TLS from the start, or as smtp+plain://HOST if nothing may be encrypted",
+        );
     }
     words
 }
@@ -127,6 +161,7 @@ fn transport(
     target: &EmailTarget,
     password: Option<&SecretValue>,
     node: &str,
+    bounds: &Bounds,
 ) -> Result<AsyncSmtpTransport<Tokio1Executor>, Failed> {
     let host = &target.host;
     let parameters = || {
@@ -142,7 +177,7 @@ fn transport(
         .port(target.port)
         .tls(tls)
         .hello_name(ClientId::Domain(domain(node)))
-        .timeout(Some(CONNECT_MAX));
+        .timeout(Some(bounds.connect));
     if let Some(login) = &target.login {
         let Some(password) = password else {
             return Err(Failed::for_now("the channel's password is not there"));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_model::alert::{AlertEvent, EventKind};
@@ -10,6 +11,7 @@ use odin_model::channel::{EmailTarget, MailLogin, MailSecurity, WebhookTarget};
 use odin_model::delivery::{DeliveryId, Message, MessageId};
 use odin_model::{AlertId, AlertKind, ChannelName, SecretName, SecretValue};
 use odin_notify::{Courier, Destination, Receipt, SendError, Trouble, sign};
+use odin_outbound::Bounds;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -53,8 +55,12 @@ struct Script {
     mail: Option<&'static str>,
     rcpt: Option<&'static str>,
     data_end: Option<&'static str>,
-    /// Closes the connection after so many lines of the message.
+    /// Closes the connection after a line of the message.
     drops_in_data: bool,
+    /// Reads a line of the message, and then nothing and says nothing.
+    hangs_in_data: bool,
+    /// Says nothing, not even a greeting.
+    hangs_at_once: bool,
 }
 
 /// A mail server; gives its port and the mail it has taken.
@@ -80,6 +86,9 @@ async fn talk(
     script: Script,
     taken: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
+    if script.hangs_at_once {
+        std::future::pending::<()>().await;
+    }
     let mut stream = BufReader::new(stream);
     let greeting = script.greeting.unwrap_or("220 ready");
     stream
@@ -104,6 +113,9 @@ async fn talk(
                 while !mail.ends_with("\r\n.\r\n") {
                     if stream.read_line(&mut mail).await? == 0 || script.drops_in_data {
                         return Ok(());
+                    }
+                    if script.hangs_in_data {
+                        std::future::pending::<()>().await;
                     }
                 }
                 let answer = script.data_end.unwrap_or("250 queued as 42");
@@ -247,6 +259,66 @@ async fn what_a_mail_server_refuses_is_told_apart_from_one_that_is_not_well() {
     }
 }
 
+#[tokio::test]
+async fn a_mail_server_that_hangs_is_left_in_time_and_the_step_is_named() {
+    let plain = Script::default();
+    for (script, expected) in [
+        (
+            Script {
+                hangs_at_once: true,
+                ..plain
+            },
+            "did not finish greeting and login within 0.3s",
+        ),
+        (
+            Script {
+                hangs_in_data: true,
+                ..plain
+            },
+            "did not finish the message within 0.3s",
+        ),
+    ] {
+        let (port, taken) = mail_server(script).await;
+        let target = mail_to(port, false);
+        let to = Destination::Mail {
+            target: &target,
+            password: None,
+        };
+        // One step is short: it is the one that hangs, and nothing else can end it.
+        let soon = Duration::from_millis(300);
+        let mut bounds = Bounds::default();
+        match script.hangs_at_once {
+            true => bounds.connect = soon,
+            false => bounds.exchange = soon,
+        }
+        let courier = Courier::with_bounds("master-node", bounds);
+        let now = "2026-11-22T05:00:10Z".parse().unwrap();
+        let error = courier.send(to, &message(), now).await.unwrap_err();
+        assert_eq!(error.trouble, Trouble::ForNow, "{error}");
+        assert!(error.to_string().ends_with(expected), "{error}");
+        assert_eq!(taken.lock().unwrap().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_server_without_starttls_gets_no_word_in_clear_and_the_way_out_is_named() {
+    let (port, taken) = mail_server(Script::default()).await;
+    let mut target = mail_to(port, true);
+    target.security = MailSecurity::StartTls;
+    let password = SecretValue::new(b"hunter22".to_vec()).unwrap();
+    let to = Destination::Mail {
+        target: &target,
+        password: Some(&password),
+    };
+    let error = send(to).await.unwrap_err();
+    assert_eq!(error.trouble, Trouble::ForNow, "{error}");
+    let said = error.to_string();
+    for words in ["STARTTLS is not supported", "smtps://", "smtp+plain://"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(taken.lock().unwrap().len(), 0);
+}
+
 /// A web server that answers every request with these bytes; gives its port and the requests.
 async fn web_server(answer: Option<&'static [u8]>) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -338,7 +410,7 @@ async fn what_a_web_server_refuses_is_told_apart_from_one_that_is_not_well() {
             "redirects are not followed",
         ),
         (b"", ForNow, "connection"),
-        (b"SSH-2.0-OpenSSH\r\n", ForNow, "connection"),
+        (b"SSH-2.0-OpenSSH\r\n", ForNow, "does not answer in HTTP"),
     ];
     for (answer, expected, words) in answers {
         let (port, requests) = web_server(Some(answer)).await;
@@ -356,6 +428,10 @@ async fn a_receiver_that_is_not_there_or_speaks_no_tls_is_not_there_for_now() {
     drop(listener);
     let error = post(nobody, "http").await.unwrap_err();
     assert_eq!(error.trouble, Trouble::ForNow, "{error}");
+    assert!(
+        error.to_string().contains("nothing listens there"),
+        "{error}"
+    );
     // It greets in clear, which is no TLS.
     let (port, _) = mail_server(Script::default()).await;
     let error = post(port, "https").await.unwrap_err();

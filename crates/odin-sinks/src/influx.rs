@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use odin_model::{SecretValue, ValueData};
 
-use crate::address::{HttpAddress, in_query};
-use crate::http::HttpClient;
+use crate::address::in_query;
+use crate::http::HttpReceiver;
 use crate::record::{hex, integer, nanos, number};
 use crate::{Body, Record, RunFacts, Unsent, ValueFacts};
 
@@ -15,14 +15,14 @@ const MICRO: i64 = 1_000;
 
 /// A receiver of line protocol.
 pub(crate) struct Influx {
-    client: HttpClient,
+    client: HttpReceiver,
     path: String,
 }
 
 impl Influx {
     /// The v2 write API.
     pub(crate) fn v2(
-        address: HttpAddress,
+        client: HttpReceiver,
         (org, bucket): (&str, &str),
         token: Option<&SecretValue>,
     ) -> Result<Self, Unsent> {
@@ -31,12 +31,12 @@ impl Influx {
             in_query(org),
             in_query(bucket)
         );
-        Self::new(address, path, b"Token ", token)
+        Self::new(client, path, b"Token ", token)
     }
 
     /// The v3 write API.
     pub(crate) fn v3(
-        address: HttpAddress,
+        client: HttpReceiver,
         database: &str,
         token: Option<&SecretValue>,
     ) -> Result<Self, Unsent> {
@@ -44,19 +44,18 @@ impl Influx {
             "/api/v3/write_lp?db={}&precision=nanosecond",
             in_query(database)
         );
-        Self::new(address, path, b"Bearer ", token)
+        Self::new(client, path, b"Bearer ", token)
     }
 
     fn new(
-        address: HttpAddress,
+        mut client: HttpReceiver,
         path: String,
         scheme: &[u8],
         token: Option<&SecretValue>,
     ) -> Result<Self, Unsent> {
-        let mut client = HttpClient::new(address);
         if let Some(token) = token {
             let value = [scheme, token.expose()].concat();
-            client.set_secret(hyper::header::AUTHORIZATION, &value)?;
+            client.set_secret(odin_outbound::header::AUTHORIZATION, &value)?;
         }
         Ok(Self { client, path })
     }

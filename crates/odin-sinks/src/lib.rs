@@ -19,7 +19,6 @@ mod postgres_tls;
 mod record;
 mod remote_write;
 mod sender;
-mod tls;
 
 pub use address::{AddressError, check};
 pub use delivery::{Delivered, deliver};

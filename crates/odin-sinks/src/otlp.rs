@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use hyper::header::{AUTHORIZATION, HeaderName};
 use jiff::Timestamp;
 use odin_model::{Outcome, SecretValue, ValueData, ValueKind};
+use odin_outbound::header::{AUTHORIZATION, HeaderName};
 use prost::Message;
 
-use crate::address::HttpAddress;
-use crate::http::HttpClient;
+use crate::http::HttpReceiver;
 use crate::otlp_messages::{
     Any, AnyValue, ExportResponse, Gauge, KeyValue, LogRecord, LogsRequest, Metric, MetricsRequest,
     Point, PointValue, Resource, ResourceLogs, ResourceMetrics, ResourceSpans, Scope, ScopeLogs,
@@ -26,16 +25,15 @@ const ERROR: i32 = 2;
 
 /// A receiver of OTLP over HTTP.
 pub(crate) struct Otlp {
-    client: HttpClient,
+    client: HttpReceiver,
 }
 
 impl Otlp {
     pub(crate) fn new(
-        address: HttpAddress,
+        mut client: HttpReceiver,
         header: Option<&str>,
         secret: Option<&SecretValue>,
     ) -> Result<Self, Unsent> {
-        let mut client = HttpClient::new(address);
         if let Some(secret) = secret {
             match header {
                 Some(header) => {

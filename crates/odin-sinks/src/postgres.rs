@@ -1,10 +1,9 @@
 //! PostgreSQL: two tables, filled by one statement each for a batch, in one transaction. Their keys are what Odin
 //! knows the records by, so what comes again changes nothing.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use odin_model::SecretValue;
+use odin_outbound::{Bounds, OutboundError, TlsFlaw, connector};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
@@ -13,16 +12,11 @@ use crate::address::AddressError;
 use crate::delivery::cut;
 use crate::postgres_tls::Tls;
 use crate::record::{hex, number};
-use crate::{Body, Record, RunFacts, Unsent, ValueFacts, tls};
+use crate::{Body, Record, RunFacts, Unsent, ValueFacts};
 
 /// The tables, which are made where they are missing. The instants are part of their keys, so that TimescaleDB can
 /// make hypertables of them.
 pub const SCHEMA: &str = include_str!("postgres.sql");
-
-/// How long a connection may take.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// How long a batch may take.
-const BATCH_MAX: Duration = Duration::from_secs(30);
 
 const INSERT_VALUES: &str = "INSERT INTO odin_values (run, attempt, number, at, job, job_name, owner, kind, name, type, \
      value, value_text, status, unit) \
@@ -67,7 +61,6 @@ pub(crate) fn config(url: &str, password: Option<&SecretValue>) -> Result<Config
     if let Some(password) = password {
         config.password(password.expose());
     }
-    config.connect_timeout(CONNECT_MAX);
     config.application_name("odin");
     Ok(config)
 }
@@ -75,36 +68,71 @@ pub(crate) fn config(url: &str, password: Option<&SecretValue>) -> Result<Config
 /// A database.
 pub(crate) struct Postgres {
     config: Config,
+    bounds: Bounds,
     open: Option<Client>,
 }
 
 impl Postgres {
-    pub(crate) fn new(url: &str, password: Option<&SecretValue>) -> Result<Self, Unsent> {
-        let config = config(url, password).map_err(|error| Unsent::not_now(error.to_string()))?;
-        Ok(Self { config, open: None })
+    pub(crate) fn new(
+        url: &str,
+        password: Option<&SecretValue>,
+        bounds: Bounds,
+    ) -> Result<Self, Unsent> {
+        let mut config =
+            config(url, password).map_err(|error| Unsent::not_now(error.to_string()))?;
+        config.connect_timeout(bounds.connect);
+        Ok(Self {
+            config,
+            bounds,
+            open: None,
+        })
     }
 
     pub(crate) async fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
-        let client = match self.open.take().filter(|open| !open.is_closed()) {
-            Some(client) => client,
-            None => connect(&self.config).await?,
+        let open = self.open.take().filter(|open| !open.is_closed());
+        let batch = async {
+            let client = match open {
+                Some(client) => client,
+                None => connect(&self.config, &self.bounds).await?,
+            };
+            let done = insert(&client, records).await;
+            Ok((client, done))
         };
-        match tokio::time::timeout(BATCH_MAX, insert(&client, records)).await {
-            Ok(done) => {
+        // Whatever step hangs: a connection that is dropped ends its statement and the transaction.
+        match tokio::time::timeout(self.bounds.exchange, batch).await {
+            Ok(Ok((client, done))) => {
                 self.open = Some(client);
                 done
             }
+            Ok(Err(unconnected)) => Err(unconnected),
             Err(_) => {
-                let seconds = BATCH_MAX.as_secs();
+                let (place, seconds) = (place(&self.config), self.bounds.exchange.as_secs_f64());
                 Err(Unsent::not_now(format!(
-                    "the database took longer than {seconds}s"
+                    "the database at {place} did not take a batch within {seconds}s"
                 )))
             }
         }
     }
 }
 
-async fn connect(config: &Config) -> Result<Client, Unsent> {
+/// Where the database is, for people.
+fn place(config: &Config) -> String {
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Unix(path) => path.display().to_string(),
+        Host::Tcp(name) => name.clone(),
+    });
+    let ports = config.get_ports().iter().copied();
+    // One port is for all hosts, and none is the usual one.
+    let last = config.get_ports().last().copied().unwrap_or(5432);
+    let ports = ports.chain(std::iter::repeat(last));
+    let places: Vec<String> = hosts
+        .zip(ports)
+        .map(|(host, port)| format!("{host}:{port}"))
+        .collect();
+    places.join(", ")
+}
+
+async fn connect(config: &Config, bounds: &Bounds) -> Result<Client, Unsent> {
     // Encrypted wherever it is not a socket of this machine, unless the address says otherwise.
     let is_local = config.get_hosts().iter().all(|host| match host {
         Host::Unix(_) => true,
@@ -114,23 +142,29 @@ async fn connect(config: &Config) -> Result<Client, Unsent> {
         if config.get_ssl_mode() == SslMode::Disable
             || (is_local && config.get_ssl_mode() == SslMode::Prefer)
         {
-            let (client, connection) = config.connect(NoTls).await.map_err(|it| judge(&it))?;
+            let (client, connection) = config
+                .connect(NoTls)
+                .await
+                .map_err(|it| unconnected(config, &it))?;
             tokio::spawn(async move { drop(connection.await) });
-            return Ok(client);
+            return Ok::<_, Unsent>(client);
         }
-        let mut config = config.clone();
-        config.ssl_mode(SslMode::Require);
-        let tls = Tls(tls::connector().await?);
-        let (client, connection) = config.connect(tls).await.map_err(|it| judge(&it))?;
+        let mut encrypted = config.clone();
+        encrypted.ssl_mode(SslMode::Require);
+        let tls = Tls(connector().await?);
+        let (client, connection) = encrypted
+            .connect(tls)
+            .await
+            .map_err(|it| unconnected(config, &it))?;
         tokio::spawn(async move { drop(connection.await) });
         Ok(client)
     };
-    let client: Client = match tokio::time::timeout(CONNECT_MAX, connecting).await {
+    let client: Client = match tokio::time::timeout(bounds.connect, connecting).await {
         Ok(done) => done?,
         Err(_) => {
-            let seconds = CONNECT_MAX.as_secs();
+            let (place, seconds) = (place(config), bounds.connect.as_secs_f64());
             return Err(Unsent::not_now(format!(
-                "the database did not connect within {seconds}s"
+                "the database at {place} did not connect within {seconds}s"
             )));
         }
     };
@@ -282,6 +316,25 @@ fn judge(error: &tokio_postgres::Error) -> Unsent {
         true => Unsent::Refused(reason),
         false => Unsent::not_now(reason),
     }
+}
+
+/// Why there is no connection: TLS in the words of all receivers, the rest in the library's.
+fn unconnected(config: &Config, error: &tokio_postgres::Error) -> Unsent {
+    if error.as_db_error().is_some() {
+        return judge(error);
+    }
+    let place = place(config);
+    let host = config.get_hosts().iter().find_map(|host| match host {
+        Host::Tcp(name) => Some(name.as_str()),
+        Host::Unix(_) => None,
+    });
+    if let Some(flaw) = TlsFlaw::of(error, host.unwrap_or_default()) {
+        return Unsent::from(OutboundError::Tls { place, flaw });
+    }
+    Unsent::not_now(cut(&format!(
+        "cannot connect to {place}: {}",
+        with_source(error)
+    )))
 }
 
 fn with_source(error: &tokio_postgres::Error) -> String {

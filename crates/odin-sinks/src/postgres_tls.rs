@@ -5,24 +5,22 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use odin_outbound::Connector;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Makes encrypted streams.
 #[derive(Clone)]
-pub(crate) struct Tls(pub(crate) TlsConnector);
+pub(crate) struct Tls(pub(crate) Connector);
 
 /// Makes one, to a host.
 pub(crate) struct TlsTo {
-    connector: TlsConnector,
+    connector: Connector,
     host: String,
 }
 
 /// An encrypted stream.
-pub(crate) struct Encrypted<S>(client::TlsStream<S>);
+pub(crate) struct Encrypted<S>(odin_outbound::TlsStream<S>);
 
 impl<S> MakeTlsConnect<S> for Tls
 where
@@ -50,8 +48,8 @@ where
 
     fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
-            let name = ServerName::try_from(self.host).map_err(io::Error::other)?;
-            self.connector.connect(name, stream).await.map(Encrypted)
+            let stream = self.connector.connect(&self.host, stream).await;
+            stream.map(Encrypted)
         })
     }
 }

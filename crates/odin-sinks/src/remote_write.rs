@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use odin_model::{SecretValue, ValueData};
+use odin_outbound::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use prost::Message;
 
-use crate::address::HttpAddress;
-use crate::http::HttpClient;
+use crate::http::HttpReceiver;
 use crate::record::number;
 use crate::{Body, Record, Unsent};
 
@@ -50,16 +49,15 @@ struct Sample {
 
 /// A receiver of remote write.
 pub(crate) struct RemoteWrite {
-    client: HttpClient,
+    client: HttpReceiver,
 }
 
 impl RemoteWrite {
     pub(crate) fn new(
-        address: HttpAddress,
+        mut client: HttpReceiver,
         user: Option<&str>,
         secret: Option<&SecretValue>,
     ) -> Result<Self, Unsent> {
-        let mut client = HttpClient::new(address);
         client.set(
             HeaderName::from_static("x-prometheus-remote-write-version"),
             HeaderValue::from_static("0.1.0"),
@@ -67,7 +65,7 @@ impl RemoteWrite {
         if let Some(secret) = secret {
             let value = match user {
                 Some(user) => {
-                    let both = [user.as_bytes(), b":", secret.expose()].concat();
+                    let both = [user.as_bytes(), b":", secret.expose().trim_ascii_end()].concat();
                     format!("Basic {}", STANDARD.encode(both)).into_bytes()
                 }
                 None => [b"Bearer ", secret.expose()].concat(),

@@ -2,9 +2,10 @@
 
 use odin_model::SecretValue;
 use odin_model::sink::{Sink, SinkTarget};
+use odin_outbound::{Bounds, HttpAddress};
 
-use crate::address::{self, HttpAddress};
 use crate::file::JsonFile;
+use crate::http::HttpReceiver;
 use crate::influx::Influx;
 use crate::otlp::Otlp;
 use crate::postgres::Postgres;
@@ -25,11 +26,12 @@ enum Kind {
 }
 
 impl Sender {
-    /// For a sink, with its secret opened.
+    /// For a sink, with its secret opened. No receiver is waited for beyond the bounds, at any step.
     ///
     /// # Errors
     /// When the sink's address or the secret cannot be used.
-    pub fn new(sink: &Sink, secret: Option<&SecretValue>) -> Result<Self, Unsent> {
+    pub fn new(sink: &Sink, secret: Option<&SecretValue>, bounds: Bounds) -> Result<Self, Unsent> {
+        let http = |url: &str| http(url, bounds);
         Ok(Self(match &sink.spec.target {
             SinkTarget::InfluxV2 { url, org, bucket } => {
                 Kind::Influx(Influx::v2(http(url)?, (org, bucket), secret)?)
@@ -43,7 +45,9 @@ impl Sender {
             SinkTarget::Otlp { url, header } => {
                 Kind::Otlp(Otlp::new(http(url)?, header.as_deref(), secret)?)
             }
-            SinkTarget::Postgres { url } => Kind::Postgres(Box::new(Postgres::new(url, secret)?)),
+            SinkTarget::Postgres { url } => {
+                Kind::Postgres(Box::new(Postgres::new(url, secret, bounds)?))
+            }
             SinkTarget::File {
                 path,
                 rotate_bytes,
@@ -71,8 +75,9 @@ impl Sender {
     }
 }
 
-fn http(url: &str) -> Result<HttpAddress, Unsent> {
-    address::http(url).map_err(|error| Unsent::not_now(error.to_string()))
+fn http(url: &str, bounds: Bounds) -> Result<HttpReceiver, Unsent> {
+    let address = HttpAddress::parse(url).map_err(|error| Unsent::not_now(error.to_string()))?;
+    Ok(HttpReceiver::new(address, bounds))
 }
 
 /// A receiver that refuses what has some records in it.

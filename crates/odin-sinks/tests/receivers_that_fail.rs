@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use odin_model::owner::Owner;
 use odin_model::sink::{Sink, SinkName, SinkSpec, SinkTarget};
 use odin_model::{AttemptNumber, JobId, RunId, SecretValue, Value, ValueData, ValueKind};
+use odin_outbound::Bounds;
 use odin_sinks::{Body, JobFacts, Record, Sender, TraceIds, Unsent, ValueFacts, deliver};
 
 /// What a receiver does with one request.
@@ -187,7 +188,7 @@ fn all_names(count: u32) -> Vec<String> {
 #[tokio::test]
 async fn a_refused_record_costs_itself_and_is_named() {
     let (url, seen) = receiver(&[Answer::Refuses("name=n13,")]);
-    let mut sender = Sender::new(&sink(&url), None).unwrap();
+    let mut sender = Sender::new(&sink(&url), None, Bounds::default()).unwrap();
     let delivered = deliver(&mut sender, &records(40)).await.unwrap();
     assert_eq!((delivered.sent, delivered.skipped), (39, 1));
     let said = delivered.last_skipped.unwrap();
@@ -202,7 +203,7 @@ async fn a_refused_record_costs_itself_and_is_named() {
 #[tokio::test]
 async fn a_busy_receiver_says_how_long_it_wants_to_be_left_alone() {
     let (url, seen) = receiver(&[Answer::Busy, Answer::Takes]);
-    let mut sender = Sender::new(&sink(&url), None).unwrap();
+    let mut sender = Sender::new(&sink(&url), None, Bounds::default()).unwrap();
     match deliver(&mut sender, &records(3)).await {
         Err(Unsent::NotNow { reason, after }) => {
             assert_eq!(after, Some(Duration::from_secs(7)));
@@ -218,7 +219,7 @@ async fn a_busy_receiver_says_how_long_it_wants_to_be_left_alone() {
 async fn a_wrong_token_loses_nothing_and_is_in_no_words() {
     let (url, seen) = receiver(&[Answer::Unauthorised, Answer::Takes]);
     let secret = SecretValue::new(b"hunter2hunter2".to_vec()).unwrap();
-    let mut sender = Sender::new(&sink(&url), Some(&secret)).unwrap();
+    let mut sender = Sender::new(&sink(&url), Some(&secret), Bounds::default()).unwrap();
     let error = deliver(&mut sender, &records(2)).await.unwrap_err();
     assert!(matches!(error, Unsent::NotNow { .. }), "{error}");
     assert!(!error.to_string().contains("hunter2"));
@@ -237,7 +238,7 @@ async fn a_connection_that_breaks_is_made_again() {
         Answer::Resets,
         Answer::Takes,
     ]);
-    let mut sender = Sender::new(&sink(&url), None).unwrap();
+    let mut sender = Sender::new(&sink(&url), None, Bounds::default()).unwrap();
     deliver(&mut sender, &records(1)).await.unwrap();
     // The receiver has closed the connection in the meantime: not even an error.
     deliver(&mut sender, &records(1)).await.unwrap();
@@ -251,7 +252,8 @@ async fn nobody_there_is_said_with_the_place() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let place = listener.local_addr().unwrap().to_string();
     drop(listener);
-    let mut sender = Sender::new(&sink(&format!("http://{place}")), None).unwrap();
+    let mut sender =
+        Sender::new(&sink(&format!("http://{place}")), None, Bounds::default()).unwrap();
     let error = deliver(&mut sender, &records(1)).await.unwrap_err();
     let words = format!("cannot connect to {place}");
     assert!(error.to_string().starts_with(&words), "{error}");
