@@ -16,7 +16,7 @@ fn tested(directory: &Path, language: &str, code: &str, flags: &[&str]) -> Outpu
     std::fs::write(directory.join("beside"), "not named\n").unwrap();
     let job = format!(
         "job:\n  name: fetch\n  language: {language}\n  file: code\n  schedule: every day at 09:00\n  \
-         env: {{PYTHONPATH: '{SDKS}/python/src', ODIN: '{ODIN}'}}\n"
+         env: {{PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: '{SDKS}/python/src', ODIN: '{ODIN}'}}\n"
     );
     let file = directory.join("fetch.yml");
     std::fs::write(&file, job).unwrap();

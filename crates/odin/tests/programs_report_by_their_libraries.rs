@@ -20,6 +20,12 @@ use serde_json::{Value, json};
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/libraries");
 const SDKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdks");
+/// Python's own, and nothing written beside the sources.
+const PYTHON: &str = concat!(
+    "PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=",
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../sdks/python/src"
+);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Language {
@@ -43,7 +49,7 @@ impl Language {
     fn program(self, way: &str) -> String {
         let program = match self {
             Self::Python => {
-                format!("PYTHONPATH={SDKS}/python/src exec python3 {HERE}/program.py")
+                format!("{PYTHON} exec python3 {HERE}/program.py")
             }
             Self::Node => format!("ODINLIB={SDKS}/node exec node {HERE}/program.cjs"),
             Self::Go => format!("exec {}", built().join("in-go").display()),
@@ -287,9 +293,9 @@ fn what_was_acknowledged_is_there_after_the_executor_was_killed() {
 #[test]
 fn a_failure_that_a_program_reports_fails_its_run() {
     let place = Place::new();
-    let python = "PYTHONPATH={SDKS}/python/src exec python3 -c \
-                  'import pyodin; pyodin.Odin().result(\"no disk space\", 500)'\n";
-    let code = python.replace("{SDKS}", SDKS);
+    let code = format!(
+        "{PYTHON} exec python3 -c 'import pyodin; pyodin.Odin().result(\"no disk space\", 500)'\n"
+    );
     place.deploy("fails", "never", "", &code);
     let run = place.run("fails");
     let ended = place.ended("fails", &run);
