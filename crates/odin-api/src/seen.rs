@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry;
 use odin_model::attempt::PastAttempt;
 use odin_model::job::Job;
 use odin_model::run::Run;
-use odin_model::{AttemptNumber, JobId, NodeId, Principal, Refusal, RunId};
+use odin_model::{AttemptNumber, JobId, NodeId, Principal, Refusal, RunFlag, RunId};
 use odin_store::{Reader, StoreError};
 use odin_wire as wire;
 
@@ -22,6 +22,8 @@ pub(crate) struct SeenRun {
     pub(crate) node: Option<String>,
     /// Its attempts beside the latest one, with the names of their nodes.
     pub(crate) past: Vec<(PastAttempt, Option<String>)>,
+    /// What is unusual about it.
+    pub(crate) flags: Vec<RunFlag>,
 }
 
 impl SeenRun {
@@ -41,6 +43,7 @@ impl SeenRun {
         let job_name = self.job.spec.name.as_str();
         wire::Run {
             attempts,
+            flags: self.flags.iter().map(wire::Flag::from).collect(),
             ..wire::Run::new(&self.run, job_name, self.node.as_deref())
         }
     }
@@ -111,11 +114,13 @@ pub(crate) fn run_in(
         let name = name_of(attempt.node)?;
         past.push((attempt, name));
     }
+    let flags = reader.flags_of(id)?;
     Ok(Some(SeenRun {
         run,
         job,
         node,
         past,
+        flags,
     }))
 }
 
@@ -162,6 +167,10 @@ impl Names {
                 new.insert(node.map(|node| node.facts.name)).as_deref()
             }
         };
-        Ok(Some(wire::Run::new(run, &job, node)))
+        let flags = reader.flags_of(run.id)?;
+        Ok(Some(wire::Run {
+            flags: flags.iter().map(wire::Flag::from).collect(),
+            ..wire::Run::new(run, &job, node)
+        }))
     }
 }

@@ -1,11 +1,13 @@
 //! Values: what runs reported, of a run and of a job.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use odin_model::{AttemptNumber, JobId, RunId, ValueKind};
-use odin_store::{KeptValue, RunPlace, SeriesPlace, SeriesQuery};
+use odin_model::{AttemptNumber, FlagOf, JobId, RunFlag, RunId, ValueKind};
+use odin_store::{KeptValue, Reader, RunPlace, SeriesPlace, SeriesQuery, StoreError};
 use odin_wire as wire;
 use odin_wire::{Bucket, Drawing, Problem, RunValuesQuery, ValueList, ValuesQuery};
 
@@ -57,10 +59,12 @@ async fn latest(
         .map(|text| series_of_text(text).ok_or_else(bad_after))
         .transpose()?;
     let kind = query.kind.map(ValueKind::from);
-    let series = api
+    let (series, flags) = api
         .read(move |reader| {
             let after = after.as_ref().map(|(name, kind)| (name.as_str(), *kind));
-            reader.series(job, after, limit)
+            let series = reader.series(job, after, limit)?;
+            let flags = flags_of(reader, series.iter().map(|series| &series.last))?;
+            Ok((series, flags))
         })
         .await?;
     let next = series.last().filter(|_| series.len() == limit).map(|last| {
@@ -70,12 +74,34 @@ async fn latest(
     let is_wanted = |it: &&odin_store::Series| kind.is_none_or(|kind| kind == it.last.value.kind);
     let values = series.iter().filter(is_wanted).map(|series| wire::Value {
         count: Some(series.count),
+        flag: flag_of(&flags, &series.last),
         ..to_wire(&series.last)
     });
     Ok(ValueList {
         values: values.collect(),
         next,
     })
+}
+
+/// What is unusual about the runs of these values.
+fn flags_of<'v>(
+    reader: &Reader,
+    values: impl Iterator<Item = &'v KeptValue>,
+) -> Result<BTreeMap<RunId, Vec<RunFlag>>, StoreError> {
+    let runs: BTreeSet<RunId> = values.map(|value| value.run).collect();
+    let flags = runs.into_iter().map(|run| Ok((run, reader.flags_of(run)?)));
+    flags.collect()
+}
+
+/// Why the value that a run reported last by a name is unusual.
+fn flag_of(flags: &BTreeMap<RunId, Vec<RunFlag>>, kept: &KeptValue) -> Option<wire::Flag> {
+    let mut flags = flags.get(&kept.run)?.iter();
+    let is_of_it = |flag: &&RunFlag| {
+        flag.of == FlagOf::Value
+            && flag.name == kept.value.name
+            && flag.value == kept.value.data.text()
+    };
+    flags.find(is_of_it).map(wire::Flag::from)
 }
 
 /// What a `next` of the list of latest values says.
@@ -201,17 +227,26 @@ async fn latest_of_run(
     let after = after
         .map(|text| series_of_text(text).ok_or_else(bad_after))
         .transpose()?;
-    let values = api
+    let (values, flags) = api
         .read(move |reader| {
             let after = after.as_ref().map(|(name, kind)| (name.as_str(), *kind));
-            reader.latest_of_run(run, after, limit)
+            let values = reader.latest_of_run(run, after, limit)?;
+            let flags = flags_of(reader, values.iter())?;
+            Ok((values, flags))
         })
         .await?;
     let next = values.last().filter(|_| values.len() == limit);
     let is_wanted = |kept: &&KeptValue| query.name.as_ref().is_none_or(|it| *it == kept.value.name);
     Ok(ValueList {
         next: next.map(|last| format!("{}:{}", last.value.kind.word(), last.value.name)),
-        values: values.iter().filter(is_wanted).map(to_wire).collect(),
+        values: values
+            .iter()
+            .filter(is_wanted)
+            .map(|kept| wire::Value {
+                flag: flag_of(&flags, kept),
+                ..to_wire(kept)
+            })
+            .collect(),
     })
 }
 

@@ -461,7 +461,7 @@ pub(crate) const KEYS: &[Key] = &[
         Shape::ChoiceList(NOTICES),
         "failure, recovered, late, missed, never_finished, and what `expect` bounds",
         "[failure, recovered]",
-        "What is told: `failure`, `recovered` (a run ended well after an alert of failures), `late`, `missed` (due times were misfired or skipped), `never_finished`, `too_fast`, `too_slow`.",
+        "What is told: `failure`, `recovered` (a run ended well after an alert of failures), `late`, `missed` (due times were misfired or skipped), `never_finished`, `too_fast`, `too_slow`, `unusual` (a run reported a number far from those of earlier runs).",
     ),
     key(
         Section::Notify,

@@ -22,6 +22,7 @@ pub(crate) const NOTICES: &[&str] = &[
     "never_finished",
     "too_fast",
     "too_slow",
+    "unusual",
 ];
 pub(crate) const CHILDREN: &[&str] = &["end", "keep"];
 pub(crate) const GAP: &[&str] = &["shift", "skip", "before"];

@@ -50,11 +50,13 @@ pub enum AlertKind {
     LoopStuck,
     /// Messages to a channel were given up.
     ChannelDown,
+    /// A number that a job reports is far from what its earlier runs reported.
+    Unusual,
 }
 
 impl AlertKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Failure,
         Self::Late,
         Self::Missed,
@@ -68,6 +70,7 @@ impl AlertKind {
         Self::LedgerGap,
         Self::LoopStuck,
         Self::ChannelDown,
+        Self::Unusual,
     ];
 
     /// The word in job files, the API, the CLI and the store.
@@ -87,6 +90,7 @@ impl AlertKind {
             Self::LedgerGap => "ledger_gap",
             Self::LoopStuck => "loop_stuck",
             Self::ChannelDown => "channel_down",
+            Self::Unusual => "unusual",
         }
     }
 

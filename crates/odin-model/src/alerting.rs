@@ -26,11 +26,13 @@ pub enum Notice {
     TooFast,
     /// [`AlertKind::TooSlow`].
     TooSlow,
+    /// [`AlertKind::Unusual`].
+    Unusual,
 }
 
 impl Notice {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Failure,
         Self::Recovered,
         Self::Late,
@@ -38,6 +40,7 @@ impl Notice {
         Self::NeverFinished,
         Self::TooFast,
         Self::TooSlow,
+        Self::Unusual,
     ];
 
     /// The word in job files.
@@ -51,6 +54,7 @@ impl Notice {
             Self::NeverFinished => AlertKind::NeverFinished.word(),
             Self::TooFast => AlertKind::TooFast.word(),
             Self::TooSlow => AlertKind::TooSlow.word(),
+            Self::Unusual => AlertKind::Unusual.word(),
         }
     }
 
@@ -70,6 +74,7 @@ impl Notice {
             AlertKind::NeverFinished => Some(Self::NeverFinished),
             AlertKind::TooFast => Some(Self::TooFast),
             AlertKind::TooSlow => Some(Self::TooSlow),
+            AlertKind::Unusual => Some(Self::Unusual),
             AlertKind::ValueOutOfBounds
             | AlertKind::DiskNearlyFull
             | AlertKind::NodeDown
@@ -150,6 +155,7 @@ impl Alerting {
             AlertKind::ValueOutOfBounds => !self.values.is_empty(),
             AlertKind::Failure
             | AlertKind::Missed
+            | AlertKind::Unusual
             | AlertKind::DiskNearlyFull
             | AlertKind::NodeDown
             | AlertKind::NodeUnwell

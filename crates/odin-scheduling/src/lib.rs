@@ -33,3 +33,4 @@ pub mod plan;
 pub mod proof;
 pub mod retry;
 pub mod unleased;
+pub mod unusual;

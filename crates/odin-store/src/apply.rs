@@ -14,6 +14,7 @@ mod change;
 mod channel;
 mod deploy;
 mod fire;
+mod flags;
 mod history;
 mod job;
 mod job_state;

@@ -9,6 +9,7 @@ mod catch_ups;
 pub(crate) mod changes;
 mod cluster;
 mod drawing;
+mod flags;
 mod jobs;
 mod latest;
 mod ledger;

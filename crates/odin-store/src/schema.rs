@@ -334,6 +334,11 @@ CREATE TABLE value_blocks (
 CREATE INDEX value_blocks_by_series ON value_blocks (series, slot, id);
 CREATE INDEX value_blocks_by_run ON value_blocks (run, attempt, part, id);
 
+-- The numbers that the latest runs of a job reported last in a series, oldest first: what a number is held to.
+CREATE TABLE value_histories (series INTEGER PRIMARY KEY, numbers BLOB NOT NULL) STRICT;
+-- What is unusual about a run. Most runs have no row.
+CREATE TABLE run_flags (run INTEGER PRIMARY KEY, flags BLOB NOT NULL) STRICT;
+
 -- The extremes and ends of a series in longer and longer stretches of time.
 CREATE TABLE value_cells (
     series INTEGER NOT NULL,
@@ -476,7 +481,7 @@ INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 37] = [
+pub(crate) const REPLICATED: [(&str, &str); 39] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -504,6 +509,8 @@ pub(crate) const REPLICATED: [(&str, &str); 37] = [
     ("value_series", "id"),
     ("value_blocks", "id"),
     ("value_cells", "series, level, slot"),
+    ("value_histories", "series"),
+    ("run_flags", "run"),
     ("channels", "name"),
     ("job_alerting", "job"),
     ("job_channels", "channel, job"),

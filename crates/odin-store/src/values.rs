@@ -8,10 +8,12 @@
 mod block;
 mod cell;
 pub(crate) mod cell_rows;
+mod latest;
 mod removal;
 
 pub(crate) use block::{Block, Point, PointRef};
 pub(crate) use cell::{Cell, LEVELS, level_for, width_of};
+pub(crate) use latest::{Until, latest_in};
 #[expect(unused_imports, reason = "what `keep.values` of a job calls")]
 pub(crate) use removal::remove_of_runs;
 

@@ -37,9 +37,9 @@ use odin_model::sink::{SinkChange, SinkName, SinkRefusal, SinkSpec, SinkTarget};
 use odin_model::value::{Flaw, ReportValues, ValuesPart};
 use odin_model::{
     AlertId, AlertKind, Alerting, AttemptNumber, BundleHash, ChannelName, Children, Concurrency,
-    Epoch, ExitCodes, HookCommand, JobId, JobName, JobSpec, JobState, Link, LinkOn, Missed, NodeId,
-    Notice, OnCancel, OnLost, Overlap, Priority, Program, Retries, Revision, RunId, TimeoutKind,
-    Usage, Value, ValueBounds, ValueData, ValueKind, VersionNumber, codec,
+    Epoch, ExitCodes, FlagOf, HookCommand, JobId, JobName, JobSpec, JobState, Link, LinkOn, Missed,
+    NodeId, Notice, OnCancel, OnLost, Overlap, Priority, Program, Retries, Revision, RunFlag,
+    RunId, TimeoutKind, Usage, Value, ValueBounds, ValueData, ValueKind, VersionNumber, codec,
 };
 use odin_schedule::GapPolicy;
 use serde::Serialize;
@@ -895,6 +895,21 @@ fn every_command_and_stored_value_of_the_fixture_reads_as_it_was_written() {
     };
     results.push(check("spec-alerting", &telling));
     results.push(check("alerting", &telling.alerting));
+    let flag = |of, name: &str, low: Option<&str>| RunFlag {
+        of,
+        name: name.to_owned(),
+        value: "5000".to_owned(),
+        low: low.map(str::to_owned),
+        high: Some("111.7".to_owned()),
+        reason: "it is".to_owned(),
+    };
+    let flags = vec![
+        flag(FlagOf::Value, "price", Some("89.55")),
+        flag(FlagOf::Duration, "duration", None),
+    ];
+    results.push(check("run-flags", &flags));
+    let history: Vec<String> = vec!["98".to_owned(), "101.5".to_owned()];
+    results.push(check("value-history", &history));
     let event = AlertEvent {
         alert: AlertId(17),
         kind: AlertKind::Failure,

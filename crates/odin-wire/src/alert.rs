@@ -13,7 +13,8 @@ pub struct Alert {
     #[schema(example = "a17")]
     pub id: String,
     /// What it is about: `failure`, `late`, `missed`, `never_finished`, `too_fast`, `too_slow`, `value_out_of_bounds`,
-    /// `disk_nearly_full`, `node_down`, `node_unwell`, `ledger_gap`, `loop_stuck` or `channel_down`.
+    /// `disk_nearly_full`, `node_down`, `node_unwell`, `ledger_gap`, `loop_stuck`, `channel_down` or
+    /// `unusual`.
     pub kind: String,
     /// `open`, `acknowledged` or `resolved`.
     pub state: String,

@@ -186,7 +186,7 @@ pub struct JobSettings {
 /// Whom a job tells of what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobNotify {
-    /// Of what: `failure`, `recovered`, `late`, `missed`, `never_finished`, `too_fast` or `too_slow`.
+    /// Of what: `failure`, `recovered`, `late`, `missed`, `never_finished`, `too_fast`, `too_slow` or `unusual`.
     pub on: Vec<String>,
     /// The names of the channels.
     pub to: Vec<String>,

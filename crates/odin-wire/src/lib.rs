@@ -17,6 +17,7 @@ pub mod channel;
 pub mod error_code;
 pub mod event;
 mod exit;
+mod flag;
 pub mod health;
 mod history;
 pub mod job;
@@ -50,6 +51,7 @@ pub use channel::{
 pub use error_code::ErrorCode;
 pub use event::{EventKind, EventsQuery, Lagged};
 pub use exit::Exit;
+pub use flag::{Flag, FlagOf};
 pub use health::{Health, HealthStatus};
 pub use history::{History, HistoryFault};
 pub use job::{

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::attempt::Attempt;
+use crate::flag::Flag;
 use crate::link::Successor;
 
 /// A run.
@@ -104,6 +105,9 @@ pub struct Run {
     /// Its attempts, oldest first, the latest included. Absent in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
+    /// What is unusual about it beside its job's earlier runs. Absent where nothing is, and until it is over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
 }
 
 impl Run {
@@ -177,6 +181,7 @@ impl Run {
                 _ => None,
             },
             attempts: Vec::new(),
+            flags: Vec::new(),
         }
     }
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::flag::Flag;
+
 /// What kind of report a value came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -123,6 +125,9 @@ pub struct Value {
     /// In a job's list of latest values: how many values there are of that name and kind.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
+    /// In lists of latest values: why this one is unusual.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub flag: Option<Flag>,
 }
 
 impl Value {
@@ -147,6 +152,7 @@ impl Value {
             unit: value.unit.clone(),
             note: value.flaw.as_ref().map(ToString::to_string),
             count: None,
+            flag: None,
         }
     }
 

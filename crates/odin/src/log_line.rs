@@ -184,6 +184,7 @@ mod tests {
             retry_at: None,
             waits_for: None,
             attempts: Vec::new(),
+            flags: Vec::new(),
         }
     }
 

@@ -19,6 +19,7 @@ mod log_line;
 mod month_grid;
 mod outlook;
 mod own_codes;
+mod patience;
 mod report;
 mod run_output;
 mod selection;

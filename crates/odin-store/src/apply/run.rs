@@ -10,7 +10,7 @@ use odin_model::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Batch, catch_up, job, sink_feed, statistics, successors, turn, watch};
+use super::{Batch, catch_up, flags, job, sink_feed, statistics, successors, turn, watch};
 use crate::schema::unsealed;
 use crate::{CancelWhen, Effect, Observation, StoreError, columns};
 
@@ -351,6 +351,7 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
         });
         job::set_last_outcome(batch.conn, run.job, run.id, outcome)?;
         watch::run_over(batch, run, outcome)?;
+        flags::run_over(batch, run, outcome)?;
         statistics::ended(batch, run)?;
         sink_feed::note(batch.conn, run.id, FeedPart::RunOver)?;
         turn::release(batch, run.job)?;

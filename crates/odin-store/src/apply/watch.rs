@@ -68,16 +68,25 @@ fn bounds_of(
     alerting: &Alerting,
     at: Timestamp,
 ) -> Result<Bounds, StoreError> {
-    let typical = match alerting::learns(alerting) {
-        true => statistics::typical_duration(batch, job, at)?,
+    let learned = match alerting::learns(alerting) {
+        true => learned_of(batch, job, at)?,
         false => None,
     };
-    let learned = typical.map(|typical| Learned {
+    Ok(alerting::bounds(alerting, learned))
+}
+
+/// What the job's runs until now took.
+pub(super) fn learned_of(
+    batch: &Batch<'_>,
+    job: JobId,
+    at: Timestamp,
+) -> Result<Option<Learned>, StoreError> {
+    let typical = statistics::typical_duration(batch, job, at)?;
+    Ok(typical.map(|typical| Learned {
         p50: Duration::from_micros(typical.p50),
         p95: Duration::from_micros(typical.p95),
         count: typical.count,
-    });
-    Ok(alerting::bounds(alerting, learned))
+    }))
 }
 
 /// Who says how long a run should take: its file, or the runs before it.
@@ -323,7 +332,7 @@ pub(super) fn decided(batch: &mut Batch<'_>, entry: &Entry) -> Result<(), StoreE
 }
 
 /// A duration as a job file writes it, down to a tenth of a second below ten.
-fn shown(duration: Duration) -> String {
+pub(super) fn shown(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds < 10 {
         return match duration.subsec_millis() / 100 {

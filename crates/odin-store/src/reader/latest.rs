@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use odin_model::{AttemptNumber, RunId, ValueKind};
-use rusqlite::{Connection, params};
+use odin_model::{RunId, ValueKind};
 
 use super::Reader;
 use super::values::KeptValue;
-use crate::values::PointRef;
-use crate::{StoreError, columns};
+use crate::StoreError;
+use crate::values::{Until, latest_in};
 
 /// The latest values of some names in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,11 +31,11 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<KeptValue>, StoreError> {
         self.pool.ask(|conn| {
-            let key_of = |name: &str, kind| {
+            let key_of = |_, name: &str, kind| {
                 let is_after = after.is_none_or(|after| (name, kind) > after);
                 is_after.then(|| (name.to_owned(), kind))
             };
-            let (latest, _) = latest_in(conn, run, key_of, None)?;
+            let (latest, _) = latest_in(conn, run, key_of, Until::End)?;
             Ok(latest.into_values().take(limit).collect())
         })
     }
@@ -47,70 +46,14 @@ impl Reader {
     /// The state cannot be read.
     pub fn latest_named(&self, run: RunId, names: &[String]) -> Result<LatestNamed, StoreError> {
         self.pool.ask(|conn| {
-            let key_of = |name: &str, kind: ValueKind| {
+            let key_of = |_, name: &str, kind: ValueKind| {
                 let is_asked = kind.is_reported() && names.iter().any(|it| it == name);
                 is_asked.then(|| name.to_owned())
             };
-            let (values, blocks) = latest_in(conn, run, key_of, Some(names.len()))?;
+            let (values, blocks) = latest_in(conn, run, key_of, Until::Keys(names.len()))?;
             Ok(LatestNamed { values, blocks })
         })
     }
-}
-
-/// The value with the highest place of each key, and how many blocks were passed. Ends early once there are `enough`.
-fn latest_in<K: Ord>(
-    conn: &Connection,
-    run: RunId,
-    key_of: impl Fn(&str, ValueKind) -> Option<K>,
-    enough: Option<usize>,
-) -> Result<(BTreeMap<K, KeptValue>, u64), StoreError> {
-    let damaged = || StoreError::damaged("a block of values");
-    // CROSS JOIN holds SQLite to this order, in which the latest part comes first, without sorting.
-    let mut statement = conn.prepare_cached(
-        "SELECT b.attempt, b.part, s.kind, s.name, b.points \
-         FROM value_blocks b INDEXED BY value_blocks_by_run CROSS JOIN value_series s \
-         WHERE b.run = ?1 AND s.id = b.series ORDER BY b.attempt DESC, b.part DESC",
-    )?;
-    let mut rows = statement.query(params![columns::run_id(run)])?;
-    let mut found: BTreeMap<K, ((u32, i64), KeptValue)> = BTreeMap::new();
-    let (mut blocks, mut of) = (0, None);
-    while let Some(row) = rows.next()? {
-        let part: (u32, i64) = (row.get(0)?, row.get(1)?);
-        let is_new_part = of.replace(part).is_some_and(|of| of != part);
-        if is_new_part && enough.is_some_and(|enough| found.len() >= enough) {
-            break;
-        }
-        blocks += 1;
-        let kind = columns::to_value_kind(row.get(2)?)?;
-        let name = row.get_ref(3)?.as_str().map_err(|_| damaged())?;
-        let Some(key) = key_of(name, kind) else {
-            continue;
-        };
-        let known = found.get(&key);
-        // Within a part, blocks are in no order of their numbers.
-        if known.is_some_and(|(known, _)| *known != part) {
-            continue;
-        }
-        let mut last: Option<PointRef<'_>> = None;
-        let bytes = row.get_ref(4)?.as_blob().map_err(|_| damaged())?;
-        PointRef::each(bytes, |point| {
-            if last.is_none_or(|last| point.number > last.number) {
-                last = Some(point);
-            }
-        })?;
-        let Some(last) = last else { continue };
-        if known.is_none_or(|(_, known)| last.number > known.number) {
-            let value = KeptValue {
-                run,
-                attempt: AttemptNumber(part.0),
-                number: last.number,
-                value: last.value(kind, name)?,
-            };
-            found.insert(key, (part, value));
-        }
-    }
-    let values = found.into_iter().map(|(key, (_, value))| (key, value));
-    Ok((values.collect(), blocks))
 }
 
 #[cfg(test)]

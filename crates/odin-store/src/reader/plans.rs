@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Tables that grow with the history; any other may be walked over.
-const GROWING: [&str; 11] = [
+const GROWING: [&str; 13] = [
     "runs",
     "attempts",
     "run_outputs",
@@ -26,6 +26,8 @@ const GROWING: [&str; 11] = [
     "value_series",
     "value_blocks",
     "value_cells",
+    "value_histories",
+    "run_flags",
 ];
 
 /// Indexes of open runs, which are few at any time: they may be walked over, and sorted.

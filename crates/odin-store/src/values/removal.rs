@@ -18,7 +18,8 @@ struct Touched {
 
 /// Removes all that these runs reported, and gives the number of values that went. Cells and series are then what they
 /// would be had the runs never reported: extremes that only they had are gone, the latest value of a name is the
-/// latest of those that are left, and a name that has no value left is gone. How far the runs' files were taken, and
+/// latest of those that are left, and a name that has no value left is gone. What later runs are held to stays as long
+/// as its name, and what was found unusual about these runs goes. How far the runs' files were taken, and
 /// the results that decided their outcomes, stay (`value_cursors`).
 ///
 /// A function of the state and of `runs`, so that apply may call it. It reads what is left in each 16.8 seconds in which
@@ -57,6 +58,8 @@ fn remove_blocks(
         series.count += row.get::<_, i64>(2)?;
     }
     conn.prepare_cached("DELETE FROM value_blocks WHERE run = ?1")?
+        .execute([run])?;
+    conn.prepare_cached("DELETE FROM run_flags WHERE run = ?1")?
         .execute([run])?;
     Ok(())
 }
@@ -135,8 +138,12 @@ fn compute_series(
         return Err(StoreError::damaged("a block of values"));
     };
     if count <= removed {
-        conn.prepare_cached("DELETE FROM value_series WHERE id = ?1")?
-            .execute([series])?;
+        for sql in [
+            "DELETE FROM value_series WHERE id = ?1",
+            "DELETE FROM value_histories WHERE series = ?1",
+        ] {
+            conn.prepare_cached(sql)?.execute([series])?;
+        }
         return Ok(());
     }
     conn.prepare_cached("UPDATE value_series SET count = ?2 WHERE id = ?1")?

@@ -83,6 +83,9 @@ fn text(described: &Described, zone: &TimeZone, now: Timestamp) -> String {
         lines.push(("used", attempt));
         lines.push(("output", output(run)));
     }
+    for flag in &run.flags {
+        lines.push(("unusual", format!("{}: {}", flag.name, flag.reason)));
+    }
     for attempt in &run.attempts {
         lines.push(("attempt", attempt_line(attempt, zone)));
         if let Some(late) = &attempt.late_report {

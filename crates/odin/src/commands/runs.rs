@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use odin_client::Client;
 use odin_model::{JobId, RunId};
-use odin_wire::{Chain, LIMIT_MAX, Run, RunList, RunsQuery};
+use odin_wire::{Chain, FlagOf, LIMIT_MAX, Run, RunList, RunsQuery};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -156,6 +156,10 @@ fn table(runs: &[Run], zone: Option<&TimeZone>, width: Option<usize>) -> String 
     if zone.is_none() {
         columns.insert(1, Column::flexible("JOB", 8));
     }
+    let is_flagged = runs.iter().any(|run| !run.flags.is_empty());
+    if is_flagged {
+        columns.push(Column::flexible("UNUSUAL", 7));
+    }
     let in_zone = zone.cloned().unwrap_or(TimeZone::UTC);
     let rows: Vec<Vec<Cell>> = runs
         .iter()
@@ -164,10 +168,29 @@ fn table(runs: &[Run], zone: Option<&TimeZone>, width: Option<usize>) -> String 
             if zone.is_none() {
                 cells.insert(1, (&run.job_name).into());
             }
+            if is_flagged {
+                cells.push(unusual(run).into());
+            }
             cells
         })
         .collect();
     render(&columns, &rows, width)
+}
+
+/// What is unusual about a run, in short: `odin describe` has the reasons.
+fn unusual(run: &Run) -> String {
+    let flags: Vec<_> = run
+        .flags
+        .iter()
+        .map(|flag| match flag.of {
+            FlagOf::Value => format!("{} {}", flag.name, flag.value),
+            FlagOf::Duration => flag.name.clone(),
+        })
+        .collect();
+    match flags.is_empty() {
+        true => "-".to_owned(),
+        false => flags.join(", "),
+    }
 }
 
 /// Why a run exists, with the run that it followed.

@@ -132,6 +132,7 @@ pub(crate) fn run() -> Run {
         retry_at: None,
         waits_for: None,
         attempts: Vec::new(),
+        flags: Vec::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `odin stats`.
 
+mod follow;
+
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -34,12 +36,22 @@ pub(crate) struct StatsArgs {
     /// Only values since this instant, or since so long ago: `2h`, `7d`, `2026-12-24`, `2026-12-24 09:00`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
+    /// Show the latest values, then each as it comes, until interrupted; with `--json` one a line
+    #[arg(short, long, conflicts_with_all = ["all", "since"])]
+    follow: bool,
 }
 
 /// Shows what the runs of a job reported.
 pub(crate) async fn run(args: &StatsArgs, context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
     let job = selection::job(&client, &args.id).await?;
+    if args.follow {
+        return tokio::select! {
+            done = follow::follow(&client, &job, args.name.as_deref(), context) => done,
+            // Who follows ends it this way: all is well.
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        };
+    }
     let zone = times::zone(&job.timezone);
     let since = since(args, context, &zone)?;
     let mut latest = latest(&client, &job).await?;
@@ -183,8 +195,11 @@ fn shown(value: &Value) -> String {
     if let Some(unit) = &value.unit {
         text = format!("{text} {unit}");
     }
-    match &value.note {
-        Some(note) => format!("{text} [{note}]"),
+    if let Some(note) = &value.note {
+        text = format!("{text} [{note}]");
+    }
+    match &value.flag {
+        Some(flag) => format!("{text} [unusual: {}]", flag.reason),
         None => text,
     }
 }

@@ -3,24 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use odin_client::{ClientError, EventStream, ServerEvent};
+use odin_client::ServerEvent;
 use odin_model::{JobId, RunId};
 use odin_wire::{EventKind, EventsQuery, OutputChunk, Run, RunState, RunsQuery};
 
 use crate::commands::log::beginning;
 use crate::commands::log::printing::Log;
 use crate::error::CliError;
+use crate::patience::{PAUSE, next_or_broken, patiently};
 
 /// How many shown runs are remembered. Older ones do not come back: lists of what was missed are shorter.
 const SHOWN_MAX: usize = 10_000;
 /// How many runs are looked through when changes were missed.
 const CATCH_UP_RUNS: u32 = 100;
-/// The pause before a stream that broke is taken up again.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// How often a server that went away is looked for: ten seconds in all.
-const ATTEMPTS_MAX: u32 = 20;
-
 /// The pause before a run that prints is asked again whether it has begun.
 const BEGIN_PAUSE: Duration = Duration::from_millis(20);
 /// How often it is asked: two seconds in all. After that its output is shown without its line.
@@ -180,28 +175,5 @@ impl Follower<'_> {
             }
         }
         Ok(false)
-    }
-}
-
-/// Asks again while a server that was there a moment ago is gone: it may be restarting.
-async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, CliError>
-where
-    F: Future<Output = Result<T, ClientError>>,
-{
-    for _ in 1..ATTEMPTS_MAX {
-        match ask().await {
-            Err(ClientError::NotRunning { .. }) => tokio::time::sleep(PAUSE).await,
-            answer => return Ok(answer?),
-        }
-    }
-    Ok(ask().await?)
-}
-
-/// The next event. `None`: the stream is to be taken up again, because it ended or broke.
-async fn next_or_broken(events: &mut EventStream) -> Result<Option<ServerEvent>, CliError> {
-    match events.next().await {
-        Ok(event) => Ok(event),
-        Err(ClientError::Lost { .. } | ClientError::TimedOut { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
