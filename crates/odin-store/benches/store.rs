@@ -1,28 +1,26 @@
 //! What the state costs: CPU time of a run and of reported values on the thread that applies the log, opening a state
 //! of many jobs, and drawing a series of a million points. CPU time of the thread, not wall time, so that a busy machine shows nearly the same.
 
+mod shared;
+
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
-use odin_model::command::{Command, Deploy, DueAfter, Fire, FireItem};
-use odin_model::job::Visibility;
-use odin_model::node::NodeFacts;
+use odin_model::command::{Command, Fire, FireItem};
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
-use odin_model::owner::{Owner, Principal, Role};
 use odin_model::value::{ReportValues, ValuesPart};
 use odin_model::{
-    AttemptNumber, BundleHash, JobId, JobName, JobSpec, NodeId, Program, Reply, Revision, RunId,
-    Usage, codec,
+    AttemptNumber, JobId, Reply, Revision, RunId, Usage, Value, ValueData, ValueKind, codec,
 };
-use odin_model::{Value, ValueData, ValueKind};
 use odin_store::{Entry, SeriesQuery, Store};
+
+use shared::{NODE, cpu_time, deploy, due, facts};
 
 const JOBS: u64 = 10_000;
 const BATCH: u64 = 256;
-const NODE: NodeId = NodeId(1);
 
 struct Bench {
     store: Store,
@@ -213,48 +211,6 @@ impl Reporting {
     }
 }
 
-fn due(round: i64) -> Timestamp {
-    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_800_000_000 + 60 * round)
-}
-
-fn facts() -> NodeFacts {
-    NodeFacts {
-        name: "worker1".to_owned(),
-        pid: 1,
-        boot_id: String::new(),
-        http: String::new(),
-        raft: String::new(),
-        version: String::new(),
-        timezone: "UTC".to_owned(),
-        slots: None,
-    }
-}
-
-fn deploy(job: u64) -> Deploy {
-    let name = JobName::parse(&format!("job {job}")).expect("a good name");
-    let program = Program::Argv(vec!["/bin/true".to_owned()]);
-    Deploy {
-        by: Principal {
-            user: Owner {
-                user: "ann".to_owned(),
-                uid: 1000,
-            },
-            role: Role::Operator,
-        },
-        id: Some(JobId::from_bits(job)),
-        fresh_id: JobId::from_bits(job),
-        spec: JobSpec::new(name, program, "every minute", "UTC"),
-        bundle: BundleHash([1; 32]),
-        visibility: Visibility::Listed,
-        due: DueAfter {
-            after: due(0),
-            next_due: Some(due(1)),
-        },
-        expected: None,
-        at: due(0),
-    }
-}
-
 fn started(run: RunId) -> AttemptEvent {
     AttemptEvent {
         run,
@@ -293,14 +249,6 @@ fn finished(run: RunId) -> AttemptEvent {
         attempt: AttemptNumber::FIRST,
         kind: AttemptEventKind::Finished(Box::new(result)),
     }
-}
-
-/// How long this thread has been on a processor.
-fn cpu_time() -> Duration {
-    let text =
-        std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux with schedstat");
-    let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
-    Duration::from_nanos(nanos.expect("a number first"))
 }
 
 fn runs(criterion: &mut Criterion) {
