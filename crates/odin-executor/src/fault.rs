@@ -73,11 +73,19 @@ pub enum Point {
     ServerAssignBefore,
     /// That is applied, and nothing was done about it yet.
     ServerAssignAfter,
+    /// A file of history is whole and does not have its name.
+    ServerSealRenameBefore,
+    /// It has; its rows are still in the state.
+    ServerSealSweepBefore,
+    /// Some rows are out of the state, and that is not committed.
+    ServerSealSweepMiddle,
+    /// A file of history that nobody keeps runs in is about to go.
+    ServerSealRemoveBefore,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::ServerFireBefore,
         Self::ServerFireAfter,
         Self::ServerArmBefore,
@@ -106,6 +114,10 @@ impl Point {
         Self::RestoreMove,
         Self::ServerAssignBefore,
         Self::ServerAssignAfter,
+        Self::ServerSealRenameBefore,
+        Self::ServerSealSweepBefore,
+        Self::ServerSealSweepMiddle,
+        Self::ServerSealRemoveBefore,
     ];
 
     /// What the variable calls it.
@@ -140,6 +152,10 @@ impl Point {
             Self::RestoreMove => "restore-move",
             Self::ServerAssignBefore => "server-assign-before",
             Self::ServerAssignAfter => "server-assign-after",
+            Self::ServerSealRenameBefore => "server-seal-rename-before",
+            Self::ServerSealSweepBefore => "server-seal-sweep-before",
+            Self::ServerSealSweepMiddle => "server-seal-sweep-middle",
+            Self::ServerSealRemoveBefore => "server-seal-remove-before",
         }
     }
 }

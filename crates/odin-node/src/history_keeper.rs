@@ -11,16 +11,17 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use odin_cluster::Leadership;
+use odin_executor::fault::{self, Point};
 use odin_executor::protocol::AttemptKey;
 use odin_model::clock::Clock;
 use odin_model::retention::{Forget, Seal};
 use odin_model::{Command, JobId};
-use odin_store::{Historian, HistoryStep, JobKept, Reader, SealDue, StoreError};
+use odin_store::{Historian, HistoryStage, HistoryStep, JobKept, Reader, SealDue, StoreError};
 use tokio::sync::watch;
 
 use crate::proposer::Proposer;
 
-/// How often the leader looks whether something is to be sealed or let go of.
+/// How often the leader looks whether something is to be sealed or let go of, at least.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How many jobs one look asks what they keep.
 const JOBS_AT_ONCE: usize = 200;
@@ -28,19 +29,20 @@ const JOBS_AT_ONCE: usize = 200;
 const PERIOD_RUNS: u64 = 200_000;
 /// How large the state may grow before a period is sealed.
 const STATE_BYTES: u64 = 512 << 20;
-/// How long a period is at most.
-const PERIOD: SignedDuration = SignedDuration::from_hours(24);
-/// How long a run that is over stays in the state at least: what comes late still counts there.
-const SETTLED: SignedDuration = SignedDuration::from_mins(10);
+/// How long a period is at most, when nobody says so.
+const PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a run that is over stays in the state at least, unless periods are shorter: what comes late still counts
+/// there.
+const SETTLED: Duration = Duration::from_mins(10);
 /// How long the node's loop waits between steps that take rows out: apply goes first.
 const BETWEEN_SWEEPS: Duration = Duration::from_millis(20);
-/// How long it waits after an error, such as a full disk.
+/// How long it waits after an error, such as a full disk, at most.
 const AFTER_ERROR: Duration = Duration::from_secs(30);
 /// How soon a part of history that a query could not read is in the log.
 const FAULTS_EVERY: Duration = Duration::from_secs(10);
 /// How many output files one step looks at.
 const OUTPUTS_AT_ONCE: usize = 100;
-/// How often the directory of output is gone through from its beginning.
+/// How often the directory of output is gone through from its beginning, at least.
 const OUTPUTS_EVERY: Duration = Duration::from_secs(60);
 
 /// What the leader goes by.
@@ -50,6 +52,30 @@ pub(crate) struct Keeping {
     pub(crate) clock: Arc<dyn Clock>,
     /// How many bytes all files of history may take. `None`: as many as the jobs keep.
     pub(crate) history_bytes: Option<u64>,
+    pub(crate) pace: Pace,
+}
+
+/// How long a period of history is at most, and what goes by it: who asks for periods of seconds sees soon what
+/// comes of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace(Duration);
+
+impl Pace {
+    /// By periods of that length; `None`: of a day.
+    pub(crate) fn of(period: Option<Duration>) -> Self {
+        Self(period.unwrap_or(PERIOD))
+    }
+
+    /// A length of time that is at most a period, and at least a second.
+    fn at_most(self, length: Duration) -> Duration {
+        length.min(self.0.max(Duration::from_secs(1)))
+    }
+
+    /// The instant so long before another.
+    fn before(now: jiff::Timestamp, length: Duration) -> jiff::Timestamp {
+        let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+        now.saturating_sub(length).unwrap_or(now)
+    }
 }
 
 /// Why a look ended early.
@@ -66,7 +92,7 @@ impl Keeping {
     pub(crate) async fn run(self) {
         let mut after = None;
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(self.pace.at_most(LOOK_EVERY)).await;
             let leadership = *self.proposer.log().leadership().borrow();
             if !matches!(leadership, Leadership::Leading { .. }) {
                 after = None;
@@ -87,8 +113,8 @@ impl Keeping {
         let due = SealDue {
             runs: PERIOD_RUNS,
             bytes: STATE_BYTES,
-            oldest: now.saturating_sub(PERIOD).unwrap_or(now),
-            settled: now.saturating_sub(SETTLED).unwrap_or(now),
+            oldest: Pace::before(now, self.pace.0),
+            settled: Pace::before(now, SETTLED.min(self.pace.0)),
         };
         if let Some((after, upto)) = self.read(|reader| reader.seal_due(&due))? {
             let at = now;
@@ -131,7 +157,11 @@ impl Keeping {
 }
 
 /// Moves sealed periods into files, as long as anything is applied.
-pub(crate) async fn settle(mut historian: Historian, mut applied: watch::Receiver<u64>) {
+pub(crate) async fn settle(historian: Historian, mut applied: watch::Receiver<u64>, pace: Pace) {
+    let mut historian = historian.watched(|stage| {
+        pass(stage);
+        Ok(())
+    });
     loop {
         applied.mark_unchanged();
         match tokio::task::block_in_place(|| historian.step()) {
@@ -151,7 +181,7 @@ pub(crate) async fn settle(mut historian: Historian, mut applied: watch::Receive
             }
             Err(error) => {
                 tracing::warn!(%error, "history stays in the state for now");
-                tokio::time::sleep(AFTER_ERROR).await;
+                tokio::time::sleep(pace.at_most(AFTER_ERROR)).await;
             }
         }
     }
@@ -174,10 +204,22 @@ pub(crate) async fn tell_faults(reader: Reader) {
     }
 }
 
+/// Where tests end the server.
+fn pass(stage: HistoryStage) {
+    let point = match stage {
+        HistoryStage::Rename => Point::ServerSealRenameBefore,
+        HistoryStage::Sweep => Point::ServerSealSweepBefore,
+        HistoryStage::Mark => Point::ServerSealSweepMiddle,
+        HistoryStage::Remove => Point::ServerSealRemoveBefore,
+        HistoryStage::Write | HistoryStage::SyncDirectory | HistoryStage::Load => return,
+    };
+    fault::reach(point);
+}
+
 /// Deletes the output files of runs that are no longer kept, or whose output is not.
-pub(crate) async fn delete_outputs(directory: PathBuf, reader: Reader) {
+pub(crate) async fn delete_outputs(directory: PathBuf, reader: Reader, pace: Pace) {
     loop {
-        tokio::time::sleep(OUTPUTS_EVERY).await;
+        tokio::time::sleep(pace.at_most(OUTPUTS_EVERY)).await;
         let files = match std::fs::read_dir(&directory) {
             Ok(files) => files,
             Err(error) => {

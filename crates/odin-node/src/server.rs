@@ -30,7 +30,7 @@ use crate::error::{Broken, StartError};
 use crate::executor_link::line;
 use crate::executor_process;
 use crate::health_watch::HealthWatch;
-use crate::history_keeper::{self, Keeping};
+use crate::history_keeper::{self, Keeping, Pace};
 use crate::life::Up;
 use crate::sealing::Keyring;
 use crate::watchdog::{Troubles, Watchdog, Watching};
@@ -62,6 +62,8 @@ pub struct ServerOptions {
     pub history_bytes: Option<u64>,
     /// Whether `/metrics` answers everyone who can connect to the port, instead of admins only.
     pub metrics_open: bool,
+    /// How long finished runs stay in the state until they are sealed into a file of history. `None`: a day.
+    pub history_period: Option<Duration>,
 }
 
 /// Where a running server is reached.
@@ -236,11 +238,13 @@ impl Server {
             keyring,
             metrics_open: options.metrics_open,
         };
+        let pace = Pace::of(options.history_period);
         let keeping = Keeping {
             proposer: engine.proposer.clone(),
             reader: engine.reader.clone(),
             clock: clock.clone(),
             history_bytes: options.history_bytes,
+            pace,
         };
         let api = Api::new(Arc::new(NodeBackend::new(
             &engine, clock, identity, troubles,
@@ -285,9 +289,9 @@ impl Server {
         serving.spawn(async move {
             tokio::select! {
                 () = stopped.cancelled() => {}
-                () = history_keeper::settle(historian, applied) => {}
+                () = history_keeper::settle(historian, applied, pace) => {}
                 () = history_keeper::tell_faults(reader.clone()) => {}
-                () = history_keeper::delete_outputs(outputs, reader) => {}
+                () = history_keeper::delete_outputs(outputs, reader, pace) => {}
                 () = keeping.run() => {}
             }
         });

@@ -193,6 +193,14 @@ fn size(text: &str) -> Result<u64, String> {
     odin_job_file::parse_size(text).ok_or_else(|| "not a size: write it as `20GiB`".to_owned())
 }
 
+fn period(text: &str) -> Result<Duration, String> {
+    let period = parse_duration(text)?;
+    let is_long_enough = period >= Duration::from_secs(1);
+    is_long_enough
+        .then_some(period)
+        .ok_or_else(|| "less than a second: write `1s` at least".to_owned())
+}
+
 /// `odin server`.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
@@ -216,6 +224,10 @@ pub(crate) struct ServerArgs {
     /// Let everyone who can connect to the port read /metrics, without a token
     #[arg(long)]
     pub(crate) metrics_open: bool,
+    /// How long finished runs stay in the state before they go into a file of history; a second at least
+    /// [default: 1 day]
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    pub(crate) history_period: Option<Duration>,
     /// Where other nodes reach this one
     #[arg(long, value_name = "ADDR", default_value = RAFT_DEFAULT)]
     pub(crate) raft: String,

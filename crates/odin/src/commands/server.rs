@@ -40,6 +40,7 @@ pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
         slots: args.slots,
         history_bytes: args.history_bytes,
         metrics_open: args.metrics_open,
+        history_period: args.history_period,
         program: own_program()?,
     };
     begin_logging(args.log_format, args.log_level)?;

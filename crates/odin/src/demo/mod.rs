@@ -71,6 +71,7 @@ pub(crate) async fn run(
         slots: None,
         history_bytes: None,
         metrics_open: false,
+        history_period: None,
     };
     let server = Server::start(options)
         .await
