@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::command::{Command, Fire, FireItem};
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};

@@ -52,7 +52,8 @@ impl Place {
     }
 
     fn ids(&self, job: &str) -> Vec<String> {
-        let runs = self.runs(job);
+        let list = self.server.json(["runs", "-i", job, "--limit", "1000"]);
+        let runs = list["runs"].as_array().unwrap();
         let id = |run: &serde_json::Value| run["id"].as_str().unwrap().to_owned();
         runs.iter().map(id).collect()
     }
@@ -77,6 +78,30 @@ impl Place {
     }
 }
 
+/// Runs the job until the server, which dies at a fault point, no longer answers; the runs that were told of, oldest
+/// first. It dies between two of them, or in the middle of one.
+fn run_until_the_server_dies(place: &mut Place, point: &str, job: &str) -> Vec<String> {
+    place.server.terminate();
+    place.server.set_environment(&[("ODIN_FAULT", point)]);
+    place.server.restart();
+    let server = place.server.pid();
+    let mut ids = Vec::new();
+    loop {
+        let ran = place.server.odin(["run", "-i", job, "--wait", "--json"]);
+        if !ran.status.success() {
+            break;
+        }
+        let run: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        ids.push(run["id"].as_str().unwrap().to_owned());
+        assert!(ids.len() < 2000, "the server does not come to {point}");
+    }
+    wait_until_gone(server);
+    place.server.kill();
+    place.server.set_environment(&[]);
+    place.server.restart();
+    ids
+}
+
 #[test]
 fn a_server_that_dies_while_it_seals_has_every_run_once() {
     for point in [
@@ -86,39 +111,51 @@ fn a_server_that_dies_while_it_seals_has_every_run_once() {
     ] {
         let mut place = with_short_periods();
         place.deploy("says", "never", "", CODE);
-        place.server.terminate();
-        place.server.set_environment(&[("ODIN_FAULT", point)]);
-        place.server.restart();
-        let server = place.server.pid();
-        let mut ids = Vec::new();
-        // It dies between two of them, or in the middle of one.
-        while place.server.odin(["status"]).status.success() && ids.len() < 1000 {
-            let ran = place.server.odin(["run", "-i", "says", "--wait", "--json"]);
-            if !ran.status.success() {
-                break;
-            }
-            ids.push(());
-        }
-        wait_until_gone(server);
-        place.server.kill();
-        place.server.set_environment(&[]);
-        place.server.restart();
+        let told = run_until_the_server_dies(&mut place, point, "says");
 
         place.wait_until_sealed(0);
         let left = place.ids("says");
-        assert!(left.len() >= ids.len(), "{point}: {left:?}");
+        for id in &told {
+            let times = left.iter().filter(|it| *it == id).count();
+            assert_eq!(times, 1, "{point}: {id} of {left:?}");
+        }
+        assert!(left.len() <= told.len() + 1, "{point}: {left:?}");
         let files = place.names("history").len();
         let last = place.run_all("says", 1);
         place.wait_until_sealed(files);
         let all: Vec<_> = last.into_iter().chain(left).collect();
         place.assert_all_there("says", &all);
-        let names = place.names("history");
-        let is_whole = |name: &String| name.ends_with(".odinhistory");
-        assert!(names.iter().all(is_whole), "{point}: {names:?}");
+        wait_for("no file that is not whole", || {
+            let is_whole = |name: &String| name.ends_with(".odinhistory");
+            place.names("history").iter().all(is_whole).then_some(())
+        });
         place.server.terminate();
         place.server.restart();
-        place.assert_all_there("says", &all);
+        assert_eq!(place.ids("says"), all, "{point}");
     }
+}
+
+#[test]
+fn a_server_that_dies_while_it_removes_a_file_has_what_is_kept() {
+    let mut place = with_short_periods();
+    place.deploy("keeps", "never", "", CODE);
+    place.deploy("says", "never", "  keep: {runs: 1}\n", CODE);
+    let kept = place.run_all("keeps", 1);
+    // Whose file cannot go, as long as that run is in the first one; so the job lets go of it.
+    place.wait_until_sealed(0);
+    let first = place.names("history").remove(0);
+    place.deploy("keeps", "never", "  keep: {runs: 1}\n", CODE);
+    place.run_all("keeps", 1);
+    run_until_the_server_dies(&mut place, "server-seal-remove-before", "says");
+    let latest = place.run_all("says", 1);
+    wait_for("the one run that is kept", || {
+        (place.ids("says") == latest).then_some(())
+    });
+    assert!(!place.ids("keeps").contains(&kept[0]));
+    wait_for("the removal of a file", || {
+        (!place.names("history").contains(&first)).then_some(())
+    });
+    place.assert_all_there("says", &latest);
 }
 
 #[test]

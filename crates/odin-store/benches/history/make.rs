@@ -18,7 +18,7 @@ use crate::now;
 use crate::shared::{NODE, deploy, due, facts};
 
 /// A tenth of them is due every minute, another every two minutes, and so on to ten.
-pub const JOBS: u64 = 1000;
+pub(crate) const JOBS: u64 = 1000;
 /// Minutes of the hour in which jobs are due.
 const ROUNDS: i64 = 59;
 /// How many runs a period has at most, as on a server.
@@ -29,9 +29,9 @@ const ROOM: u64 = 8;
 const HOURLY: u64 = 8 * 24;
 
 /// The history.
-pub struct Made {
-    pub reader: Reader,
-    pub hours: u64,
+pub(crate) struct Made {
+    pub(crate) reader: Reader,
+    pub(crate) hours: u64,
     hour: Hour,
     store: Store,
     writing: Duration,
@@ -51,7 +51,7 @@ struct Hour {
 
 impl Made {
     /// So many runs, in whole hours.
-    pub fn new(runs: u64) -> Self {
+    pub(crate) fn new(runs: u64) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("state.db");
         let mut store = Store::open(&path).expect("a new store");
@@ -112,16 +112,16 @@ impl Made {
     }
 
     /// When the last hour is over.
-    pub fn end(&self) -> Timestamp {
+    pub(crate) fn end(&self) -> Timestamp {
         due(60 * self.hours.cast_signed())
     }
 
-    pub fn any_run(&self, noise: &mut Noise) -> RunId {
+    pub(crate) fn any_run(&self, noise: &mut Noise) -> RunId {
         let (run, hour) = (self.any(noise).0, noise.below(self.hours));
         RunId::from_bits(run.to_bits() + RunId::new(0, hour * self.hour.entries, 0).to_bits())
     }
 
-    pub fn any_due(&self, noise: &mut Noise) -> (JobId, Timestamp) {
+    pub(crate) fn any_due(&self, noise: &mut Noise) -> (JobId, Timestamp) {
         let (_, job, round) = self.any(noise);
         (job, due(round + 60 * noise.below(self.hours).cast_signed()))
     }
@@ -131,7 +131,7 @@ impl Made {
         self.hour.runs[usize::try_from(place).expect("a place in a list")]
     }
 
-    pub fn print_size(&self) {
+    pub(crate) fn print_size(&self) {
         let status = self.reader.history(false);
         let sealed: u64 = status.files.iter().map(|file| file.runs).sum();
         let bytes: u64 = status.files.iter().map(|file| file.bytes).sum();

@@ -9,14 +9,14 @@ use odin_model::node::NodeFacts;
 use odin_model::owner::{Owner, Principal, Role};
 use odin_model::{BundleHash, JobId, JobName, JobSpec, NodeId, Program};
 
-pub const NODE: NodeId = NodeId(1);
+pub(crate) const NODE: NodeId = NodeId(1);
 
 /// The instant of a round: a minute each, from the beginning of a day.
-pub fn due(round: i64) -> Timestamp {
+pub(crate) fn due(round: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_800_057_600 + 60 * round)
 }
 
-pub fn facts() -> NodeFacts {
+pub(crate) fn facts() -> NodeFacts {
     NodeFacts {
         name: "worker1".to_owned(),
         pid: 1,
@@ -29,7 +29,7 @@ pub fn facts() -> NodeFacts {
     }
 }
 
-pub fn deploy(job: u64) -> Deploy {
+pub(crate) fn deploy(job: u64) -> Deploy {
     let name = JobName::parse(&format!("job {job}")).expect("a good name");
     let program = Program::Argv(vec!["/bin/true".to_owned()]);
     Deploy {
@@ -55,7 +55,7 @@ pub fn deploy(job: u64) -> Deploy {
 }
 
 /// How long this thread has been on a processor.
-pub fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let text =
         std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux with schedstat");
     let nanos = text.split(' ').next().and_then(|first| first.parse().ok());
