@@ -52,7 +52,8 @@ pub enum Ending {
     },
     /// It needed more memory than its limit, and the kernel killed a process of it.
     OutOfMemory {
-        /// The limit, in bytes; `None` when the machine itself had no more.
+        /// The limit, in bytes; `None` when it was the machine, or a group above the job, that had no more, as far as
+        /// the kernel tells.
         limit_bytes: Option<u64>,
     },
 }
@@ -93,7 +94,11 @@ impl Ending {
                 limit_bytes: Some(limit),
             } => Some(format!("used more memory than its limit of {limit} bytes")),
             Self::OutOfMemory { limit_bytes: None } => {
-                Some("killed by the kernel: the machine had no more memory".to_owned())
+                Some(
+                    "killed by the kernel for want of memory, as far as it tells: the machine, or a group above the job, \
+                     had no more"
+                        .to_owned(),
+                )
             }
             Self::Cancelled { reason } | Self::NotStartable { reason } | Self::Lost { reason } => {
                 Some(reason.clone())

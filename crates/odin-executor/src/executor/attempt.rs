@@ -56,6 +56,8 @@ pub(super) struct Running {
     /// The control groups of its limits.
     pub(super) group: Option<Group>,
     pub(super) memory_limit: Option<u64>,
+    /// What the kernel had counted of processes that it ended for memory when this one began.
+    pub(super) kills_before: u64,
     /// When it last printed something; `None` while it has not.
     pub(super) printed: Option<Boottime>,
     /// How the first process ended; `None` while it lives.
@@ -180,20 +182,29 @@ pub(super) struct Kill {
     pub(super) pause: Duration,
 }
 
-/// How an attempt ended, given how its first process did, what Odin did to it, and the memory limit for which the
-/// kernel killed a process of it, if it did.
+/// The kernel ended a process of an attempt for want of memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum MemoryKill {
+    /// Some process, at the attempt's own limit in bytes.
+    AtOwnLimit(u64),
+    /// The first process, and nothing of the attempt's was the limit.
+    ByMachine,
+}
+
+/// How an attempt ended, given how its first process did, what Odin did to it, and whether the kernel killed for memory.
 pub(super) fn ending(
     exit: Option<&Exit>,
     stop: Option<Stop>,
-    exceeded_memory: Option<u64>,
+    memory_kill: Option<MemoryKill>,
 ) -> Ending {
     match (stop, exit.map(|exit| exit.how)) {
         // A program that outlives the death of a helper and succeeds has succeeded.
-        (None, Some(how)) if exceeded_memory.is_some() && how != How::Code(0) => {
-            Ending::OutOfMemory {
-                limit_bytes: exceeded_memory,
-            }
-        }
+        (None, Some(how)) if memory_kill.is_some() && how != How::Code(0) => Ending::OutOfMemory {
+            limit_bytes: match memory_kill {
+                Some(MemoryKill::AtOwnLimit(limit)) => Some(limit),
+                Some(MemoryKill::ByMachine) | None => None,
+            },
+        },
         (Some(Stop::TimedOut { timeout, after }), how) => Ending::TimedOut {
             timeout,
             after,

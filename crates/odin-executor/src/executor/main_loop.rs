@@ -10,6 +10,7 @@ use odin_model::{Boottime, Clock};
 use super::control::Control;
 use super::descriptors::Shares;
 use super::events::Events;
+use super::foreign_kills::ForeignKills;
 use super::kept::Kept;
 use super::leaving_groups::LeavingGroups;
 use super::orphans::{Orphaned, Orphans};
@@ -67,6 +68,7 @@ pub(super) struct MainLoop {
     pub(super) leaving: LeavingGroups,
     pub(super) accesses: Accesses,
     pub(super) own_memory: OwnMemory,
+    pub(super) foreign_kills: ForeignKills,
     pub(super) timers: Timers,
     /// What `/proc` showed in this turn of the loop, if somebody looked.
     pub(super) snapshot: Option<Snapshot>,
@@ -162,6 +164,7 @@ impl MainLoop {
             leaving: LeavingGroups::of(left_groups),
             accesses: accesses.clone(),
             own_memory,
+            foreign_kills: ForeignKills::open(),
             timers: Timers::default(),
             snapshot: None,
             buffer: vec![0; FRAME_BYTES_MAX].into(),

@@ -6,6 +6,7 @@ mod control;
 mod descriptors;
 mod ending;
 mod events;
+mod foreign_kills;
 mod kept;
 mod launching;
 mod leaving_groups;

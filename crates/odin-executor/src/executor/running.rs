@@ -9,7 +9,7 @@ use odin_model::attempt::{AttemptResult, Ending};
 use odin_model::output::Stream;
 use rustix::event::epoll::EventFlags;
 
-use super::attempt::{Exit, How, Running, State, ending};
+use super::attempt::{Exit, How, MemoryKill, Running, State, ending};
 use super::main_loop::MainLoop;
 use super::on_cancel::OnCancelRun;
 use super::slots::Slot;
@@ -47,6 +47,8 @@ impl MainLoop {
 
     fn take_process(&mut self, slot: Slot, made: Made) {
         fault::reach(Point::ExecutorStartedBefore);
+        self.foreign_kills.begins(made.pid);
+        let kills_before = self.foreign_kills.mark(self.now);
         let attempt = self
             .slots
             .get_mut(slot)
@@ -72,6 +74,7 @@ impl MainLoop {
             unleased: made.launch.unleased,
             children: made.launch.children,
             memory_limit: made.launch.limits.memory_bytes,
+            kills_before,
             group: made.group,
             printed: None,
             exit: None,
@@ -285,8 +288,7 @@ impl MainLoop {
         if running.pidfd.is_some() {
             self.orphans.give_up(running.pid);
         }
-        let memory_kills = running.group.as_ref().map_or(0, Group::memory_kills);
-        let exceeded_memory = running.memory_limit.filter(|_| memory_kills > 0);
+        let memory_kill = self.memory_kill(&running);
         let Running {
             started_at,
             capture,
@@ -312,11 +314,29 @@ impl MainLoop {
                 .map_or(finished_at, |exit| exit.at)
                 .max(started_at.unwrap_or(finished_at)),
             usage: exit.as_ref().map_or_else(Usage::default, |exit| exit.usage),
-            ending: ending(exit.as_ref(), stop, exceeded_memory),
+            ending: ending(exit.as_ref(), stop, memory_kill),
             output: capture.finish(),
         };
         fault::reach(Point::ExecutorFinishedBefore);
         self.record_finish(attempt.key, result);
+    }
+
+    /// Whether the kernel killed for want of memory what an attempt lost its life of. A group of its own counts what was
+    /// killed in it, for whatever memory.
+    fn memory_kill(&mut self, running: &Running) -> Option<MemoryKill> {
+        if let Some(limit) = running.memory_limit {
+            let kills = running.group.as_ref().map_or(0, Group::memory_kills);
+            return (kills > 0).then_some(MemoryKill::AtOwnLimit(limit));
+        }
+        let is_killed = matches!(
+            running.exit.as_ref().map(|exit| exit.how),
+            Some(How::Signal { signal: 9, .. })
+        );
+        // What Odin itself ended needs no other explanation.
+        let is_foreign = is_killed && running.stop.is_none() && running.ending.is_none();
+        let (pid, before) = (running.pid, running.kills_before);
+        (is_foreign && self.foreign_kills.is_for_memory(pid, before, self.now))
+            .then_some(MemoryKill::ByMachine)
     }
 }
 

@@ -106,6 +106,65 @@ fn a_run_that_needs_more_memory_than_its_limit_is_out_of_memory() {
     assert_eq!(executor.run(launch).ending, Ending::Exited { code: 0 });
 }
 
+/// A group above the executor that has little memory, as a container's or a service's.
+struct Above {
+    directory: PathBuf,
+    parent: PathBuf,
+}
+
+impl Above {
+    fn with(executor: &Executor, mebibytes: u64) -> Self {
+        let pid = executor.pid();
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        let of_version_1 = groups.lines().find_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            rest.strip_prefix("memory:/")
+        });
+        let (parent, limit) = match of_version_1 {
+            Some(path) => (
+                Path::new("/sys/fs/cgroup/memory").join(path),
+                "memory.limit_in_bytes",
+            ),
+            // Below the root, for a group that has processes gives its groups no controllers.
+            None => (PathBuf::from("/sys/fs/cgroup"), "memory.max"),
+        };
+        let directory = parent.join(format!("odin-test-{pid}"));
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join(limit), (mebibytes << 20).to_string()).unwrap();
+        std::fs::write(directory.join("cgroup.procs"), pid.to_string()).unwrap();
+        Self { directory, parent }
+    }
+}
+
+impl Drop for Above {
+    fn drop(&mut self) {
+        let inside = std::fs::read_to_string(self.directory.join("cgroup.procs"));
+        for pid in inside.unwrap_or_default().lines() {
+            let _ = std::fs::write(self.parent.join("cgroup.procs"), pid);
+        }
+        let _ = std::fs::remove_dir(&self.directory);
+    }
+}
+
+#[test]
+fn a_run_without_a_limit_that_the_kernel_ends_for_memory_is_out_of_memory() {
+    if !has_groups() {
+        return;
+    }
+    let mut executor = start();
+    let _above = Above::with(&executor, 100);
+    let fill = "exec python3 -c 'x = bytearray(300 << 20)'";
+    let ending = executor.ending_of(fill);
+    assert_eq!(ending, Ending::OutOfMemory { limit_bytes: None });
+    // Killed otherwise, by somebody.
+    let killed = Ending::Signalled {
+        signal: 9,
+        core: false,
+    };
+    assert_eq!(executor.ending_of("kill -9 $$"), killed);
+    assert_eq!(executor.ending_of("exit 137"), Ending::Exited { code: 137 });
+}
+
 #[test]
 fn a_run_is_inside_of_its_groups_from_its_first_instruction_on_and_they_go_with_it() {
     if !has_groups() {

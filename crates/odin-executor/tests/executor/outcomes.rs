@@ -25,8 +25,11 @@ has the outcome as `outcome`, and `exit_code`, `signal` and `reason` beside it.
 
 const TAIL: &str = "
 - A run that Odin ended, by a cancel or a timeout, is never called `failed` or `signalled`, however its process reacted.
-- `out_of_memory` needs `limits: {memory: ...}`: it is told by the control group's own count of kills. A process that the
-  kernel ended because the whole machine had no more memory shows as `signal 9`; the kernel's log names it.
+- `out_of_memory` with `limits: {memory: ...}` is told by the control group's own count of kills, whichever process of the run it
+  was. Without a limit, a run whose first process died of a KILL that Odin did not send is `out_of_memory` when the kernel's
+  log names that process (a root server reads it), or, where the log may not be read, when the kernel's count of such
+  kills (`oom_kill` in /proc/vmstat) grew while the run went on: likely then, and not certain. A shell whose child was killed so
+  ends with exit code 137.
 - A run that is `lost` since its node was cut off had `on_lost: rerun`, or a `concurrency` other than `allow`. It is told
   to end early enough for its `kill_grace` and its `on_cancel`, and nothing of it is left `lost_after` after the end of
   the node's last lease (5 s): a second before the cluster may start what follows it. Other runs go on, and so do all
