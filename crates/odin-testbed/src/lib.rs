@@ -191,6 +191,18 @@ impl Server {
             .unwrap_or_else(|error| panic!("the server is not ready: {error:?}"));
     }
 
+    /// The same for a start that may go wrong.
+    ///
+    /// # Errors
+    /// When it ends before it is ready.
+    ///
+    /// # Panics
+    /// When it runs.
+    pub fn try_restart(&mut self) -> Result<(), NotReady> {
+        assert!(self.child.is_none(), "the server runs");
+        self.begin()
+    }
+
     /// What its next start has in its environment beside the sealed one, instead of what it had.
     pub fn set_environment(&mut self, environment: &[(&str, &str)]) {
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());

@@ -48,16 +48,60 @@ pub(crate) struct Looked {
     pub(crate) lines: u64,
 }
 
+/// How the runs of a job end that nothing befalls, and what they leave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ends {
+    /// So, after one process.
+    As(RunOutcome),
+    /// As a success, after so many attempts with a process each.
+    AfterAttempts(u32),
+    /// As a success, or stopped for a run that came after it.
+    OrReplaced,
+}
+
+/// The attempts that wrote to an evidence file, by run.
+struct Lines {
+    by_run: BTreeMap<String, Vec<u32>>,
+    count: u64,
+}
+
+impl Lines {
+    /// Each line is a run's id, and the attempt's number unless the job has one attempt only.
+    fn read(evidence: &Path) -> Outcome<Self> {
+        let mut lines = Self {
+            by_run: BTreeMap::new(),
+            count: 0,
+        };
+        for line in std::fs::read_to_string(evidence)?.lines() {
+            let (run, attempt) = line.split_once(' ').unwrap_or((line, "1"));
+            let attempts = lines.by_run.entry(run.to_owned()).or_default();
+            attempts.push(attempt.parse()?);
+            lines.count += 1;
+        }
+        Ok(lines)
+    }
+
+    /// Those of a run, in order.
+    fn take(&mut self, run: &str) -> Vec<u32> {
+        let mut attempts = self.by_run.remove(run).unwrap_or_default();
+        attempts.sort_unstable();
+        attempts
+    }
+}
+
+fn has_double(attempts: &[u32]) -> bool {
+    attempts.windows(2).any(|pair| pair[0] == pair[1])
+}
+
 /// Compares a job that is paused and at rest: its schedule against its ledger, its ledger against its runs, its runs
-/// against its evidence file, in which each process has written its run's id on a line of its own. `ends`: how a run
-/// of it ends that nothing befalls.
+/// against its evidence file.
 pub(crate) async fn check(
     client: &Client,
     job: &Job,
     schedule: &ZonedSchedule,
     (from, to): (Timestamp, Timestamp),
     evidence: &Path,
-    ends: RunOutcome,
+    ends: Ends,
     findings: &mut Findings,
 ) -> Outcome<Looked> {
     let mut looked = Looked::default();
@@ -82,11 +126,8 @@ pub(crate) async fn check(
         }
     }
 
-    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
-    for line in std::fs::read_to_string(evidence)?.lines() {
-        looked.lines += 1;
-        *lines.entry(line.to_owned()).or_default() += 1;
-    }
+    let mut lines = Lines::read(evidence)?;
+    looked.lines = lines.count;
     let keeps = keeps_runs(client, job).await?;
     let is_start = |entry: &&LedgerEntry| entry.outcome == LedgerOutcome::Started;
     let started = ledger.iter().filter(is_start).count() as u64;
@@ -104,43 +145,94 @@ pub(crate) async fn check(
                 findings.add("a started occurrence without its run", example);
             }
             let id = entry.run.map(|id| id.to_string()).unwrap_or_default();
-            if lines.remove(&id).unwrap_or(0) > 1 {
-                findings.add("a run with two processes", example);
+            if has_double(&lines.take(&id)) {
+                findings.add("an attempt with two processes", example);
             }
             looked.forgotten += 1;
             continue;
         };
-        check_run(
-            job,
-            run,
-            (lines.remove(&run.id.to_string()).unwrap_or(0), ends),
-            findings,
-        );
+        check_run(job, run, &lines.take(&run.id.to_string()), ends, findings);
     }
-    for (line, _) in lines {
+    for run in lines.by_run.keys() {
         findings.add("a process without a started occurrence", || {
-            format!("{} wrote {line}", job.name)
+            format!("{} wrote {run}", job.name)
         });
     }
     Ok(looked)
 }
 
-fn check_run(job: &Job, run: &Run, (lines, ends): (u64, RunOutcome), findings: &mut Findings) {
+/// Compares two linked jobs that are at rest: each success of the first has one run of the second, which has one process.
+/// How many there are.
+pub(crate) async fn check_linked(
+    client: &Client,
+    (from, to): (&Job, &Job),
+    evidence: &Path,
+    findings: &mut Findings,
+) -> Outcome<usize> {
+    let (before, after) = (all_runs(client, from).await?, all_runs(client, to).await?);
+    let mut lines = Lines::read(evidence)?;
+    let mut followed: BTreeMap<String, u32> = BTreeMap::new();
+    for run in after.values() {
+        let cause = run.cause_run.map(|id| id.to_string()).unwrap_or_default();
+        *followed.entry(cause).or_default() += 1;
+        let attempts = lines.take(&run.id.to_string());
+        check_run(
+            to,
+            run,
+            &attempts,
+            Ends::As(RunOutcome::Succeeded),
+            findings,
+        );
+    }
+    for run in before.values() {
+        let expected = u32::from(run.outcome == Some(RunOutcome::Succeeded));
+        if followed.remove(&run.id.to_string()).unwrap_or(0) != expected {
+            findings.add("a result without what follows it, or twice", || {
+                format!("{} run {} ({:?})", from.name, run.id, run.outcome)
+            });
+        }
+    }
+    for run in followed.keys().chain(lines.by_run.keys()) {
+        findings.add("a linked run or process without a cause", || {
+            format!("{} {run}", to.name)
+        });
+    }
+    Ok(after.len())
+}
+
+fn check_run(job: &Job, run: &Run, attempts: &[u32], ends: Ends, findings: &mut Findings) {
     let example = || {
         format!(
-            "{} run {} ({:?}, {:?})",
+            "{} run {} ({:?}, {:?}), with processes of attempts {attempts:?}",
             job.name, run.id, run.outcome, run.reason
         )
     };
     if run.state != RunState::Finished {
         findings.add("a run that is not over", example);
     }
-    match (run.outcome, lines) {
-        (_, 2..) => findings.add("a run with two processes", example),
-        (Some(outcome), 1) if outcome == ends => {}
+    if has_double(attempts) {
+        findings.add("an attempt with two processes", example);
+    }
+    let count = match ends {
+        Ends::AfterAttempts(count) => count,
+        Ends::As(_) | Ends::OrReplaced => 1,
+    };
+    let all: Vec<u32> = (1..=count).collect();
+    let is_as_expected = match (run.outcome, ends) {
+        (Some(outcome), Ends::As(expected)) if outcome == expected => attempts == all,
+        (Some(RunOutcome::Succeeded), Ends::AfterAttempts(_) | Ends::OrReplaced) => attempts == all,
+        // Stopped before or after it wrote.
+        (Some(RunOutcome::Cancelled), Ends::OrReplaced) => all.starts_with(attempts),
+        // The pause at the end comes between two attempts.
+        (Some(RunOutcome::Cancelled), Ends::AfterAttempts(_)) => all.starts_with(attempts),
         // Decided ahead, and cancelled by the pause before it was due.
-        (Some(RunOutcome::Cancelled), 0) if run.started_at.is_none() => {}
-        _ => findings.add("a run whose outcome and evidence differ", example),
+        (Some(RunOutcome::Cancelled), Ends::As(_)) => {
+            attempts.is_empty() && run.started_at.is_none()
+        }
+        _ => false,
+    };
+    if !is_as_expected {
+        findings.add("a run whose outcome and evidence differ", example);
     }
 }
 

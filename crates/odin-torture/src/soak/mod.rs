@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::arguments::Arguments;
 use crate::draw::Draw;
-use crate::evidence::{Findings, check};
+use crate::evidence::{Ends, Findings, check};
 use crate::outcome::Outcome;
 use crate::torture::{client, rest};
 
@@ -121,7 +121,7 @@ async fn evidence(
             &schedule,
             (first, to),
             &directory.join(known.name),
-            known.ends,
+            Ends::As(known.ends),
             &mut findings,
         )
         .await?;
