@@ -19,8 +19,8 @@ use crate::{StoreError, columns};
 
 /// How many of a run's latest blocks of values are looked at for what it reported last by each name.
 const BLOCKS_MAX: u64 = 1_000;
-/// How many flags a run can have.
-const FLAGS_MAX: usize = 100;
+/// How many flags a run can have: lists of runs carry them.
+const FLAGS_MAX: usize = 20;
 
 /// A run is over: it is held to the runs before it, and later ones will be held to it if it went well. One that
 /// somebody cancelled says nothing of its job.
@@ -37,30 +37,37 @@ pub(super) fn run_over(
         return Ok(());
     };
     let at = result.finished_at;
-    let mut flags = Vec::new();
-    let mut reported = BTreeSet::new();
+    let mut flags: Vec<RunFlag> = slow(batch, run, outcome, at)?.into_iter().collect();
+    let (mut flagged, mut usual) = (BTreeSet::new(), BTreeSet::new());
     for it in numbers_of(batch.conn, run.id)? {
         let history = history_of(batch.conn, it.series)?;
-        let is_first = reported.insert(it.name.clone());
-        if let Some(unusual) = unusual::judge(&it.number, &history).filter(|_| is_first) {
-            flags.push(flag_of(it.name, &it.number, unusual));
+        match unusual::judge(&it.number, &history) {
+            None => {
+                usual.insert(it.name);
+            }
+            Some(why) => {
+                let is_new = flagged.insert(it.name.clone());
+                if is_new && flags.len() < FLAGS_MAX {
+                    flags.push(flag_of(it.name, &it.number, why));
+                }
+            }
         }
         if outcome.is_good() {
             remember(batch.conn, it.series, history, it.number)?;
         }
     }
-    flags.extend(slow(batch, run, outcome, at)?);
-    flags.truncate(FLAGS_MAX);
     if !flags.is_empty() {
         batch
             .conn
             .prepare_cached("INSERT OR REPLACE INTO run_flags (run, flags) VALUES (?1, ?2)")?
             .execute(params![columns::run_id(run.id), codec::encode(&flags)])?;
     }
-    if reported.is_empty() {
+    // A name may have two kinds.
+    usual.retain(|name| !flagged.contains(name));
+    if flagged.is_empty() && usual.is_empty() {
         return Ok(());
     }
-    tell(batch, run, &flags, &reported, at)
+    tell(batch, run, &flags, &usual, at)
 }
 
 /// A number that a run reported last in a series.
@@ -184,7 +191,7 @@ fn tell(
     batch: &mut Batch<'_>,
     run: &RunRow,
     flags: &[RunFlag],
-    reported: &BTreeSet<String>,
+    usual: &BTreeSet<String>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let alerting = watch::alerting_of(batch.conn, run.job)?;
@@ -192,19 +199,18 @@ fn tell(
         return Ok(());
     }
     let job_name = job::name(batch.conn, run.job)?;
-    for name in reported {
-        let flag = flags
-            .iter()
-            .find(|flag| flag.of == FlagOf::Value && flag.name == *name);
+    for flag in flags.iter().filter(|flag| flag.of == FlagOf::Value) {
+        let (name, reason) = (&flag.name, &flag.reason);
+        let raised = Raised {
+            key: key(run.job, name),
+            run: Some(run.id),
+            text: format!("`{job_name}` reported an unusual `{name}`: {reason}"),
+        };
+        alert::raise(batch, &raised, 1, at)?;
+    }
+    for name in usual {
         let key = key(run.job, name);
-        if let Some(flag) = flag {
-            let raised = Raised {
-                key,
-                run: Some(run.id),
-                text: format!("`{job_name}` reported an unusual `{name}`: {}", flag.reason),
-            };
-            alert::raise(batch, &raised, 1, at)?;
-        } else if alert::is_of_another_run(batch.conn, &key, run.id)? {
+        if alert::is_of_another_run(batch.conn, &key, run.id)? {
             let text = format!("`{job_name}` reports a usual `{name}` again");
             alert::resolve(batch, &key, None, &text, at)?;
         }
@@ -229,6 +235,7 @@ mod tests {
         Alerting, AttemptNumber, Command, JobId, Notice, RunId, Value, ValueData, ValueKind,
     };
 
+    use super::FLAGS_MAX;
     use crate::AlertsOf;
     use crate::scenario::{
         Scenario, deploy, finished, minute, number_at, part_of, started, watched,
@@ -388,6 +395,25 @@ mod tests {
             "{}",
             alerts(&scenario)
         );
+    }
+
+    #[test]
+    fn a_run_has_so_many_flags_and_raises_so_many_alerts() {
+        let (mut scenario, job) = scenario(&[Notice::Unusual]);
+        let all = |number| -> Vec<Vec<Value>> {
+            let name = |of| number_at(&format!("n{of:02}"), minute(1), number);
+            vec![(0..FLAGS_MAX + 5).map(name).collect()]
+        };
+        for at in 1..30 {
+            run_that(&mut scenario, (job, at), all(100), GOOD);
+        }
+        let odd = run_that(&mut scenario, (job, 30), all(900), GOOD);
+        assert_eq!(flags_of(&scenario, odd).lines().count(), FLAGS_MAX);
+        let open = alerts(&scenario);
+        assert_eq!(open.lines().count(), FLAGS_MAX, "{open}");
+        assert!(open.contains("[n00]") && !open.contains("[n24]"), "{open}");
+        run_that(&mut scenario, (job, 31), all(100), GOOD);
+        assert!(!alerts(&scenario).contains(" open "));
     }
 
     #[test]

@@ -362,6 +362,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_unusual_about_a_run_is_told_with_its_reason() {
+        let run = Run {
+            flags: samples::flags(),
+            ..samples::run()
+        };
+        check(
+            run,
+            Vec::new(),
+            &expect![[r#"
+            r0000000030000 of check_stocks (a37b187f5930)
+              state:    finished
+              outcome:  succeeded
+              cause:    schedule
+              due:      2026-11-21 15:00:00 GMT
+              queued:   2026-11-21 14:59:56 GMT
+              started:  2026-11-21 15:00:00.002 GMT
+              finished: 2026-11-21 15:00:01.342 GMT
+              late by:  2 ms
+              took:     1.3 s
+              node:     master-node
+              version:  2
+              used:     20 ms of processor time and 5 ms in the kernel, 9.0 MiB of memory at most
+              output:   12 B on stdout, 0 B on stderr
+              unusual:  price: 5000 is far above the 98 to 102 of the 100 runs before
+              unusual:  duration: it took 10m, longer than the 1m that earlier runs let expect
+        "#]],
+        );
+    }
+
+    #[test]
     fn a_run_that_is_not_over_says_what_it_waits_for() {
         let waits = Run {
             state: RunState::Retrying,

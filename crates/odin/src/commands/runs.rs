@@ -349,6 +349,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_unusual_has_a_column_where_there_is_any() {
+        let odd = Run {
+            id: "r0000000040000".parse().unwrap(),
+            flags: samples::flags(),
+            ..samples::run()
+        };
+        let zone = times::zone("Europe/Dublin");
+        expect![[r#"
+            RUN             CAUSE     DUE                      STATE     OUTCOME    EXIT  TOOK   NODE         UNUSUAL
+            r0000000040000  schedule  2026-11-21 15:00:00 GMT  finished  succeeded  0     1.3 s  master-node  price 5000, duration
+            r0000000030000  schedule  2026-11-21 15:00:00 GMT  finished  succeeded  0     1.3 s  master-node  -
+        "#]].assert_eq(&table(&[odd, samples::run()], Some(&zone), None));
+    }
+
+    #[test]
     fn runs_are_listed_whole_when_piped_and_within_a_terminal() {
         check(
             None,

@@ -136,6 +136,32 @@ pub(crate) fn run() -> Run {
     }
 }
 
+/// What is unusual about a run: a number, and how long it took.
+pub(crate) fn flags() -> Vec<odin_wire::Flag> {
+    let flag = |of, name: &str, value: i64, reason: &str| odin_wire::Flag {
+        of,
+        name: name.into(),
+        reason: reason.into(),
+        value: value.into(),
+        low: None,
+        high: Some(124.into()),
+    };
+    vec![
+        flag(
+            odin_wire::FlagOf::Value,
+            "price",
+            5000,
+            "5000 is far above the 98 to 102 of the 100 runs before",
+        ),
+        flag(
+            odin_wire::FlagOf::Duration,
+            "duration",
+            600,
+            "it took 10m, longer than the 1m that earlier runs let expect",
+        ),
+    ]
+}
+
 /// Why a job is not planned.
 pub(crate) fn quarantined() -> odin_wire::Quarantined {
     odin_wire::Quarantined {
