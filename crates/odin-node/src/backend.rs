@@ -39,6 +39,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use crate::agent::Peek;
 use crate::backup::{self, BackupError, Collected, Subject};
 use crate::engine::Engine;
+use crate::heartbeats::Heartbeats;
 use crate::launches::interpreter;
 use crate::life::Up;
 use crate::machine::Announcements;
@@ -69,6 +70,7 @@ pub(crate) struct NodeBackend {
     troubles: Troubles,
     /// One backup at a time: each holds a copy of the state on the disk.
     backups: Arc<Semaphore>,
+    beats: Arc<Heartbeats>,
     metrics: Metrics,
     sizes: Sizes,
 }
@@ -105,6 +107,7 @@ impl NodeBackend {
             identity,
             troubles,
             backups: Arc::new(Semaphore::new(1)),
+            beats: Arc::clone(&engine.beats),
             metrics: engine.metrics.clone(),
             sizes: Sizes::default(),
         }
@@ -149,8 +152,8 @@ impl NodeBackend {
         &self.identity.data_dir
     }
 
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.metrics
+    pub(crate) fn beats(&self) -> &Heartbeats {
+        &self.beats
     }
 
     pub(crate) fn sizes(&self) -> &Sizes {

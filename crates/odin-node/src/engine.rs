@@ -157,7 +157,6 @@ impl Engine {
             leases,
             lease_terms,
             beats: Arc::clone(&beats),
-            metrics: metrics.clone(),
         };
         tasks.spawn(leader.run(stop.clone()));
         let dispatch = Dispatch {

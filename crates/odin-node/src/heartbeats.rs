@@ -1,4 +1,4 @@
-//! When the node's loops last went round: what a watchdog in another thread looks at.
+//! When the node's loops last went round: what a watchdog in another thread looks at, and what `/metrics` tells.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,11 +24,11 @@ impl Beat {
         self.at.store(0, Ordering::Relaxed);
     }
 
-    /// For how long the loop has not gone round; zero while it rests.
-    fn still_for(&self, now: Boottime) -> Duration {
+    /// For how long the loop has not gone round. `None`: it rests.
+    pub(crate) fn age(&self, now: Boottime) -> Option<Duration> {
         match self.at.load(Ordering::Relaxed) {
-            0 => Duration::ZERO,
-            at => now.since(Boottime(Duration::from_millis(at))),
+            0 => None,
+            at => Some(now.since(Boottime(Duration::from_millis(at)))),
         }
     }
 }
@@ -48,6 +48,7 @@ impl Drop for Beating<'_> {
 /// The loops of a node.
 #[derive(Debug, Default)]
 pub(crate) struct Heartbeats {
+    /// Rests where another node leads. A round that did not go through does not count.
     pub(crate) leader: Beat,
     pub(crate) agent: Beat,
     pub(crate) apply: Beat,
@@ -92,7 +93,7 @@ impl Heartbeats {
             ),
         ]
         .into_iter()
-        .filter(|(beat, most, ..)| beat.still_for(now) > *most)
+        .filter(|(beat, most, ..)| beat.age(now).is_some_and(|age| age > *most))
         .map(|(_, _, name, consequence)| Stuck { name, consequence })
         .collect()
     }

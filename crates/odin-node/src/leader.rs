@@ -28,7 +28,6 @@ use self::quarantine::{Again, Planned};
 use crate::heartbeats::{Beating, Heartbeats};
 use crate::lease_book::LeaseBook;
 use crate::machine::Announcements;
-use crate::metrics::Metrics;
 use crate::proposer::Proposer;
 use crate::recompute::{self, Rules, Step, Sweep};
 use crate::schedules::Schedules;
@@ -61,7 +60,6 @@ pub(crate) struct Leader {
     pub(crate) leases: Arc<LeaseBook>,
     pub(crate) lease_terms: LeaseTerms,
     pub(crate) beats: Arc<Heartbeats>,
-    pub(crate) metrics: Metrics,
 }
 
 /// Why a term's work ended.
@@ -88,7 +86,6 @@ impl Leader {
                         () = self.lead(term) => {}
                     },
                     Leadership::NoLeader | Leadership::Following(_) => {
-                        self.metrics.leads_no_longer();
                         if leadership.changed().await.is_err() {
                             std::future::pending::<()>().await;
                         }
@@ -125,11 +122,11 @@ impl Leader {
         };
         let mut effects = self.announcements.effects();
         let _rests_after = Beating(&self.beats.leader);
+        self.beats.leader.beat(self.clock.boottime());
         loop {
-            self.beats.leader.beat(self.clock.boottime());
             let passed = pass.once().await;
             if passed.is_ok() {
-                self.metrics.leader_passed(self.clock.boottime());
+                self.beats.leader.beat(self.clock.boottime());
             }
             match passed {
                 Ok(Next::Again) => tokio::task::yield_now().await,

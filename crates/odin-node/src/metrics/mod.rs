@@ -6,13 +6,12 @@ mod present;
 mod process;
 mod sizes;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use odin_cluster::SyncObserver;
-use odin_model::{Boottime, NodeId};
+use odin_model::NodeId;
 use odin_store::Observation;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -52,8 +51,6 @@ pub(crate) struct Metrics {
     batch: Histogram,
     apply: Histogram,
     sync: Histogram,
-    /// The leader's latest pass, in milliseconds of boottime; 0 before the first and while another node leads.
-    leader_pass: Arc<AtomicU64>,
     executors: Gauge,
     backups: Family<Word, Counter>,
     last_backup: Gauge,
@@ -73,7 +70,6 @@ impl Metrics {
             batch: Histogram::new(BATCH),
             apply: Histogram::new(APPLY),
             sync: Histogram::new(APPLY),
-            leader_pass: Arc::default(),
             executors: Gauge::default(),
             backups: Family::default(),
             last_backup: Gauge::default(),
@@ -134,25 +130,6 @@ impl Metrics {
     pub(crate) fn sync_observer(&self) -> SyncObserver {
         let sync = self.sync.clone();
         SyncObserver::new(move |took| sync.observe(took.as_secs_f64()))
-    }
-
-    /// The leader's loop has gone through once more.
-    pub(crate) fn leader_passed(&self, now: Boottime) {
-        let millis = u64::try_from(now.0.as_millis()).unwrap_or(u64::MAX);
-        self.leader_pass.store(millis.max(1), Ordering::Relaxed);
-    }
-
-    /// This node leads no longer.
-    pub(crate) fn leads_no_longer(&self) {
-        self.leader_pass.store(0, Ordering::Relaxed);
-    }
-
-    /// How long ago the leader's loop went through. `None`: it does not run here.
-    pub(crate) fn since_leader_pass(&self, now: Boottime) -> Option<Duration> {
-        match self.leader_pass.load(Ordering::Relaxed) {
-            0 => None,
-            millis => Some(now.0.saturating_sub(Duration::from_millis(millis))),
-        }
     }
 
     /// So many executors are connected.

@@ -33,7 +33,7 @@ impl NodeBackend {
         let ready = u64::from(odin_api::Backend::is_ready(self));
         let help = "Whether a leader is known and this node has applied what it must";
         gauge(registry, "odin_ready", help, ready);
-        let since = self.metrics().since_leader_pass(self.boottime());
+        let since = self.beats().leader.age(self.boottime());
         let help = "Whether this node leads";
         gauge(registry, "odin_leader", help, u64::from(since.is_some()));
         let help = "Time since the leader's loop went through, which takes half a second at most; 0 where it does not run";
