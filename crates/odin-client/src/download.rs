@@ -11,34 +11,39 @@ use tokio::time::timeout;
 use crate::error::{CarriedOut, ClientError};
 use crate::exchange::innermost;
 
-/// How long the server may send nothing.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
-
 /// An answer on its way. It counts only once [`next`](Self::next) has said that it is at its end.
 #[derive(Debug)]
 pub struct Download {
     place: String,
     body: Incoming,
+    silence_max: Duration,
 }
 
 impl Download {
-    pub(crate) fn new(place: String, answer: Response<Incoming>) -> Self {
+    /// `silence_max`: how long the server may send nothing.
+    pub(crate) fn new(place: String, answer: Response<Incoming>, silence_max: Duration) -> Self {
         Self {
             place,
             body: answer.into_body(),
+            silence_max,
         }
     }
 
-    /// The next piece. `None`: that was all of it.
+    /// Where the answer is from, for errors.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The next piece. `None`: that was all of it. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// The connection broke, or the server could not go on.
+    /// The connection broke or fell silent, or the server could not go on.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
         loop {
-            let Ok(frame) = timeout(SILENCE_MAX, self.body.frame()).await else {
+            let Ok(frame) = timeout(self.silence_max, self.body.frame()).await else {
                 return Err(ClientError::TimedOut {
                     place: self.place.clone(),
-                    after: SILENCE_MAX,
+                    after: self.silence_max,
                     carried_out: CarriedOut::No,
                 });
             };

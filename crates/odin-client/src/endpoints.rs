@@ -29,6 +29,8 @@ const DEPLOY_TIME_MAX: Duration = Duration::from_secs(120);
 const VERIFY_TIME_MAX: Duration = Duration::from_secs(3600);
 /// How long a server may take to copy its state before the first piece of a backup comes.
 const BACKUP_TIME_MAX: Duration = Duration::from_secs(1800);
+/// How long a server may send nothing in the middle of a backup.
+const BACKUP_SILENCE_MAX: Duration = Duration::from_secs(120);
 /// The largest bundle, packed.
 const BUNDLE_BYTES_MAX: usize = 64 << 20;
 
@@ -260,7 +262,8 @@ impl Client {
             "/backup?output={with_output}&key={with_key}"
         )));
         call.patience = BACKUP_TIME_MAX;
-        Ok(Download::new(self.place(), self.answer(&call).await?))
+        let answer = self.answer(&call).await?;
+        Ok(Download::new(self.place(), answer, BACKUP_SILENCE_MAX))
     }
 
     /// The bundle of a job's current version, packed.

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;
-use tokio::time::timeout;
 
-use crate::error::{CarriedOut, ClientError};
-use crate::exchange::innermost;
+use crate::download::Download;
+use crate::error::ClientError;
 
 /// The largest event. An output chunk has at most 64 KiB before JSON writes it.
 const EVENT_BYTES_MAX: usize = 4 << 20;
@@ -29,16 +27,14 @@ pub struct ServerEvent {
 /// A stream of events.
 #[derive(Debug)]
 pub struct EventStream {
-    place: String,
-    body: Incoming,
+    pieces: Download,
     parser: Parser,
 }
 
 impl EventStream {
     pub(crate) fn new(place: String, answer: Response<Incoming>) -> Self {
         Self {
-            place,
-            body: answer.into_body(),
+            pieces: Download::new(place, answer, SILENCE_MAX),
             parser: Parser::default(),
         }
     }
@@ -55,31 +51,13 @@ impl EventStream {
             }
             if self.parser.pending.len() > EVENT_BYTES_MAX {
                 return Err(ClientError::TooLarge {
-                    place: self.place.clone(),
+                    place: self.pieces.place().to_owned(),
                     bytes_max: EVENT_BYTES_MAX,
                 });
             }
-            let Ok(frame) = timeout(SILENCE_MAX, self.body.frame()).await else {
-                return Err(ClientError::TimedOut {
-                    place: self.place.clone(),
-                    after: SILENCE_MAX,
-                    carried_out: CarriedOut::No,
-                });
-            };
-            match frame {
+            match self.pieces.next().await? {
                 None => return Ok(None),
-                Some(Ok(frame)) => {
-                    self.parser
-                        .pending
-                        .extend_from_slice(frame.data_ref().map_or(&[], |data| data));
-                }
-                Some(Err(error)) => {
-                    return Err(ClientError::Lost {
-                        place: self.place.clone(),
-                        detail: innermost(&error),
-                        carried_out: CarriedOut::No,
-                    });
-                }
+                Some(piece) => self.parser.pending.extend_from_slice(&piece),
             }
         }
     }
