@@ -5,7 +5,7 @@ use std::time::Duration;
 
 const USAGE: &str = "usage: odin-torture torture [--minutes N] [--seed S] [--odin PATH]\n       \
                      odin-torture soak [--minutes N] [--odin PATH]\n       \
-                     odin-torture bench [--quick] [--only NAME] [--odin PATH]";
+                     odin-torture bench [--quick] [--only NAME] [--jobs N] [--odin PATH]";
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) enum Command {
     Torture,
     Soak,
     Bench,
+    /// What the bench of values runs as a job: report so many and end.
+    ReportValues(u64),
 }
 
 /// The command line, read.
@@ -27,6 +29,8 @@ pub(crate) struct Arguments {
     pub(crate) quick: bool,
     /// One figure instead of all.
     pub(crate) only: Option<String>,
+    /// How many jobs the large server of `idle` has.
+    pub(crate) jobs: Option<u64>,
     /// The program.
     pub(crate) odin: PathBuf,
 }
@@ -37,6 +41,10 @@ impl Arguments {
             Some("torture") => Command::Torture,
             Some("soak") => Command::Soak,
             Some("bench") => Command::Bench,
+            Some("report-values") => {
+                let count = given.next().and_then(|count| count.parse().ok());
+                Command::ReportValues(count.ok_or_else(|| USAGE.to_owned())?)
+            }
             _ => return Err(USAGE.to_owned()),
         };
         let beside = std::env::current_exe()
@@ -48,6 +56,7 @@ impl Arguments {
             seed: 1,
             quick: false,
             only: None,
+            jobs: None,
             odin: beside,
         };
         while let Some(flag) = given.next() {
@@ -73,12 +82,19 @@ impl Arguments {
                         .parse()
                         .map_err(|_| format!("`{value}` is not a seed\n{USAGE}"))?;
                 }
+                "--jobs" => {
+                    let jobs = value.parse();
+                    let jobs =
+                        jobs.map_err(|_| format!("`{value}` is not a number of jobs\n{USAGE}"))?;
+                    arguments.jobs = Some(jobs);
+                }
                 "--only" => arguments.only = Some(value),
                 "--odin" => arguments.odin = value.into(),
                 _ => return Err(format!("`{flag}` is not known\n{USAGE}")),
             }
         }
-        if !arguments.odin.exists() {
+        let reports = matches!(arguments.command, Command::ReportValues(_));
+        if !reports && !arguments.odin.exists() {
             return Err(format!(
                 "{} is not there: build it with cargo build --release -p odin",
                 arguments.odin.display()

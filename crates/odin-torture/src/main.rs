@@ -39,6 +39,7 @@ fn main() -> ExitCode {
             arguments::Command::Torture => torture::run(&arguments).await,
             arguments::Command::Soak => soak::run(&arguments).await,
             arguments::Command::Bench => bench::run(&arguments).await,
+            arguments::Command::ReportValues(count) => bench::values::report(count),
         }
     });
     match outcome {

@@ -6,10 +6,17 @@ use odin_model::Value;
 use odin_model::value::{ReportValues, ValuesPart};
 use odin_wire::report_line;
 
-/// How much of one file is read for one command, in bytes: others get their turn.
-pub(super) const PAGE_BYTES_MAX: usize = 64 * 1024;
+/// How much of one file is read for one command, in bytes, where many have something: others get their turn.
+const PAGE_BYTES_MIN: usize = 64 * 1024;
+/// How much of all files is read for one command: about what fills it, for a line takes more room than its value.
+const READ_BYTES: usize = 320 * 1024;
 /// How large the values of one command may be, as [`weight`] says: well below the largest command.
 const BYTES_MAX: usize = 160 * 1024;
+
+/// How much is read of each of so many files for one command.
+pub(super) fn page_bytes_of(files: usize) -> usize {
+    (READ_BYTES / files.max(1)).max(PAGE_BYTES_MIN)
+}
 
 /// A command's values while they are gathered.
 #[derive(Default)]

@@ -10,15 +10,25 @@ use odin_store::Reader;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Asked;
-use super::batch::{Batch, PAGE_BYTES_MAX};
+use super::batch::{Batch, page_bytes_of};
 use super::watch::Watch;
 use crate::proposer::Proposer;
 
 /// How far a command of live values follows the one before: a value shows after that at the latest, and a job that
-/// reports all the time costs the log twenty entries a second. An end that waits does not wait for this.
+/// reports all the time costs the log twenty entries a second. Where more is left than a command takes, the next one follows
+/// at once, or what reports much would fall behind; and an end that waits does not wait for this.
 const PACE: Duration = Duration::from_millis(50);
 /// How long to wait after a proposal that nobody took, or a disk that refused.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// What a command took of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// All that they had.
+    TookAll,
+    /// Some of it: it was full.
+    TookSome,
+}
 
 pub(super) struct Follower {
     dir: DataDir,
@@ -60,11 +70,19 @@ impl Follower {
         loop {
             let is_due = !self.grown.is_empty() && (!rests || self.somebody_waits());
             if is_due {
-                self.turn().await;
-                rests = true;
+                rests = self.turn().await == Turn::TookAll;
                 // Who has asked meanwhile is heard before the next turn.
                 while let Ok(question) = asked.try_recv() {
                     self.take(question);
+                }
+                // And files that grew meanwhile have their turn, however much is left of others.
+                let noticed = tokio::select! {
+                    biased;
+                    noticed = grown(watch.as_ref()), if !rests => Some(noticed),
+                    () = std::future::ready(()) => None,
+                };
+                if noticed.is_some_and(|noticed| !self.take_note(noticed)) {
+                    watch = None;
                 }
                 continue;
             }
@@ -75,13 +93,11 @@ impl Follower {
                 },
                 () = tokio::time::sleep(PACE), if rests => rests = false,
                 () = tokio::time::sleep(RETRY), if watch.is_none() => watch = self.watch_anew(),
-                grown = grown(watch.as_ref()), if !rests && watch.is_some() => match grown {
-                    Ok(grown) => self.grown.extend(grown),
-                    Err(error) => {
-                        tracing::warn!(%error, "what runs report is not watched");
+                noticed = grown(watch.as_ref()), if !rests && watch.is_some() => {
+                    if !self.take_note(noticed) {
                         watch = None;
                     }
-                },
+                }
             }
         }
     }
@@ -99,6 +115,18 @@ impl Follower {
                 None
             }
         }
+    }
+
+    /// Takes note of files that grew. `false`: the watch is of no use any more.
+    fn take_note(&mut self, noticed: std::io::Result<BTreeSet<AttemptKey>>) -> bool {
+        match noticed {
+            Ok(grown) => self.grown.extend(grown),
+            Err(error) => {
+                tracing::warn!(%error, "what runs report is not watched");
+                return false;
+            }
+        }
+        true
     }
 
     fn take(&mut self, asked: Asked) {
@@ -120,13 +148,13 @@ impl Follower {
     }
 
     /// One command of what the files have.
-    async fn turn(&mut self) {
-        let batch = tokio::task::block_in_place(|| self.gather());
+    async fn turn(&mut self) -> Turn {
+        let (batch, turn) = tokio::task::block_in_place(|| self.gather());
         if std::mem::take(&mut self.is_stuck) {
             tokio::time::sleep(RETRY).await;
         }
         if batch.is_empty() {
-            return;
+            return turn;
         }
         let command = Command::Values(batch.finish());
         match self.proposer.propose(&command).await {
@@ -137,10 +165,11 @@ impl Follower {
                 tokio::time::sleep(RETRY).await;
             }
         }
+        turn
     }
 
     /// Reads files in turn until the command is full. Those that somebody waits for come first.
-    fn gather(&mut self) -> Batch {
+    fn gather(&mut self) -> (Batch, Turn) {
         let waited: BTreeSet<_> = self
             .drains
             .iter()
@@ -158,18 +187,23 @@ impl Follower {
                 .copied()
                 .collect(),
         };
-        let mut batch = Batch::default();
+        let page_bytes = page_bytes_of(order.len());
+        let (mut batch, mut turn) = (Batch::default(), Turn::TookAll);
         for key in order {
             if batch.is_full() {
+                turn = Turn::TookSome;
                 break;
             }
             self.latest = Some(key);
-            self.read(key, &mut batch);
+            if self.read(key, page_bytes, &mut batch) == Turn::TookSome {
+                turn = Turn::TookSome;
+            }
         }
-        batch
+        (batch, turn)
     }
 
-    fn read(&mut self, key: AttemptKey, batch: &mut Batch) {
+    /// Takes a page of a file.
+    fn read(&mut self, key: AttemptKey, page_bytes: usize, batch: &mut Batch) -> Turn {
         let from = match self.offsets.get(&key) {
             Some(from) => *from,
             None => match self.reader.values_up_to(key.run, key.attempt) {
@@ -178,14 +212,17 @@ impl Follower {
                     // A broken disk stops the log as well.
                     tracing::error!(%error, "the state cannot be read");
                     self.is_stuck = true;
-                    return;
+                    return Turn::TookAll;
                 }
             },
         };
-        match values::read(&self.dir, key, from, PAGE_BYTES_MAX) {
+        match values::read(&self.dir, key, from, page_bytes) {
             Ok(Some(page)) if !page.lines.is_empty() => {
                 self.offsets.insert(key, from);
                 batch.add(key, from, &page.lines);
+                if page.more || batch.is_full() {
+                    return Turn::TookSome;
+                }
             }
             Ok(Some(_) | None) => self.is_read(key),
             Err(error) => {
@@ -193,6 +230,7 @@ impl Follower {
                 self.is_read(key);
             }
         }
+        Turn::TookAll
     }
 
     /// Takes note of how far each attempt is applied. The state knows best: another one of this node's lives may have

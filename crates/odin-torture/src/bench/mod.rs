@@ -8,6 +8,7 @@ mod populate;
 mod proposals;
 mod rate;
 mod raw;
+pub(crate) mod values;
 
 use std::future::Future;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(crate) struct Size {
     pub(crate) mass: u64,
     /// Proposals of one measurement.
     pub(crate) proposals: usize,
+    /// Values that are reported.
+    pub(crate) values: u64,
 }
 
 const FULL: Size = Size {
@@ -38,6 +41,7 @@ const FULL: Size = Size {
     registered: 100_000,
     mass: 100_000,
     proposals: 20_000,
+    values: 1_000_000,
 };
 const QUICK: Size = Size {
     herd: 200,
@@ -45,10 +49,15 @@ const QUICK: Size = Size {
     registered: 2_000,
     mass: 2_000,
     proposals: 1_000,
+    values: 20_000,
 };
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
     let size = if arguments.quick { QUICK } else { FULL };
+    let size = Size {
+        registered: arguments.jobs.unwrap_or(size.registered),
+        ..size
+    };
     let wanted = |name: &str| arguments.only.as_deref().is_none_or(|only| only == name);
     let raw = raw::measure(size.herd)?;
     println!(
@@ -83,6 +92,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
         part(
             "durable proposals per second, applied to SQLite and answered",
             proposals::measure(size),
+        )
+        .await?;
+    }
+    if wanted("values") {
+        part(
+            "values per second, from processes into the store",
+            values::measure(arguments, size),
         )
         .await?;
     }
