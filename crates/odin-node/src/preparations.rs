@@ -160,14 +160,16 @@ mod tests {
     #[test]
     fn what_is_needed_comes_before_what_is_needed_soon() {
         let mut all = Preparations::default();
-        (1..=5).for_each(|job| all.need_soon(prepare(job)));
-        all.need(pinned(9, 1), || prepare(9));
-        assert_eq!(asked(&mut all), [9, 1]);
+        let ahead = ASKED_AHEAD_MAX as u64;
+        (1..=2 * ahead).for_each(|job| all.need_soon(prepare(job)));
+        all.need(pinned(900, 1), || prepare(900));
+        let expected: Vec<u64> = [900].into_iter().chain(1..ahead).collect();
+        assert_eq!(asked(&mut all), expected);
         assert!(
             all.answered((JobId::from_bits(1), VERSION), true)
                 .is_empty()
         );
-        assert_eq!(asked(&mut all), [2]);
+        assert_eq!(asked(&mut all), [ahead]);
     }
 
     #[test]
@@ -181,7 +183,7 @@ mod tests {
         let waiting = all.answered((JobId::from_bits(1), VERSION), true);
         assert_eq!(waiting.len(), 2);
         assert!(all.is_unpacked((JobId::from_bits(1), VERSION)));
-        assert_eq!(asked(&mut all), [33]);
+        assert_eq!(asked(&mut all), [ASKED_MAX as u64 + 1]);
     }
 
     #[test]
