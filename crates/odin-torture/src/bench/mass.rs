@@ -108,13 +108,16 @@ fn open_runs(server: &Server) -> Outcome<u64> {
     stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: odin\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let count = answer
+    let of_states = answer
         .lines()
-        .find_map(|line| line.strip_prefix("odin_open_runs "));
-    Ok(count
-        .ok_or("the metrics do not say how many runs are open")?
-        .trim()
-        .parse()?)
+        .filter(|line| line.starts_with("odin_open_runs{"))
+        .filter_map(|line| line.rsplit(' ').next());
+    let counts = of_states.map(str::parse::<u64>);
+    let counts = counts.collect::<Result<Vec<_>, _>>()?;
+    if counts.is_empty() {
+        return Err("the metrics do not say how many runs are open".into());
+    }
+    Ok(counts.iter().sum())
 }
 
 fn tell(runs: &[Run], due: Timestamp, size: Size, raw: &Raw) -> Outcome<()> {
