@@ -25,8 +25,10 @@ use crate::protocol::{Prepare, PrepareFailure, Report};
 const QUEUE_MAX: usize = 128;
 /// Versions that one sync is for, at most.
 const BATCH_MAX: usize = 64;
-/// How long versions are unpacked before those that are there are synced and named.
+/// How long versions are unpacked after the first one, at least, before those that are there are synced and named.
 const BATCH_FOR: Duration = Duration::from_millis(50);
+/// How long, at most: the first of them waits for the last.
+const BATCH_FOR_MAX: Duration = Duration::from_secs(1);
 const NEVER_POISONED: &str = "no code that holds this lock panics";
 
 #[derive(Default)]
@@ -61,6 +63,7 @@ impl Preparer {
             accounts: accounts.clone(),
             clock: Arc::clone(clock),
             unpackers: Unpackers::new()?,
+            naming_took: Duration::ZERO,
         };
         let for_thread = Arc::clone(&shared);
         let builder = std::thread::Builder::new()
@@ -165,6 +168,8 @@ struct Work {
     accounts: Accounts,
     clock: Arc<dyn Clock>,
     unpackers: Unpackers,
+    /// How long the latest batch took once it was unpacked.
+    naming_took: Duration,
 }
 
 /// A version that is unpacked and not yet on the disk.
@@ -178,7 +183,8 @@ impl Work {
     /// Unpacks what waits, as far as it is for one sync. A bundle that is refused, and a version that is there, are
     /// answered at once.
     fn batch(&mut self, shared: &Shared, wake: impl Fn()) {
-        let until = self.clock.boottime().plus(BATCH_FOR);
+        let began = self.clock.boottime();
+        let mut until = None;
         let mut batch = Vec::new();
         while batch.len() < BATCH_MAX
             && let Some(prepare) = shared.next(&batch)
@@ -194,14 +200,22 @@ impl Work {
                     wake();
                 }
             }
-            if self.clock.boottime() >= until {
+            // On a busy machine a process and a sync may take long: as long as they take, versions are unpacked.
+            let now = self.clock.boottime();
+            let until = until.get_or_insert_with(|| {
+                let spent = now.since(began).saturating_add(self.naming_took);
+                now.plus(spent.clamp(BATCH_FOR, BATCH_FOR_MAX))
+            });
+            if now >= *until {
                 break;
             }
         }
+        let unpacked = self.clock.boottime();
         self.unpackers.end();
         if !batch.is_empty() {
             shared.done(self.name(&batch));
         }
+        self.naming_took = self.clock.boottime().since(unpacked);
     }
 
     /// Unpacks a version next to its place: where it is and where it will be. `None`: it is there already.
