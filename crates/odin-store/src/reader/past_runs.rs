@@ -288,7 +288,7 @@ impl Reader {
     pub(super) fn walk_of_job(
         &self,
         conn: &Connection,
-        asked: JobWalk,
+        asked: &JobWalk,
         mut take: impl FnMut(&Entry) -> Result<bool, StoreError>,
     ) -> Result<Option<RunId>, StoreError> {
         let job = columns::job_id(asked.job);

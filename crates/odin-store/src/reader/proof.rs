@@ -234,7 +234,7 @@ impl Reader {
                 "SELECT outcome, run FROM ledger WHERE job = ?1 AND from_at = ?2",
             )?;
             let mut found = LooseRuns::default();
-            found.next = self.walk_of_job(conn, walk, |entry| {
+            found.next = self.walk_of_job(conn, &walk, |entry| {
                 if !ranges.hold(entry) {
                     return Ok(true);
                 }

@@ -275,7 +275,7 @@ impl Reader {
             with_output: true,
         };
         self.pool.ask(|conn| {
-            self.walk_of_job(conn, walk, |entry| {
+            self.walk_of_job(conn, &walk, |entry| {
                 Ok(entry.outcome.is_none() || take(entry))
             })?;
             Ok(())
