@@ -92,6 +92,7 @@ pub struct RunsPage {
 }
 
 /// A walk over the runs of a job.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct JobWalk {
     pub(super) job: JobId,
     /// Older than this one. `None`: from the newest on.
