@@ -151,7 +151,8 @@ pub(crate) async fn check(
             looked.forgotten += 1;
             continue;
         };
-        check_run(job, run, &lines.take(&run.id.to_string()), ends, findings);
+        let attempts = lines.take(&run.id.to_string());
+        check_run((job, to), run, &attempts, ends, findings);
     }
     for run in lines.by_run.keys() {
         findings.add("a process without a started occurrence", || {
@@ -176,13 +177,8 @@ pub(crate) async fn check_linked(
         let cause = run.cause_run.map(|id| id.to_string()).unwrap_or_default();
         *followed.entry(cause).or_default() += 1;
         let attempts = lines.take(&run.id.to_string());
-        check_run(
-            to,
-            run,
-            &attempts,
-            Ends::As(RunOutcome::Succeeded),
-            findings,
-        );
+        let ends = Ends::As(RunOutcome::Succeeded);
+        check_run((to, Timestamp::MAX), run, &attempts, ends, findings);
     }
     for run in before.values() {
         let expected = u32::from(run.outcome == Some(RunOutcome::Succeeded));
@@ -200,7 +196,14 @@ pub(crate) async fn check_linked(
     Ok(after.len())
 }
 
-fn check_run(job: &Job, run: &Run, attempts: &[u32], ends: Ends, findings: &mut Findings) {
+/// `paused`: no sooner was the job paused, if it was.
+fn check_run(
+    (job, paused): (&Job, Timestamp),
+    run: &Run,
+    attempts: &[u32],
+    ends: Ends,
+    findings: &mut Findings,
+) {
     let example = || {
         format!(
             "{} run {} ({:?}, {:?}), with processes of attempts {attempts:?}",
@@ -225,6 +228,10 @@ fn check_run(job: &Job, run: &Run, attempts: &[u32], ends: Ends, findings: &mut 
         (Some(RunOutcome::Cancelled), Ends::OrReplaced) => all.starts_with(attempts),
         // The pause at the end comes between two attempts.
         (Some(RunOutcome::Cancelled), Ends::AfterAttempts(_)) => all.starts_with(attempts),
+        // It comes before an attempt ends: a run of a paused job is not tried again.
+        (Some(RunOutcome::Failed), Ends::AfterAttempts(_)) => {
+            all.starts_with(attempts) && run.finished_at.is_some_and(|at| at >= paused)
+        }
         // Decided ahead, and cancelled by the pause before it was due.
         (Some(RunOutcome::Cancelled), Ends::As(_)) => {
             attempts.is_empty() && run.started_at.is_none()
