@@ -28,6 +28,8 @@ use sample::{MEASURES, Sample};
 const EVERY: Duration = Duration::from_secs(10);
 /// Between two looks by a person: the interface is part of what must not grow.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long finished runs stay in the state: many files of history are sealed, and let go of, in a soak.
+const HISTORY_PERIOD: &str = "1m";
 /// The shortest soak that can tell something: its warm-up and a dozen samples after it.
 const SHORTEST: Duration = Duration::from_secs(180);
 
@@ -36,7 +38,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
         return Err("a soak takes three minutes at least: --minutes 3".into());
     }
     let directory = tempfile::tempdir()?;
-    let server = Server::start(&arguments.odin, &directory.path().join("data"));
+    let period = ["--history-period", HISTORY_PERIOD];
+    let server = Server::try_start(&arguments.odin, &directory.path().join("data"), &period);
+    let server = server.map_err(|error| format!("the server is not ready: {error:?}"))?;
     jobs::deploy(&server, &arguments.odin, directory.path())?;
     let from = SystemClock.wall();
     let client = client(&server).await?;

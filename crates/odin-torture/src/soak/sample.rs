@@ -21,6 +21,7 @@ pub(super) enum Measure {
     Log,
     Journal,
     Output,
+    History,
     /// How many attempts have begun: what some of the others may grow with.
     Runs,
 }
@@ -28,7 +29,7 @@ pub(super) enum Measure {
 use Measure as M;
 
 /// All that must stay flat.
-pub(super) const MEASURES: [Measure; 10] = [
+pub(super) const MEASURES: [Measure; 11] = [
     M::ServerMemory,
     M::ServerDescriptors,
     M::ServerThreads,
@@ -39,6 +40,7 @@ pub(super) const MEASURES: [Measure; 10] = [
     M::Log,
     M::Journal,
     M::Output,
+    M::History,
 ];
 
 /// The values at one instant.
@@ -47,7 +49,7 @@ pub(super) struct Sample {
     /// Since the soak began.
     pub(super) at: Duration,
     /// In the order of [`Measure`]: memory and files in KiB, the others as counts.
-    values: [f64; 11],
+    values: [f64; 12],
 }
 
 impl Sample {
@@ -57,7 +59,7 @@ impl Sample {
             return Err(format!("there is not one executor but {executors:?}").into());
         };
         let data = server.data_dir();
-        let mut values = [0.0; 11];
+        let mut values = [0.0; 12];
         let mut set = |measure: Measure, value: u64| {
             #[expect(clippy::cast_precision_loss, reason = "far below what a float holds")]
             let value = value as f64;
@@ -76,6 +78,7 @@ impl Sample {
         set(M::Log, kib(&data.join("log")));
         set(M::Journal, kib(&data.join("executor")));
         set(M::Output, kib(&data.join("output")));
+        set(M::History, kib(&data.join("history")));
         set(M::Runs, evidence_lines(data)?);
         Ok(Self { at, values })
     }
@@ -93,7 +96,7 @@ impl Sample {
 
     #[cfg(test)]
     pub(super) fn of(at: Duration, measure: Measure, value: f64, runs: f64) -> Self {
-        let mut values = [0.0; 11];
+        let mut values = [0.0; 12];
         values[measure as usize] = value;
         values[M::Runs as usize] = runs;
         Self { at, values }
@@ -123,6 +126,7 @@ impl Measure {
             M::Log => "log KiB",
             M::Journal => "journal KiB",
             M::Output => "output KiB",
+            M::History => "history KiB",
             M::Runs => "runs",
         }
     }
@@ -139,6 +143,7 @@ impl Measure {
             M::Log => "the log, KiB",
             M::Journal => "the executor's files, KiB",
             M::Output => "output, KiB",
+            M::History => "sealed history, KiB",
             M::Runs => "runs",
         }
     }
