@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 use odin_model::alert::{AlertChange, AlertRefusal, AlertState, Subject};
 use odin_model::owner::Role;
@@ -18,25 +17,7 @@ use odin_wire::{Acknowledge, AlertList, AlertsQuery, MakeSilence, Problem, Silen
 use crate::api::Api;
 use crate::extract::{Caller, JsonBody, Params, limit};
 use crate::failure::Failure;
-
-/// The alert in the path.
-pub(crate) struct AlertInPath(AlertId);
-
-impl<S: Send + Sync> FromRequestParts<S> for AlertInPath {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        parse_id(&path.map_or_else(|_| String::new(), |Path(text)| text)).map(Self)
-    }
-}
-
-fn parse_id(text: &str) -> Result<AlertId, Failure> {
-    text.parse()
-        .map_err(|error: odin_model::alert::AlertIdError| {
-            Failure::new("alert/bad-id", error.to_string())
-        })
-}
+use crate::in_path::{InPath, Named};
 
 pub(crate) fn parse_kind(text: &str) -> Result<AlertKind, Failure> {
     AlertKind::from_word(text).ok_or_else(|| {
@@ -50,10 +31,6 @@ pub(crate) fn parse_kind(text: &str) -> Result<AlertKind, Failure> {
         )
         .with_help(format!("The kinds are {}.", words.join(", ")))
     })
-}
-
-fn parse_channel(text: &str) -> Result<ChannelName, Failure> {
-    ChannelName::parse(text).map_err(|error| Failure::new("channel/bad-name", error.to_string()))
 }
 
 /// Lists alerts of the asker's jobs, or all to an admin; the newest first.
@@ -80,7 +57,7 @@ pub(crate) async fn list(
         kind: query.kind.as_deref().map(parse_kind).transpose()?,
         state: state.transpose()?,
     };
-    let before = query.after.as_deref().map(parse_id).transpose()?;
+    let before = query.after.as_deref().map(AlertId::named).transpose()?;
     let now = api.backend().clock().wall();
     let (alerts, silences) = api
         .read(move |reader| Ok((reader.alerts(&of, before, limit)?, reader.silences(now)?)))
@@ -112,7 +89,7 @@ fn to_wire(alert: &odin_model::alert::Alert, silences: &[Silence]) -> wire::Aler
 pub(crate) async fn get(
     State(api): State<Api>,
     Caller(caller): Caller,
-    AlertInPath(id): AlertInPath,
+    InPath(id): InPath<AlertId>,
 ) -> Result<Json<wire::Alert>, Failure> {
     one(&api, &caller, id).await.map(Json)
 }
@@ -140,7 +117,7 @@ async fn one(api: &Api, caller: &Principal, id: AlertId) -> Result<wire::Alert, 
 pub(crate) async fn acknowledge(
     State(api): State<Api>,
     Caller(caller): Caller,
-    AlertInPath(id): AlertInPath,
+    InPath(id): InPath<AlertId>,
     JsonBody(body): JsonBody<Acknowledge>,
 ) -> Result<Json<wire::Alert>, Failure> {
     // Whether it may be seen is told before whether it may be answered.
@@ -197,7 +174,11 @@ pub(crate) async fn silence(
     let scope = SilenceScope {
         job: body.job,
         kind: body.kind.as_deref().map(parse_kind).transpose()?,
-        channel: body.channel.as_deref().map(parse_channel).transpose()?,
+        channel: body
+            .channel
+            .as_deref()
+            .map(ChannelName::named)
+            .transpose()?,
     };
     let at = api.backend().clock().wall();
     let until = until(at, body.seconds)?;

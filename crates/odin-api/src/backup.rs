@@ -4,15 +4,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use odin_model::Refusal;
-use odin_model::owner::Role;
 use odin_wire::Problem;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::Api;
 use crate::backend::{BackupContents, BackupRefused};
-use crate::extract::{Caller, Params};
+use crate::extract::{Admin, Params};
 use crate::failure::Failure;
 
 /// What kind of thing a backup is.
@@ -34,15 +32,9 @@ pub(crate) struct BackupQuery {
         (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn take(
     State(api): State<Api>,
-    Caller(caller): Caller,
+    Admin(caller): Admin,
     Params(query): Params<BackupQuery>,
 ) -> Result<Response, Failure> {
-    if caller.role != Role::Admin {
-        return Err(Refusal::RoleNeeded {
-            needed: Role::Admin,
-        }
-        .into());
-    }
     let contents = BackupContents {
         with_output: query.output.unwrap_or(true),
         with_key: query.key.unwrap_or(false),

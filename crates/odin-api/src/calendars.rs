@@ -1,9 +1,8 @@
 //! Named calendars, and the due times that they moved.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use jiff::civil::Date;
 use odin_model::calendar::{CALENDAR_DAYS_MAX, Calendar, SetCalendar, day_of};
 use odin_model::{Command, JobState, Principal, Refusal};
@@ -17,26 +16,12 @@ use odin_wire::{
 use crate::api::Api;
 use crate::extract::{Caller, JsonBody, Params, limit};
 use crate::failure::Failure;
+use crate::in_path::InPath;
 
 /// How many jobs are read at a time while those that use a calendar are looked for.
 const JOBS_AT_ONCE: usize = 1000;
 /// How many jobs that use a calendar are named.
 const USERS_MAX: usize = 100;
-
-/// The calendar in the path.
-pub(crate) struct CalendarInPath(CalendarName);
-
-impl<S: Send + Sync> FromRequestParts<S> for CalendarInPath {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let text = path.map_or_else(|_| String::new(), |Path(text)| text);
-        CalendarName::new(&text)
-            .map(Self)
-            .map_err(|error| Failure::new("calendar/bad-name", error.to_string()))
-    }
-}
 
 /// All calendars.
 #[utoipa::path(get, path = "/api/v1/calendars", tag = "calendars", operation_id = "list_calendars",
@@ -59,7 +44,7 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     State(api): State<Api>,
     Caller(caller): Caller,
-    CalendarInPath(name): CalendarInPath,
+    InPath(name): InPath<CalendarName>,
 ) -> Result<Json<wire::Calendar>, Failure> {
     in_full(&api, &caller, &name).await.map(Json)
 }
@@ -73,7 +58,7 @@ pub(crate) async fn get(
 pub(crate) async fn set(
     State(api): State<Api>,
     Caller(caller): Caller,
-    CalendarInPath(name): CalendarInPath,
+    InPath(name): InPath<CalendarName>,
     JsonBody(body): JsonBody<wire::SetCalendar>,
 ) -> Result<Json<wire::Calendar>, Failure> {
     let days = days(&body.dates)?;
@@ -121,7 +106,7 @@ fn days(dates: &[String]) -> Result<Vec<i32>, Failure> {
 pub(crate) async fn remove(
     State(api): State<Api>,
     Caller(caller): Caller,
-    CalendarInPath(name): CalendarInPath,
+    InPath(name): InPath<CalendarName>,
     Params(query): Params<RemoveCalendarQuery>,
 ) -> Result<StatusCode, Failure> {
     find(&api, &name).await?;

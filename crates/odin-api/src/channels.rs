@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use jiff::tz::TimeZone;
 use odin_model::alert::AlertRefusal;
 use odin_model::channel::{
@@ -25,36 +24,12 @@ use odin_wire::{
 
 use crate::alerts::parse_kind;
 use crate::api::Api;
-use crate::extract::{Caller, JsonBody, Params, limit};
+use crate::extract::{Admin, Caller, JsonBody, Params, limit};
 use crate::failure::Failure;
+use crate::in_path::{InPath, Named};
 
 /// How long a command of a channel may be, in bytes.
 const COMMAND_BYTES_MAX: usize = 16 * 1024;
-
-/// The channel in the path.
-pub(crate) struct ChannelInPath(ChannelName);
-
-impl<S: Send + Sync> FromRequestParts<S> for ChannelInPath {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let text = path.map_or_else(|_| String::new(), |Path(text)| text);
-        let name = ChannelName::parse(&text);
-        name.map(Self)
-            .map_err(|error| Failure::new("channel/bad-name", error.to_string()))
-    }
-}
-
-fn need_admin(caller: &Principal) -> Result<(), Failure> {
-    match caller.role {
-        Role::Admin => Ok(()),
-        Role::Operator | Role::Viewer => Err(Refusal::RoleNeeded {
-            needed: Role::Admin,
-        }
-        .into()),
-    }
-}
 
 /// Lists the channels. What they are is for admins; others see their names and kinds.
 #[utoipa::path(get, path = "/api/v1/channels", tag = "alerts", operation_id = "list_channels",
@@ -176,11 +151,10 @@ fn target_to_wire(target: &Target, is_admin: bool) -> wire::Target {
     responses((status = 200, body = wire::Channel), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn set(
     State(api): State<Api>,
-    Caller(caller): Caller,
-    ChannelInPath(name): ChannelInPath,
+    Admin(caller): Admin,
+    InPath(name): InPath<ChannelName>,
     JsonBody(body): JsonBody<SetChannel>,
 ) -> Result<Json<wire::Channel>, Failure> {
-    need_admin(&caller)?;
     let change = ChannelChange::Set {
         by: caller.clone(),
         name: name.clone(),
@@ -230,7 +204,7 @@ fn target_of(target: wire::Target) -> Result<Target, Failure> {
         wire::Target::Webhook { url, secret } => {
             HttpAddress::parse(&url)
                 .map_err(|error| bad(format!("no webhook can go there: {error}")))?;
-            let secret = secret.as_deref().map(secret_of).transpose()?;
+            let secret = secret.as_deref().map(SecretName::named).transpose()?;
             Ok(Target::Webhook(WebhookTarget { url, secret }))
         }
         wire::Target::Command { command } => {
@@ -263,7 +237,7 @@ fn email_of(
     let login = match (server.user, secret) {
         (Some(user), Some(secret)) => Some(MailLogin {
             user,
-            password: secret_of(&secret)?,
+            password: SecretName::named(&secret)?,
         }),
         (None, None) => None,
         (Some(_), None) => {
@@ -281,10 +255,6 @@ fn email_of(
         security: server.security,
         login,
     })
-}
-
-fn secret_of(name: &str) -> Result<SecretName, Failure> {
-    SecretName::parse(name).map_err(|error| Failure::new("secret/bad-name", error.to_string()))
 }
 
 fn quiet_of(quiet: Quiet) -> Result<QuietHours, Failure> {
@@ -321,8 +291,8 @@ fn quiet_of(quiet: Quiet) -> Result<QuietHours, Failure> {
     responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn remove(
     State(api): State<Api>,
-    Caller(caller): Caller,
-    ChannelInPath(name): ChannelInPath,
+    Admin(caller): Admin,
+    InPath(name): InPath<ChannelName>,
     Params(query): Params<RemoveChannelQuery>,
 ) -> Result<StatusCode, Failure> {
     let change = ChannelChange::Remove {
@@ -341,10 +311,9 @@ pub(crate) async fn remove(
     responses((status = 200, body = ChannelTest), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn test(
     State(api): State<Api>,
-    Caller(caller): Caller,
-    ChannelInPath(name): ChannelInPath,
+    Admin(caller): Admin,
+    InPath(name): InPath<ChannelName>,
 ) -> Result<Json<ChannelTest>, Failure> {
-    need_admin(&caller)?;
     let asked = name.clone();
     let channel = api.read(move |reader| reader.channel(&asked)).await?;
     let Some(channel) = channel else {
@@ -364,11 +333,10 @@ pub(crate) async fn test(
     responses((status = 200, body = DeliveryList), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn deliveries(
     State(api): State<Api>,
-    Caller(caller): Caller,
-    ChannelInPath(name): ChannelInPath,
+    Admin(_): Admin,
+    InPath(name): InPath<ChannelName>,
     Params(query): Params<DeliveriesQuery>,
 ) -> Result<Json<DeliveryList>, Failure> {
-    need_admin(&caller)?;
     let limit = limit(query.limit)?;
     let before = query.after.as_deref().map(|text| {
         text.parse()

@@ -106,12 +106,7 @@ pub(crate) async fn deploy(
 
 /// Viewers deploy nothing. A server that is not root has one owner of jobs: it could run nobody else's as that user.
 fn need_deployer(api: &Api, caller: &Principal) -> Result<(), Failure> {
-    if caller.role < Role::Operator {
-        return Err(Refusal::RoleNeeded {
-            needed: Role::Operator,
-        }
-        .into());
-    }
+    caller.need(Role::Operator)?;
     let server = api.backend().server_user();
     if server.uid == 0 || caller.user.uid == server.uid {
         return Ok(());

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use odin_model::owner::Role;
 use odin_model::{JobId, Principal, Revision, RunId};
 use odin_wire::{IDEMPOTENCY_KEY, LIMIT_DEFAULT, LIMIT_MAX};
 use serde::de::DeserializeOwned;
@@ -36,6 +37,19 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// Who asks, and is an admin.
+pub(crate) struct Admin(pub(crate) Principal);
+
+impl<S: Sync> FromRequestParts<S> for Admin {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let Caller(caller) = Caller::from_request_parts(parts, state).await?;
+        caller.need(Role::Admin)?;
+        Ok(Self(caller))
+    }
+}
+
 /// The job in the path.
 pub(crate) struct JobInPath(pub(crate) JobId);
 
@@ -59,7 +73,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RunInPath {
 }
 
 /// The path's one variable part; nothing, which is no id, when it is not UTF-8.
-async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> String {
+pub(crate) async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> String {
     let path = Path::<String>::from_request_parts(parts, state).await;
     path.map_or_else(|_| String::new(), |Path(text)| text)
 }

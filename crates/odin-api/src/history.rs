@@ -2,12 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use odin_model::Refusal;
-use odin_model::owner::Role;
 use odin_wire::{History, HistoryFault, Problem};
 
 use crate::api::Api;
-use crate::extract::Caller;
+use crate::extract::Admin;
 use crate::failure::Failure;
 
 /// What this node has of sealed history, and what of it cannot be read. For admins.
@@ -15,14 +13,8 @@ use crate::failure::Failure;
     responses((status = 200, body = History), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn get(
     State(api): State<Api>,
-    Caller(caller): Caller,
+    Admin(_): Admin,
 ) -> Result<Json<History>, Failure> {
-    if caller.role != Role::Admin {
-        return Err(Refusal::RoleNeeded {
-            needed: Role::Admin,
-        }
-        .into());
-    }
     let status = api.read(|reader| Ok(reader.history(false))).await?;
     Ok(Json(History {
         files: status.files.len() as u64,

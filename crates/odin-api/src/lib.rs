@@ -26,6 +26,7 @@ mod failure;
 mod feed;
 mod history;
 mod identity;
+mod in_path;
 mod jobs;
 mod ledger;
 mod links;

@@ -23,23 +23,12 @@ use zeroize::Zeroize;
 
 use crate::api::Api;
 use crate::backend::SealError;
-use crate::extract::{Caller, Params, limit, media_type};
+use crate::extract::{Admin, Caller, Params, limit, media_type};
 use crate::failure::Failure;
+use crate::in_path::{InPath, Named};
 
 /// How long a value may take to arrive.
 const VALUE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The secret in the path.
-pub(crate) struct SecretInPath(SecretName);
-
-impl<S: Send + Sync> FromRequestParts<S> for SecretInPath {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        parse_name(&path.map_or_else(|_| String::new(), |Path(text)| text)).map(Self)
-    }
-}
 
 /// The secret in the path, and the user that it is shared with.
 pub(crate) struct ShareInPath(SecretName, String);
@@ -50,12 +39,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ShareInPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
         let (name, user) = path.map_or_else(|_| Default::default(), |Path(both)| both);
-        Ok(Self(parse_name(&name)?, user))
+        Ok(Self(SecretName::named(&name)?, user))
     }
-}
-
-fn parse_name(text: &str) -> Result<SecretName, Failure> {
-    SecretName::parse(text).map_err(|error| Failure::new("secret/bad-name", error.to_string()))
 }
 
 /// Lists the secrets that the asker's jobs may use, or all to an admin. Never their values.
@@ -130,7 +115,7 @@ fn to_wire(entry: SecretEntry, caller: &Principal) -> wire::Secret {
 pub(crate) async fn set(
     State(api): State<Api>,
     Caller(caller): Caller,
-    SecretInPath(name): SecretInPath,
+    InPath(name): InPath<SecretName>,
     Params(query): Params<SecretOwnerQuery>,
     headers: HeaderMap,
     body: Body,
@@ -175,7 +160,7 @@ pub(crate) async fn set(
 pub(crate) async fn remove(
     State(api): State<Api>,
     Caller(caller): Caller,
-    SecretInPath(name): SecretInPath,
+    InPath(name): InPath<SecretName>,
     Params(query): Params<TakeSecretQuery>,
 ) -> Result<StatusCode, Failure> {
     let owner = owner(&api, &caller, query.owner.as_deref()).await?;
@@ -196,11 +181,10 @@ pub(crate) async fn remove(
     responses((status = 200, body = wire::Secret), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn share(
     State(api): State<Api>,
-    Caller(caller): Caller,
+    Admin(caller): Admin,
     ShareInPath(name, user): ShareInPath,
     Params(query): Params<SecretOwnerQuery>,
 ) -> Result<Json<wire::Secret>, Failure> {
-    need_admin(&caller)?;
     let owner = owner(&api, &caller, query.owner.as_deref()).await?;
     let with = user_named(&api, &user).await?;
     let change = SecretChange::Share {
@@ -221,11 +205,10 @@ pub(crate) async fn share(
     responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn unshare(
     State(api): State<Api>,
-    Caller(caller): Caller,
+    Admin(caller): Admin,
     ShareInPath(name, user): ShareInPath,
     Params(query): Params<TakeSecretQuery>,
 ) -> Result<StatusCode, Failure> {
-    need_admin(&caller)?;
     let owner = owner(&api, &caller, query.owner.as_deref()).await?;
     let with = user_named(&api, &user).await?;
     let change = SecretChange::Unshare {
@@ -252,23 +235,13 @@ async fn propose(api: &Api, caller: &Principal, change: SecretChange) -> Result<
     api.propose(caller, None, command).await.map(|_| ())
 }
 
-fn need_admin(caller: &Principal) -> Result<(), Failure> {
-    match caller.role {
-        Role::Admin => Ok(()),
-        Role::Operator | Role::Viewer => Err(Refusal::RoleNeeded {
-            needed: Role::Admin,
-        }
-        .into()),
-    }
-}
-
 /// Whose secret is meant: the asker's own unless an admin names somebody.
 async fn owner(api: &Api, caller: &Principal, named: Option<&str>) -> Result<Owner, Failure> {
     match named {
         None => Ok(caller.user.clone()),
         Some(name) if name == caller.user.user => Ok(caller.user.clone()),
         Some(name) => {
-            need_admin(caller)?;
+            caller.need(Role::Admin)?;
             user_named(api, name).await
         }
     }

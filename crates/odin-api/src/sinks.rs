@@ -1,55 +1,28 @@
 //! Sinks: set up, tried and looked at by admins.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
-use odin_model::owner::Role;
 use odin_model::sink::{
     JOBS_OF_SINK_MAX, Sink, SinkChange, SinkName, SinkRefusal, SinkSpec, SinkTarget,
 };
-use odin_model::{Command, JobId, Principal, Refusal, SecretName, ValueKind};
+use odin_model::{Command, JobId, Refusal, SecretName, ValueKind};
 use odin_store::Reader;
 use odin_wire as wire;
 use odin_wire::{Problem, SetSink, SinkList, SinkTest};
 
 use crate::api::Api;
-use crate::extract::{Caller, JsonBody};
+use crate::extract::{Admin, JsonBody};
 use crate::failure::Failure;
-
-/// The sink in the path.
-pub(crate) struct SinkInPath(SinkName);
-
-impl<S: Send + Sync> FromRequestParts<S> for SinkInPath {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let text = path.map_or_else(|_| String::new(), |Path(text)| text);
-        let name = SinkName::parse(&text);
-        name.map(Self)
-            .map_err(|error| Failure::new("sink/bad-name", error.to_string()))
-    }
-}
-
-fn need_admin(caller: &Principal) -> Result<(), Failure> {
-    match caller.role {
-        Role::Admin => Ok(()),
-        Role::Operator | Role::Viewer => Err(Refusal::RoleNeeded {
-            needed: Role::Admin,
-        }
-        .into()),
-    }
-}
+use crate::in_path::{InPath, Named};
 
 /// Lists the sinks, and how they get on. For admins. Secrets are named, never shown.
 #[utoipa::path(get, path = "/api/v1/sinks", tag = "sinks", operation_id = "list_sinks",
     responses((status = 200, body = SinkList), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Caller(caller): Caller,
+    Admin(_): Admin,
 ) -> Result<Json<SinkList>, Failure> {
-    need_admin(&caller)?;
     let sinks = api.read(Reader::sinks).await?;
     Ok(Json(SinkList {
         sinks: sinks.iter().map(to_wire).collect(),
@@ -63,10 +36,9 @@ pub(crate) async fn list(
     responses((status = 200, body = wire::Sink), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn get(
     State(api): State<Api>,
-    Caller(caller): Caller,
-    SinkInPath(name): SinkInPath,
+    Admin(_): Admin,
+    InPath(name): InPath<SinkName>,
 ) -> Result<Json<wire::Sink>, Failure> {
-    need_admin(&caller)?;
     Ok(Json(to_wire(&one(&api, &name).await?)))
 }
 
@@ -77,11 +49,10 @@ pub(crate) async fn get(
     responses((status = 200, body = wire::Sink), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn set(
     State(api): State<Api>,
-    Caller(caller): Caller,
-    SinkInPath(name): SinkInPath,
+    Admin(caller): Admin,
+    InPath(name): InPath<SinkName>,
     JsonBody(body): JsonBody<SetSink>,
 ) -> Result<Json<wire::Sink>, Failure> {
-    need_admin(&caller)?;
     let spec = to_spec(body)?;
     odin_sinks::check(&spec).map_err(|error| bad(error.to_string()))?;
     let change = SinkChange::Set {
@@ -103,8 +74,8 @@ pub(crate) async fn set(
     responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn remove(
     State(api): State<Api>,
-    Caller(caller): Caller,
-    SinkInPath(name): SinkInPath,
+    Admin(caller): Admin,
+    InPath(name): InPath<SinkName>,
 ) -> Result<StatusCode, Failure> {
     let change = SinkChange::Remove {
         by: caller.clone(),
@@ -122,10 +93,9 @@ pub(crate) async fn remove(
     responses((status = 200, body = SinkTest), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn test(
     State(api): State<Api>,
-    Caller(caller): Caller,
-    SinkInPath(name): SinkInPath,
+    Admin(_): Admin,
+    InPath(name): InPath<SinkName>,
 ) -> Result<Json<SinkTest>, Failure> {
-    need_admin(&caller)?;
     let sink = one(&api, &name).await?;
     let error = api.backend().try_sink(sink).await.err();
     Ok(Json(SinkTest {
@@ -145,8 +115,7 @@ fn bad(detail: impl Into<String>) -> Failure {
 }
 
 fn to_spec(body: SetSink) -> Result<SinkSpec, Failure> {
-    let secret = body.secret.as_deref().map(SecretName::parse).transpose();
-    let secret = secret.map_err(|error| Failure::new("secret/bad-name", error.to_string()))?;
+    let secret = body.secret.as_deref().map(SecretName::named).transpose()?;
     let records = &body.records;
     if let Some(other) = records
         .iter()

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Refusal;
+
 /// A job's owner: a Linux user's name with the uid it had at deploy. A node runs the job only where the name
 /// resolves to that uid.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,5 +57,16 @@ impl Principal {
     #[must_use]
     pub fn may_change(&self, owner: &Owner) -> bool {
         self.role == Role::Admin || (self.role == Role::Operator && self.user == *owner)
+    }
+
+    /// Refuses whose role is less than `needed`, whatever they own.
+    ///
+    /// # Errors
+    /// [`Refusal::RoleNeeded`].
+    pub fn need(&self, needed: Role) -> Result<(), Refusal> {
+        match self.role >= needed {
+            true => Ok(()),
+            false => Err(Refusal::RoleNeeded { needed }),
+        }
     }
 }

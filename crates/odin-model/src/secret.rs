@@ -3,7 +3,7 @@
 //! The log and the state hold [`SealedSecret`]s only. A [`SecretValue`] exists where it is sealed, and where a run
 //! that needs it is armed.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use crate::channel::ChannelName;
 use crate::id::JobId;
 use crate::job::JobName;
 use crate::owner::{Owner, Principal};
+use crate::sink::SinkName;
 
 /// A secret's name, unique per owner, and the name of the environment variable by which a job gets it: a letter or
 /// `_`, then letters, digits and `_`, at most [`SecretName::BYTES_MAX`] bytes, not beginning with `ODIN_`.
@@ -347,7 +348,7 @@ pub enum SecretRefusal {
         owner: String,
     },
     /// Channels use it.
-    #[error("the secret `{name}` is used by {}", shown_channels(channels, *count))]
+    #[error("the secret `{name}` is used by {}", shown_senders("channel", channels, *count))]
     UsedByChannels {
         /// The name.
         name: SecretName,
@@ -356,19 +357,26 @@ pub enum SecretRefusal {
         /// How many there are.
         count: u64,
     },
+    /// Sinks use it.
+    #[error("the secret `{name}` is used by {}", shown_senders("sink", sinks, *count))]
+    UsedBySinks {
+        /// The name.
+        name: SecretName,
+        /// Some of the sinks, by name.
+        sinks: Vec<SinkName>,
+        /// How many there are.
+        count: u64,
+    },
 }
 
-/// Channels in words.
-fn shown_channels(channels: &[ChannelName], count: u64) -> String {
-    let noun = match count {
-        1 => "the channel",
-        _ => "the channels",
-    };
-    let each: Vec<String> = channels.iter().map(|name| format!("`{name}`")).collect();
-    let named = u64::try_from(channels.len()).unwrap_or(u64::MAX);
+/// Channels or sinks in words.
+fn shown_senders(noun: &str, senders: &[impl Display], count: u64) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    let each: Vec<String> = senders.iter().map(|name| format!("`{name}`")).collect();
+    let named = u64::try_from(senders.len()).unwrap_or(u64::MAX);
     match count.saturating_sub(named) {
-        0 => format!("{noun} {}", each.join(", ")),
-        more => format!("{noun} {} and {more} more", each.join(", ")),
+        0 => format!("the {noun}{plural} {}", each.join(", ")),
+        more => format!("the {noun}{plural} {} and {more} more", each.join(", ")),
     }
 }
 
@@ -392,7 +400,9 @@ impl SecretRefusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "secret/not-found",
-            Self::InUse { .. } | Self::UsedByChannels { .. } => "secret/in-use",
+            Self::InUse { .. } | Self::UsedByChannels { .. } | Self::UsedBySinks { .. } => {
+                "secret/in-use"
+            }
             Self::TooMany { .. } => "secret/too-many",
             Self::ShareTaken { .. } => "secret/share-taken",
             Self::OwnShare { .. } => "secret/own-share",

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use odin_cluster::{Leadership, LeaseTerms, ProposeError, Term};
+use odin_cluster::{LeaseTerms, ProposeError, Term};
 use odin_executor::fault::{self, Point};
 use odin_model::calendar::DueRules;
 use odin_model::command::{Fire, FireAnswer, FireItem};
@@ -20,8 +20,8 @@ use odin_scheduling::clock_jump::{Reading, Trust};
 use odin_scheduling::plan::LOOK_AHEAD;
 use odin_scheduling::{due, placement};
 use odin_store::{Effect, Reader, StoreError, View};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::quarantine::{Again, Planned};
@@ -32,6 +32,7 @@ use crate::proposer::Proposer;
 use crate::recompute::{self, Rules, Step, Sweep};
 use crate::schedules::Schedules;
 use crate::silences::Silences;
+use crate::while_leading::{caught_up, while_leading};
 
 /// How many due jobs one pass looks at.
 const JOBS_MAX: usize = 1_000;
@@ -45,8 +46,6 @@ const ASSIGN_MAX: usize = 1_000;
 const TICK: Duration = Duration::from_millis(500);
 /// The shortest sleep: what is due by now is in the next pass, and a loop that spins starves others.
 const MOMENT: Duration = Duration::from_millis(1);
-/// How long a new leader may take to apply what its log holds before it tries again.
-const CATCH_UP: Duration = Duration::from_secs(60);
 
 /// What the loop works with.
 #[derive(Clone)]
@@ -76,36 +75,15 @@ enum Interrupted {
 impl Leader {
     /// Leads whenever this node is the leader, until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut leadership = self.proposer.log().leadership();
-        loop {
-            let now = *leadership.borrow_and_update();
-            let changed = async {
-                match now {
-                    Leadership::Leading { term } => tokio::select! {
-                        () = left(&mut leadership, term) => {}
-                        () = self.lead(term) => {}
-                    },
-                    Leadership::NoLeader | Leadership::Following(_) => {
-                        if leadership.changed().await.is_err() {
-                            std::future::pending::<()>().await;
-                        }
-                    }
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = changed => {}
-            }
-        }
+        let leadership = self.proposer.log().leadership();
+        while_leading(leadership, stop, |term| self.lead(term)).await;
     }
 
     /// One term's work; ends when it is over.
     async fn lead(&self, term: Term) {
         self.leases.begin_term();
-        // What an earlier leader decided must be applied here, or the due index is behind.
-        if let Err(reason) = self.catch_up().await {
-            tracing::debug!(%term, reason, "did not begin to lead");
-            tokio::time::sleep(TICK).await;
+        // Or the due index is behind.
+        if !caught_up(self.proposer.log(), term).await {
             return;
         }
         tracing::info!(%term, "leading");
@@ -144,14 +122,6 @@ impl Leader {
         }
     }
 
-    async fn catch_up(&self) -> Result<(), String> {
-        let log = self.proposer.log();
-        let index = log.confirm().await.map_err(|error| error.to_string())?;
-        log.wait_applied(index, CATCH_UP)
-            .await
-            .map_err(|error| error.to_string())
-    }
-
     fn reading(&self) -> Reading {
         Reading {
             wall: self.clock.wall(),
@@ -177,13 +147,6 @@ async fn stirred(effects: &mut broadcast::Receiver<Effect>) {
             Err(RecvError::Closed) => return std::future::pending().await,
         }
     }
-}
-
-/// Resolves when this node leads no longer in `term`.
-pub(crate) async fn left(leadership: &mut watch::Receiver<Leadership>, term: Term) {
-    let still = |now: &Leadership| *now == Leadership::Leading { term };
-    // A closed channel means a stopped log: its last word was that nobody leads.
-    let _ = leadership.wait_for(|now| !still(now)).await;
 }
 
 /// When to look again.

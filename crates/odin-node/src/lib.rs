@@ -53,6 +53,7 @@ mod users;
 mod values;
 mod wall_offset;
 mod watchdog;
+mod while_leading;
 
 pub use agent::Peek;
 pub use engine::{Engine, EngineParts, Founding};

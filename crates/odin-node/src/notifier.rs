@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use odin_cluster::{Leadership, ProposeError, Term};
+use odin_cluster::{ProposeError, Term};
 use odin_executor::fault::{self, Point};
 use odin_model::alert::{ALERTS_IN_COMMAND_MAX, AlertChange};
 use odin_model::channel::Channel;
@@ -27,15 +27,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::dispatch::Dispatch;
-use crate::leader::left;
 use crate::proposer::Proposer;
+use crate::while_leading::{caught_up, while_leading};
 
 /// How often is looked for what is overdue: two lookups in an index each time.
 const TICK: Duration = Duration::from_millis(500);
 /// How many messages are under way at once.
 const UNDER_WAY_MAX: usize = 16;
-/// How long a new leader may take to apply what its log holds before it tries again.
-const CATCH_UP: Duration = Duration::from_secs(60);
 
 /// What the notifier works with.
 #[derive(Clone)]
@@ -63,38 +61,13 @@ type Lane = (ChannelName, bool);
 impl Notifier {
     /// Notifies whenever this node is the leader, until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut leadership = self.proposer.log().leadership();
-        loop {
-            let now = *leadership.borrow_and_update();
-            let changed = async {
-                match now {
-                    Leadership::Leading { term } => tokio::select! {
-                        () = left(&mut leadership, term) => {}
-                        () = self.lead(term) => {}
-                    },
-                    Leadership::NoLeader | Leadership::Following(_) => {
-                        if leadership.changed().await.is_err() {
-                            std::future::pending::<()>().await;
-                        }
-                    }
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = changed => {}
-            }
-        }
+        let leadership = self.proposer.log().leadership();
+        while_leading(leadership, stop, |term| self.lead(term)).await;
     }
 
     /// One term's work. What is under way when it is over is dropped: the next leader sends it again.
     async fn lead(&self, term: Term) {
-        let log = self.proposer.log();
-        let caught_up = async {
-            let index = log.confirm().await.ok()?;
-            log.wait_applied(index, CATCH_UP).await.ok()
-        };
-        if caught_up.await.is_none() {
-            tokio::time::sleep(TICK).await;
+        if !caught_up(self.proposer.log(), term).await {
             return;
         }
         let mut under_way: JoinSet<Lane> = JoinSet::new();

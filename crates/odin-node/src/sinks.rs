@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use odin_cluster::{Leadership, ProposeError, Term};
+use odin_cluster::{ProposeError, Term};
 use odin_model::sink::{SINK_ERROR_BYTES_MAX, Sink, SinkChange, SinkName};
 use odin_model::{Clock, Command, SecretValue};
 use odin_outbound::Bounds;
@@ -22,10 +22,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::records::Batch;
-use crate::leader::left;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
 use crate::sealing::Keyring;
+use crate::while_leading::{caught_up, while_leading};
 
 /// How long a sink that is up to date sleeps when nothing wakes it.
 const TICK: Duration = Duration::from_secs(5);
@@ -35,8 +35,6 @@ const GATHER: Duration = Duration::from_millis(250);
 const DELAY_MIN: Duration = Duration::from_secs(1);
 /// The longest delay, whatever the receiver asks for.
 const DELAY_MAX: Duration = Duration::from_secs(5 * 60);
-/// How long a new leader may take to apply what its log holds before it tries again.
-const CATCH_UP: Duration = Duration::from_secs(60);
 
 /// What the forwarder works with.
 #[derive(Clone)]
@@ -68,38 +66,13 @@ type Version = (u64, jiff::Timestamp);
 impl Forwarder {
     /// Forwards whenever this node is the leader, until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut leadership = self.proposer.log().leadership();
-        loop {
-            let now = *leadership.borrow_and_update();
-            let changed = async {
-                match now {
-                    Leadership::Leading { term } => tokio::select! {
-                        () = left(&mut leadership, term) => {}
-                        () = self.lead(term) => {}
-                    },
-                    Leadership::NoLeader | Leadership::Following(_) => {
-                        if leadership.changed().await.is_err() {
-                            std::future::pending::<()>().await;
-                        }
-                    }
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = changed => {}
-            }
-        }
+        let leadership = self.proposer.log().leadership();
+        while_leading(leadership, stop, |term| self.lead(term)).await;
     }
 
     /// One term's work: a task for each sink, dropped when the term or the sink is over.
     async fn lead(&self, term: Term) {
-        let log = self.proposer.log();
-        let caught_up = async {
-            let index = log.confirm().await.ok()?;
-            log.wait_applied(index, CATCH_UP).await.ok()
-        };
-        if caught_up.await.is_none() {
-            tokio::time::sleep(DELAY_MIN).await;
+        if !caught_up(self.proposer.log(), term).await {
             return;
         }
         let mut effects = self.announcements.effects();

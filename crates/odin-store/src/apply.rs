@@ -43,7 +43,7 @@ use std::collections::BTreeMap;
 
 use odin_model::codec::DecodeError;
 use odin_model::job::JobSpec;
-use odin_model::owner::{Owner, Principal, Role};
+use odin_model::owner::{Owner, Principal};
 use odin_model::{Command, Epoch, JobId, NodeId, Refusal, Reply, RunId, codec};
 use odin_scheduling::placement;
 use rusqlite::Connection;
@@ -228,16 +228,6 @@ impl<'a> Batch<'a> {
         let life = node::life_of(self.conn, node)?;
         self.nodes.insert(node, life);
         Ok(life)
-    }
-}
-
-/// Refuses who may only look.
-fn need_operator(by: &Principal) -> Result<(), Refusal> {
-    match by.role {
-        Role::Operator | Role::Admin => Ok(()),
-        Role::Viewer => Err(Refusal::RoleNeeded {
-            needed: Role::Operator,
-        }),
     }
 }
 

@@ -3,10 +3,11 @@
 use odin_model::job::JobName;
 use odin_model::owner::Owner;
 use odin_model::secret::{SealedSecret, SecretName};
+use odin_model::sink::SinkName;
 use odin_model::{ChannelName, JobId, codec};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{StoreError, channels, columns};
+use crate::{StoreError, channels, columns, sinks};
 
 /// How many of a secret's jobs are named.
 pub(crate) const USERS_SHOWN_MAX: usize = 10;
@@ -146,20 +147,19 @@ fn add_jobs(
     Ok(())
 }
 
-/// The channels that use the owner's own secret, and those of each user that it is shared with and who has none of
-/// that name; by name. Channels are few: all are read.
-pub(crate) fn channels_of(
+/// For whom the name means this secret: its owner, and those whom it is shared with and who have none of their own.
+pub(crate) fn meant_by(
     conn: &Connection,
     owner: &Owner,
     name: &SecretName,
-) -> Result<Vec<ChannelName>, StoreError> {
+) -> Result<Vec<Owner>, StoreError> {
     let mut users = vec![owner.clone()];
     for with in shared_with(conn, owner, name)? {
         if !is_there(conn, &with, name)? {
             users.push(with);
         }
     }
-    channels_of_users(conn, &users, name)
+    Ok(users)
 }
 
 /// The channels of these users that name such a secret.
@@ -173,6 +173,18 @@ pub(crate) fn channels_of_users(
         channel.spec.target.secret() == Some(name) && users.contains(&channel.owner)
     });
     Ok(using.map(|channel| channel.name).collect())
+}
+
+/// The sinks of these users that name such a secret.
+pub(crate) fn sinks_of_users(
+    conn: &Connection,
+    users: &[Owner],
+    name: &SecretName,
+) -> Result<Vec<SinkName>, StoreError> {
+    let all = sinks::all(conn)?.into_iter();
+    let using =
+        all.filter(|sink| sink.spec.secret.as_ref() == Some(name) && users.contains(&sink.owner));
+    Ok(using.map(|sink| sink.name).collect())
 }
 
 pub(crate) fn to_owner(row: &Row<'_>) -> rusqlite::Result<Owner> {

@@ -467,8 +467,8 @@ pub const TABLE: &[ErrorCode] = &[
     row(
         "secret/in-use",
         409,
-        "Jobs or channels use the secret",
-        "Deploy or set them without it, or force it: jobs' next runs end as not_startable, channels' messages wait.",
+        "Jobs, channels or sinks use the secret",
+        "Deploy or set them without it, or force it: jobs' next runs end as not_startable, what channels and sinks would send waits.",
     ),
     row(
         "secret/key-missing",

@@ -1,6 +1,7 @@
 //! The API as its clients see it, over a real store.
 
 mod access;
+mod alert_access;
 mod bad_requests;
 mod bundles;
 mod changes;

@@ -6,7 +6,7 @@ use odin_model::calendar::{
     RecomputeItem, SetCalendar,
 };
 use odin_model::job_change::JobChangeKind::Moved;
-use odin_model::owner::{Owner, Principal};
+use odin_model::owner::{Owner, Principal, Role};
 use odin_model::{JobState, Refusal, Reply, Revision, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -15,7 +15,7 @@ use super::{Batch, Stop, job};
 use crate::{Effect, StoreError, columns, settings};
 
 pub(super) fn set(batch: &mut Batch<'_>, set: &SetCalendar) -> Result<Reply, Stop> {
-    super::need_operator(&set.by)?;
+    set.by.need(Role::Operator)?;
     let owner = match owner(batch.conn, &set.name)? {
         Some(owner) => {
             need_change(&set.by, &set.name, &owner)?;
@@ -51,7 +51,7 @@ pub(super) fn set(batch: &mut Batch<'_>, set: &SetCalendar) -> Result<Reply, Sto
 }
 
 pub(super) fn remove(batch: &mut Batch<'_>, by: &Principal, name: &str) -> Result<Reply, Stop> {
-    super::need_operator(by)?;
+    by.need(Role::Operator)?;
     let owner = owner(batch.conn, name)?.ok_or_else(|| Refusal::NoSuchCalendar(name.to_owned()))?;
     need_change(by, name, &owner)?;
     change::keep_calendar(batch, name)?;

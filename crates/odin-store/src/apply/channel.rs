@@ -2,7 +2,7 @@
 
 use odin_model::alert::AlertRefusal;
 use odin_model::channel::{CHANNELS_MAX, Channel, ChannelChange};
-use odin_model::owner::{Owner, Principal, Role};
+use odin_model::owner::{Owner, Role};
 use odin_model::secret::{SecretName, SecretRefusal};
 use odin_model::{ChannelName, JobId, JobSpec, Refusal, Reply, codec};
 use rusqlite::{Connection, params};
@@ -23,7 +23,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &ChannelChange) -> Result<Rep
             token,
             at,
         } => {
-            need_admin(by)?;
+            by.need(Role::Admin)?;
             let known = find(conn, name)?;
             if known.is_none() {
                 need_room(conn)?;
@@ -47,7 +47,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &ChannelChange) -> Result<Rep
             ])?;
         }
         ChannelChange::Remove { by, name, force } => {
-            need_admin(by)?;
+            by.need(Role::Admin)?;
             if find(conn, name)?.is_none() {
                 return Err(refusal(AlertRefusal::NoSuchChannel(name.clone())));
             }
@@ -66,16 +66,6 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &ChannelChange) -> Result<Rep
 
 pub(super) fn refusal(refusal: AlertRefusal) -> Stop {
     Stop::Refused(Refusal::Alert(refusal))
-}
-
-pub(super) fn need_admin(by: &Principal) -> Result<(), Stop> {
-    match by.role {
-        Role::Admin => Ok(()),
-        Role::Operator | Role::Viewer => Err(Refusal::RoleNeeded {
-            needed: Role::Admin,
-        }
-        .into()),
-    }
 }
 
 fn need_room(conn: &Connection) -> Result<(), Stop> {

@@ -3,11 +3,12 @@
 use odin_model::command::Deploy;
 use odin_model::job::Visibility;
 use odin_model::job_change::JobChangeKind::Deployed;
+use odin_model::owner::Role;
 use odin_model::{JobId, JobState, Refusal, Reply, VersionNumber};
 
 use super::change::{self, Change};
 use super::job::{JobRow, NewVersion};
-use super::{Batch, Stop, channel, job, need_operator, secret};
+use super::{Batch, Stop, channel, job, secret};
 
 /// What a deployment is of.
 enum Target {
@@ -16,7 +17,7 @@ enum Target {
 }
 
 pub(super) fn apply(batch: &mut Batch<'_>, deploy: &Deploy) -> Result<Reply, Stop> {
-    need_operator(&deploy.by)?;
+    deploy.by.need(Role::Operator)?;
     let version = NewVersion {
         spec: &deploy.spec,
         bundle: &deploy.bundle,

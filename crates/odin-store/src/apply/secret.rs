@@ -5,7 +5,7 @@ use odin_model::owner::{Owner, Principal, Role};
 use odin_model::secret::{
     SECRETS_OF_OWNER_MAX, SealedSecret, SecretChange, SecretName, SecretRefusal, SecretUsers,
 };
-use odin_model::{ChannelName, JobId, JobSpec, Refusal, Reply, codec};
+use odin_model::{JobId, JobSpec, Refusal, Reply, codec};
 use rusqlite::{Connection, params};
 
 use super::{Batch, Stop};
@@ -37,7 +37,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SecretChange) -> Result<Repl
             need_unused(name, *users, || {
                 secrets::users(conn, owner, name, seen_by(by))
             })?;
-            need_no_channel(name, *users, || secrets::channels_of(conn, owner, name))?;
+            need_no_sender(conn, name, *users, || secrets::meant_by(conn, owner, name))?;
             remove(conn, owner, name)?;
         }
         SecretChange::Share {
@@ -47,7 +47,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SecretChange) -> Result<Repl
             with,
             at,
         } => {
-            need_admin(by)?;
+            by.need(Role::Admin)?;
             need_secret(conn, owner, name)?;
             if need_free_share(conn, owner, name, with)? {
                 share(conn, owner, name, with, columns::at(*at))?;
@@ -60,7 +60,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SecretChange) -> Result<Repl
             with,
             users,
         } => {
-            need_admin(by)?;
+            by.need(Role::Admin)?;
             need_secret(conn, owner, name)?;
             if secrets::shared_by(conn, with, name)?.as_ref() != Some(owner) {
                 return Err(refusal(SecretRefusal::NotShared {
@@ -73,11 +73,11 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SecretChange) -> Result<Repl
                 secrets::users_of_share(conn, with, name, seen_by(by), &mut users)?;
                 Ok(users)
             })?;
-            need_no_channel(name, *users, || {
+            need_no_sender(conn, name, *users, || {
                 // One of the user's own is what the name means for them.
                 match secrets::is_there(conn, with, name)? {
                     true => Ok(Vec::new()),
-                    false => secrets::channels_of_users(conn, std::slice::from_ref(with), name),
+                    false => Ok(vec![with.clone()]),
                 }
             })?;
             unshare(conn, with, name)?;
@@ -95,22 +95,12 @@ fn seen_by(by: &Principal) -> Option<&Owner> {
     (by.role != Role::Admin).then_some(&by.user)
 }
 
-fn need_admin(by: &Principal) -> Result<(), Stop> {
-    match by.role {
-        Role::Admin => Ok(()),
-        Role::Operator | Role::Viewer => Err(Refusal::RoleNeeded {
-            needed: Role::Admin,
-        }
-        .into()),
-    }
-}
-
 /// One's own takes an operator, somebody else's an admin.
 fn need_operator_of(by: &Principal, owner: &Owner) -> Result<(), Stop> {
     if by.user == *owner {
-        return Ok(super::need_operator(by)?);
+        return Ok(by.need(Role::Operator)?);
     }
-    need_admin(by)
+    Ok(by.need(Role::Admin)?)
 }
 
 fn need_secret(conn: &Connection, owner: &Owner, name: &SecretName) -> Result<(), Stop> {
@@ -158,26 +148,43 @@ fn need_unused(
     }
 }
 
-/// Jobs are named first: their runs would end badly, a channel's messages wait.
-fn need_no_channel(
+/// Jobs are named first: their runs would end badly, what channels and sinks would send waits.
+fn need_no_sender(
+    conn: &Connection,
     name: &SecretName,
     choice: SecretUsers,
-    channels: impl FnOnce() -> Result<Vec<ChannelName>, StoreError>,
+    meant_by: impl FnOnce() -> Result<Vec<Owner>, StoreError>,
 ) -> Result<(), Stop> {
     if choice == SecretUsers::Ignore {
         return Ok(());
     }
-    let mut channels = channels()?;
-    if channels.is_empty() {
-        return Ok(());
+    let users = meant_by()?;
+    let mut channels = secrets::channels_of_users(conn, &users, name)?;
+    if !channels.is_empty() {
+        let count = shorten(&mut channels);
+        return Err(refusal(SecretRefusal::UsedByChannels {
+            name: name.clone(),
+            channels,
+            count,
+        }));
     }
-    let count = u64::try_from(channels.len()).unwrap_or(u64::MAX);
-    channels.truncate(secrets::USERS_SHOWN_MAX);
-    Err(refusal(SecretRefusal::UsedByChannels {
-        name: name.clone(),
-        channels,
-        count,
-    }))
+    let mut sinks = secrets::sinks_of_users(conn, &users, name)?;
+    if !sinks.is_empty() {
+        let count = shorten(&mut sinks);
+        return Err(refusal(SecretRefusal::UsedBySinks {
+            name: name.clone(),
+            sinks,
+            count,
+        }));
+    }
+    Ok(())
+}
+
+/// Leaves as many as a refusal names, and tells how many there were.
+fn shorten<T>(names: &mut Vec<T>) -> u64 {
+    let count = u64::try_from(names.len()).unwrap_or(u64::MAX);
+    names.truncate(secrets::USERS_SHOWN_MAX);
+    count
 }
 
 /// Whether it is still to be shared. A name means at most one secret of others for each user.
@@ -315,6 +322,7 @@ mod tests {
         SECRETS_OF_OWNER_MAX, SealedSecret, SealingKeyId, SecretChange, SecretName, SecretRefusal,
         SecretUse, SecretUsers,
     };
+    use odin_model::sink::{SinkChange, SinkName, SinkSpec, SinkTarget};
     use odin_model::{ChannelName, JobId, Refusal, Reply, SecretDelivery};
 
     use crate::scenario::{Scenario, ann, bob, deploy, due_after, minute, person, root};
@@ -536,6 +544,43 @@ mod tests {
         // The name means Eve's own from now on.
         scenario.apply(&set(eve.clone(), eve.user.clone(), "KEY", 2));
         assert_eq!(scenario.apply(&protect), Reply::Done);
+        let force = remove(root(), root().user, "KEY", SecretUsers::Ignore);
+        assert_eq!(scenario.apply(&force), Reply::Done);
+    }
+
+    #[test]
+    fn a_secret_that_sinks_use_is_removed_only_by_force_and_they_are_named() {
+        let mut scenario = Scenario::new();
+        let sink = |by: Principal, sink: &str| {
+            let mut spec = SinkSpec::new(SinkTarget::RemoteWrite {
+                url: "https://example.org/".to_owned(),
+                user: None,
+            });
+            spec.secret = Some(name("KEY"));
+            Command::Sink(Box::new(SinkChange::Set {
+                by,
+                name: SinkName::parse(sink).unwrap(),
+                spec,
+                token: 1,
+                at: minute(0),
+            }))
+        };
+        let eve = person("eve", Role::Admin);
+        let missing = refusal(&mut scenario, &sink(root(), "prom"));
+        assert_eq!(missing.code(), "secret/not-found");
+        scenario.apply(&set(root(), root().user, "KEY", 1));
+        scenario.apply(&share(root(), root().user, "KEY", eve.user.clone()));
+        for (by, name) in [(eve.clone(), "night"), (root(), "prom")] {
+            assert_eq!(scenario.apply(&sink(by, name)), Reply::Done);
+        }
+        let protect = remove(root(), root().user, "KEY", SecretUsers::Protect);
+        let refused = refusal(&mut scenario, &protect);
+        assert_eq!(refused.code(), "secret/in-use");
+        let text = "the secret `KEY` is used by the sinks `night`, `prom`";
+        assert_eq!(refused.to_string(), text);
+        let protect = unshare(root().user, "KEY", eve.user.clone(), SecretUsers::Protect);
+        let text = "the secret `KEY` is used by the sink `night`";
+        assert_eq!(refusal(&mut scenario, &protect).to_string(), text);
         let force = remove(root(), root().user, "KEY", SecretUsers::Ignore);
         assert_eq!(scenario.apply(&force), Reply::Done);
     }

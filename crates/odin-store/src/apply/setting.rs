@@ -2,7 +2,7 @@
 
 use odin_model::command::Setting;
 use odin_model::owner::{Principal, Role};
-use odin_model::{Refusal, Reply};
+use odin_model::Reply;
 
 use super::{Batch, Stop};
 use crate::{Effect, settings};
@@ -12,12 +12,7 @@ pub(super) fn apply(
     by: &Principal,
     setting: &Setting,
 ) -> Result<Reply, Stop> {
-    if by.role != Role::Admin {
-        return Err(Refusal::RoleNeeded {
-            needed: Role::Admin,
-        }
-        .into());
-    }
+    by.need(Role::Admin)?;
     match setting {
         Setting::Timezone(zone) => settings::set(batch.conn, settings::TIMEZONE, zone)?,
     }

@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use odin_model::alert::{AlertId, AlertKind, AlertRefusal, AlertState, TEXT_BYTES_MAX};
 use odin_model::owner::{Owner, Principal, Role};
 use odin_model::silence::{SILENCE_DAYS_MAX, SILENCES_MAX, SilenceScope};
-use odin_model::{ChannelName, JobId, JobState, Refusal};
+use odin_model::{ChannelName, JobId, JobState};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::channel::{self, refusal};
-use super::{Stop, alert, job, need_operator};
+use super::{Stop, alert, job};
 use crate::{StoreError, columns};
 
 /// The shortest silence.
@@ -22,7 +22,7 @@ pub(super) fn acknowledge(
     reason: &str,
     at: Timestamp,
 ) -> Result<(), Stop> {
-    need_operator(by)?;
+    by.need(Role::Operator)?;
     need_reason(reason)?;
     let found = alert::find(conn, id)?.filter(|(_, owner)| may(by, owner.as_ref()));
     match found {
@@ -66,19 +66,13 @@ pub(super) fn set(
     reason: &str,
     (at, until): (Timestamp, Timestamp),
 ) -> Result<(), Stop> {
-    need_operator(by)?;
+    by.need(Role::Operator)?;
     need_reason(reason)?;
     match scope.job {
         Some(id) => {
             job::find_to_change(conn, by, id)?;
         }
-        None if by.role == Role::Admin => {}
-        None => {
-            return Err(Refusal::RoleNeeded {
-                needed: Role::Admin,
-            }
-            .into());
-        }
+        None => by.need(Role::Admin)?,
     }
     if let Some(name) = &scope.channel
         && channel::find(conn, name)?.is_none()
@@ -133,7 +127,7 @@ fn insert(
 
 /// Ends a silence before its time: one's own, one of one's own job, or as an admin.
 pub(super) fn end(conn: &Connection, by: &Principal, id: u64, at: Timestamp) -> Result<(), Stop> {
-    need_operator(by)?;
+    by.need(Role::Operator)?;
     let found: Option<(u32, String, Option<i64>)> = conn
         .prepare_cached(
             "SELECT by_uid, by_user, job FROM silences WHERE id = ?1 AND until_at > ?2",

@@ -1,12 +1,12 @@
 //! Sinks: set up and removed by admins, moved on by the leader.
 
 use jiff::Timestamp;
-use odin_model::owner::Principal;
+use odin_model::owner::{Principal, Role};
 use odin_model::sink::{SINKS_MAX, SinkChange, SinkName, SinkRefusal, SinkSpec};
 use odin_model::{Refusal, Reply, codec};
 use rusqlite::{Connection, params};
 
-use super::channel::{need_admin, need_secret};
+use super::channel::need_secret;
 use super::{Batch, Stop, sink_feed};
 use crate::{Effect, StoreError, columns, sinks};
 
@@ -25,7 +25,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SinkChange) -> Result<Reply,
             Ok(Reply::Done)
         }
         SinkChange::Remove { by, name } => {
-            need_admin(by)?;
+            by.need(Role::Admin)?;
             if sinks::find(conn, name)?.is_none() {
                 return Err(refusal(SinkRefusal::NoSuchSink(name.clone())));
             }
@@ -90,7 +90,7 @@ fn set(
     (name, spec, token): (&SinkName, &SinkSpec, u64),
     at: Timestamp,
 ) -> Result<(), Stop> {
-    need_admin(by)?;
+    by.need(Role::Admin)?;
     if sinks::find(conn, name)?.is_none() && sinks::all(conn)?.len() >= SINKS_MAX {
         return Err(refusal(SinkRefusal::TooManySinks));
     }
