@@ -58,13 +58,15 @@ fn wants_openmetrics(headers: &HeaderMap) -> bool {
         .any(|value| value.contains("application/openmetrics-text"))
 }
 
-/// OpenMetrics as the older text: there, a counter's family has the name of its sample, and nothing marks the end.
+/// OpenMetrics as the older text: there, the family of a counter or an info has the name of its sample, an info is a
+/// gauge, and nothing marks the end.
 fn plain(openmetrics: &str) -> String {
     let lines: Vec<_> = openmetrics.lines().collect();
-    let counters: Vec<_> = lines
-        .iter()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
+    let of_kind = |kind: &str| -> Vec<&str> {
+        let families = lines.iter().filter_map(|line| line.strip_prefix("# TYPE "));
+        families.filter_map(|line| line.strip_suffix(kind)).collect()
+    };
+    let (counters, infos) = (of_kind(" counter"), of_kind(" info"));
     let mut text = String::with_capacity(openmetrics.len());
     for line in lines {
         let described = ["# HELP ", "# TYPE "]
@@ -74,6 +76,12 @@ fn plain(openmetrics: &str) -> String {
             _ if line == "# EOF" || line.starts_with("# UNIT ") => continue,
             Some((word, (name, rest))) if counters.contains(&name) => {
                 text.extend([word, name, "_total ", rest]);
+            }
+            Some((word @ "# TYPE ", (name, _))) if infos.contains(&name) => {
+                text.extend([word, name, "_info gauge"]);
+            }
+            Some((word, (name, rest))) if infos.contains(&name) => {
+                text.extend([word, name, "_info ", rest]);
             }
             _ => text.push_str(line),
         }
@@ -88,13 +96,17 @@ mod tests {
     use expect_test::expect;
 
     #[test]
-    fn the_older_text_names_counters_by_their_samples() {
+    fn the_older_text_names_counters_and_infos_by_their_samples() {
         let openmetrics = "# HELP runs Runs.\n# TYPE runs counter\nruns_total{outcome=\"failed\"} 7\n\
+            # HELP build Build.\n# TYPE build info\nbuild_info{version=\"1\"} 1\n\
             # HELP jobs Jobs.\n# TYPE jobs gauge\njobs 1\n# EOF\n";
         expect![[r#"
             # HELP runs_total Runs.
             # TYPE runs_total counter
             runs_total{outcome="failed"} 7
+            # HELP build_info Build.
+            # TYPE build_info gauge
+            build_info{version="1"} 1
             # HELP jobs Jobs.
             # TYPE jobs gauge
             jobs 1
