@@ -333,7 +333,7 @@ pub(crate) async fn test(
     responses((status = 200, body = DeliveryList), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn deliveries(
     State(api): State<Api>,
-    Admin(_): Admin,
+    Admin(_caller): Admin,
     InPath(name): InPath<ChannelName>,
     Params(query): Params<DeliveriesQuery>,
 ) -> Result<Json<DeliveryList>, Failure> {

@@ -13,7 +13,7 @@ use crate::failure::Failure;
     responses((status = 200, body = History), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn get(
     State(api): State<Api>,
-    Admin(_): Admin,
+    Admin(_caller): Admin,
 ) -> Result<Json<History>, Failure> {
     let status = api.read(|reader| Ok(reader.history(false))).await?;
     Ok(Json(History {

@@ -64,7 +64,9 @@ fn plain(openmetrics: &str) -> String {
     let lines: Vec<_> = openmetrics.lines().collect();
     let of_kind = |kind: &str| -> Vec<&str> {
         let families = lines.iter().filter_map(|line| line.strip_prefix("# TYPE "));
-        families.filter_map(|line| line.strip_suffix(kind)).collect()
+        families
+            .filter_map(|line| line.strip_suffix(kind))
+            .collect()
     };
     let (counters, infos) = (of_kind(" counter"), of_kind(" info"));
     let mut text = String::with_capacity(openmetrics.len());

@@ -21,7 +21,7 @@ use crate::in_path::{InPath, Named};
     responses((status = 200, body = SinkList), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Admin(_): Admin,
+    Admin(_caller): Admin,
 ) -> Result<Json<SinkList>, Failure> {
     let sinks = api.read(Reader::sinks).await?;
     Ok(Json(SinkList {
@@ -36,7 +36,7 @@ pub(crate) async fn list(
     responses((status = 200, body = wire::Sink), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn get(
     State(api): State<Api>,
-    Admin(_): Admin,
+    Admin(_caller): Admin,
     InPath(name): InPath<SinkName>,
 ) -> Result<Json<wire::Sink>, Failure> {
     Ok(Json(to_wire(&one(&api, &name).await?)))
@@ -93,7 +93,7 @@ pub(crate) async fn remove(
     responses((status = 200, body = SinkTest), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn test(
     State(api): State<Api>,
-    Admin(_): Admin,
+    Admin(_caller): Admin,
     InPath(name): InPath<SinkName>,
 ) -> Result<Json<SinkTest>, Failure> {
     let sink = one(&api, &name).await?;

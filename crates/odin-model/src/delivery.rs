@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::AlertEvent;
 use crate::channel::ChannelName;
+use crate::id::{Epoch, NodeId};
 use crate::owner::Owner;
 
 /// How many alerts one message lists.
@@ -149,6 +150,10 @@ pub enum DeliveryStep {
         /// By when the attempt is over, whatever happens.
         #[serde(with = "crate::instant")]
         until: Timestamp,
+        /// Which node sends it.
+        node: NodeId,
+        /// In which of its lives: in the next one nothing of this attempt is left.
+        epoch: Epoch,
     },
     /// Its channel is quiet: it goes on gathering until then.
     Hold {

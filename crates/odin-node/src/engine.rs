@@ -171,11 +171,14 @@ impl Engine {
                 node,
             },
         };
+        let (said, up) = watch::channel(Up::Waiting);
         let notifier = Notifier {
             proposer: proposer.clone(),
             reader: reader.clone(),
             clock: Arc::clone(&parts.clock),
             dispatch: dispatch.clone(),
+            node,
+            up: up.clone(),
         };
         tasks.spawn(notifier.run(stop.clone()));
         let forwarder = Forwarder {
@@ -191,7 +194,6 @@ impl Engine {
             .values
             .map(|root| ValuesFiles::follow(root, proposer.clone(), reader.clone()));
         let (peeks, asked) = mpsc::channel(PEEKS_MAX);
-        let (said, up) = watch::channel(Up::Waiting);
         let (far_off, too_far_off) = watch::channel(None);
         let launches = Launches::new(parts.facts.name.clone(), parts.bundles, lease_terms);
         let agent = {

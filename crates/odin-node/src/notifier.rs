@@ -1,8 +1,8 @@
 //! The leader's notifier: what is overdue becomes an alert, and messages go to their channels.
 //!
 //! That a message is sent is in the log before it is tried, and what became of it after. A leader that goes away in
-//! between leaves it as `sending`; the next one waits until no attempt of the first can be under way any more and
-//! sends it again under the same id. One message of a channel is under way at a time, so they arrive in order; a
+//! between leaves it as `sending`; the next one waits until no attempt of the first can be under way any more, or its node
+//! says that it began anew, and sends it again under the same id. One message of a channel is under way at a time, so they arrive in order; a
 //! channel that is down holds up no other.
 
 pub(crate) mod dispatch;
@@ -19,14 +19,16 @@ use odin_executor::fault::{self, Point};
 use odin_model::alert::{ALERTS_IN_COMMAND_MAX, AlertChange};
 use odin_model::channel::Channel;
 use odin_model::delivery::{Delivery, DeliveryStep, Message};
-use odin_model::{ChannelName, Clock, Command, Reply};
+use odin_model::{ChannelName, Clock, Command, NodeId, Reply};
 use odin_notify::Trouble as SendTrouble;
 use odin_scheduling::delivery::{ATTEMPT_MAX, TAKE_OVER_AFTER, Trouble, quiet_until, try_again};
 use odin_store::{Reader, StoreError};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::dispatch::Dispatch;
+use crate::life::Up;
 use crate::proposer::Proposer;
 use crate::while_leading::{caught_up, while_leading};
 
@@ -42,6 +44,10 @@ pub(crate) struct Notifier {
     pub(crate) reader: Reader,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dispatch: Dispatch,
+    /// This node.
+    pub(crate) node: NodeId,
+    /// Its life: what it began to send in an earlier one is over.
+    pub(crate) up: watch::Receiver<Up>,
 }
 
 /// Why a look at what is overdue ended.
@@ -143,11 +149,17 @@ impl Notifier {
             self.step(term, hold).await?;
             return Ok(None);
         }
+        // Before the cluster knows of this life it would be taken for something of the last one.
+        let Up::Since(epoch) = *self.up.borrow() else {
+            return Ok(None);
+        };
         let begin = DeliveryStep::Begin {
             delivery: delivery.id,
             attempt: delivery.attempt.saturating_add(1),
             at: now,
             until: now.saturating_add(signed(TAKE_OVER_AFTER)).unwrap_or(now),
+            node: self.node,
+            epoch,
         };
         if !self.step(term, begin).await? {
             return Ok(None);

@@ -9,7 +9,8 @@ use odin_model::channel::QuietHours;
 
 /// How long an attempt may take; after that it is not waited for.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(30);
-/// How long a message is waited for that a leader was about to send when it went away: longer than any attempt.
+/// How long a message is waited for that a leader was about to send when it went away: longer than any attempt. Not
+/// where its node begins a new life before that, as a server that was restarted does.
 pub const TAKE_OVER_AFTER: Duration = Duration::from_secs(40);
 /// The wait after the first attempt; it doubles with each.
 const WAIT_MIN: Duration = Duration::from_secs(5);

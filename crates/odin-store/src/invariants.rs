@@ -212,6 +212,8 @@ impl Known {
                 attempt,
                 at,
                 until: minute(self.now + 1),
+                node: NODE,
+                epoch: Epoch(self.life),
             })),
             Step::Secret { of_bob, change } => secret(of_bob, change, at),
         })

@@ -498,6 +498,8 @@ fn alert_commands() -> Vec<(&'static str, Command)> {
                 attempt,
                 at: at(30),
                 until: at(70),
+                node: NodeId(2),
+                epoch: Epoch(9),
             }),
         ),
         (

@@ -7,7 +7,7 @@ use odin_model::run::RunEvent;
 use odin_model::{Epoch, NodeId, Refusal, Reply, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Batch, Stop, alert, run};
+use super::{Batch, Stop, alert, outbox, run};
 use crate::{Effect, StoreError, columns, settings};
 
 /// A node begins a life. What it has stays with it: its executor outlives its server. What was given up as
@@ -45,6 +45,7 @@ pub(super) fn up(
     batch.up = None;
     batch.effects.push(Effect::NodeChanged { node });
     take_first_timezone(batch, facts)?;
+    outbox::sender_returned(batch.conn, node, at)?;
     for run in run::open_of_node(batch.conn, node)? {
         let mut run = run.in_life(epoch);
         // Only what is unreachable returns; the others go on as they are.

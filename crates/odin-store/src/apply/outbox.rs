@@ -8,7 +8,7 @@ use odin_model::delivery::{
     SETTLED_KEPT_MAX,
 };
 use odin_model::owner::Owner;
-use odin_model::{ChannelName, Reply, codec};
+use odin_model::{ChannelName, NodeId, Reply, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Batch, Stop, alert, channel};
@@ -184,12 +184,20 @@ pub(super) fn apply(batch: &mut Batch<'_>, step: &DeliveryStep) -> Result<Reply,
     };
     let id = columns::count(delivery.0);
     let counts = match step {
-        DeliveryStep::Begin { at, until, .. } => {
+        DeliveryStep::Begin {
+            at,
+            until,
+            node,
+            epoch,
+            ..
+        } => {
             let is_next = row.attempt.checked_add(1) == Some(*attempt);
             let is_time = row.next_at.is_some_and(|next| next <= *at);
-            let counts = is_next && is_time && !row.state.is_settled();
+            // A life that is over sends nothing: a word of its that comes late must not be waited for.
+            let lives = batch.life_of(*node)? == Some(*epoch);
+            let counts = is_next && is_time && lives && !row.state.is_settled();
             if counts {
-                begin(batch.conn, id, *attempt, *until)?;
+                begin(batch.conn, id, (*attempt, *node), *until)?;
             }
             counts
         }
@@ -234,16 +242,40 @@ pub(super) fn apply(batch: &mut Batch<'_>, step: &DeliveryStep) -> Result<Reply,
     Ok(Reply::Stepped { counts })
 }
 
-fn begin(conn: &Connection, id: i64, attempt: u32, until: Timestamp) -> Result<(), StoreError> {
+fn begin(
+    conn: &Connection,
+    id: i64,
+    (attempt, node): (u32, NodeId),
+    until: Timestamp,
+) -> Result<(), StoreError> {
     conn.prepare_cached(
-        "UPDATE deliveries SET state = ?2, attempt = ?3, next_at = ?4 WHERE id = ?1",
+        "UPDATE deliveries SET state = ?2, attempt = ?3, next_at = ?4, sender = ?5 WHERE id = ?1",
     )?
     .execute(params![
         id,
         columns::delivery_state(DeliveryState::Sending),
         attempt,
-        columns::at(until)
+        columns::at(until),
+        columns::node_id(node),
     ])?;
+    Ok(())
+}
+
+/// What a node was about to send when its last life ended need not be waited for: nobody sends it any more.
+pub(super) fn sender_returned(
+    conn: &Connection,
+    node: NodeId,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "UPDATE deliveries INDEXED BY deliveries_open SET next_at = min(next_at, ?3) \
+         WHERE state < 3 AND state = ?1 AND sender = ?2",
+    )?
+    .execute((
+        columns::delivery_state(DeliveryState::Sending),
+        columns::node_id(node),
+        columns::at(at),
+    ))?;
     Ok(())
 }
 
@@ -314,4 +346,226 @@ pub(super) fn drop_waiting(conn: &Connection, name: &ChannelName) -> Result<(), 
     )?
     .execute([name.as_str()])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use odin_model::alert::AlertChange;
+    use odin_model::channel::{ChannelChange, ChannelSpec, Target, WebhookTarget};
+    use odin_model::delivery::Delivery;
+    use odin_model::{Command, Epoch};
+
+    use super::*;
+    use crate::scenario::{NODE, Scenario, minute, root};
+
+    fn name() -> ChannelName {
+        ChannelName::parse("ops").unwrap()
+    }
+
+    fn set_channel() -> Command {
+        let mut spec = ChannelSpec::new(Target::Webhook(WebhookTarget {
+            url: "https://example.org/".to_owned(),
+            secret: None,
+        }));
+        spec.server_alerts = true;
+        Command::Channel(Box::new(ChannelChange::Set {
+            by: root(),
+            name: name(),
+            spec,
+            token: 1,
+            at: minute(0),
+        }))
+    }
+
+    /// An alert of its own, each time.
+    fn alert(number: usize) -> Command {
+        let key = AlertKey::detailed(
+            AlertKind::LoopStuck,
+            Subject::Cluster,
+            &format!("loop {number}"),
+        );
+        let raised = Raised {
+            key,
+            run: None,
+            text: "a loop stands still".to_owned(),
+        };
+        Command::Alert(Box::new(AlertChange::Raise {
+            alerts: vec![raised],
+            at: minute(0),
+        }))
+    }
+
+    /// A channel with one message that waits, on a node that is up.
+    fn scenario() -> (Scenario, Epoch) {
+        let mut scenario = Scenario::new();
+        let epoch = scenario.node_up(NODE, "worker1");
+        for command in [set_channel(), alert(0)] {
+            assert_eq!(scenario.apply(&command), Reply::Done);
+        }
+        (scenario, epoch)
+    }
+
+    fn messages(scenario: &Scenario) -> Vec<Delivery> {
+        let found = scenario.store.reader().deliveries(None, None, 1_000);
+        found.unwrap()
+    }
+
+    /// Whether a step of the first message counts.
+    fn counts(scenario: &mut Scenario, step: DeliveryStep) -> bool {
+        match scenario.apply(&Command::Delivery(Box::new(step))) {
+            Reply::Stepped { counts } => counts,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn begin(attempt: u32, at: i64, epoch: Epoch) -> DeliveryStep {
+        DeliveryStep::Begin {
+            delivery: DeliveryId(1),
+            attempt,
+            at: minute(at),
+            until: minute(at + 10),
+            node: NODE,
+            epoch,
+        }
+    }
+
+    fn failed(attempt: u32, at: i64, next: Option<i64>) -> DeliveryStep {
+        DeliveryStep::Failed {
+            delivery: DeliveryId(1),
+            attempt,
+            error: "503".to_owned(),
+            next_at: next.map(minute),
+            at: minute(at),
+        }
+    }
+
+    fn done(attempt: u32, at: i64) -> DeliveryStep {
+        DeliveryStep::Done {
+            delivery: DeliveryId(1),
+            attempt,
+            answer: "204".to_owned(),
+            at: minute(at),
+        }
+    }
+
+    #[test]
+    fn a_message_is_begun_once_for_each_attempt_and_settled_by_its_own_only() {
+        let (mut scenario, epoch) = scenario();
+        for (step, expected) in [
+            (done(0, 1), false),
+            (begin(2, 1, epoch), false),
+            (begin(1, 1, epoch), true),
+            // Another leader, a moment later.
+            (begin(1, 1, epoch), false),
+            (begin(2, 5, epoch), false),
+            (failed(2, 2, None), false),
+            (failed(1, 2, Some(4)), true),
+            (done(1, 3), false),
+            (begin(2, 3, epoch), false),
+            (begin(2, 4, epoch), true),
+            // The first leader's word of its attempt, late.
+            (done(1, 5), false),
+            (done(2, 5), true),
+            (done(2, 6), false),
+            (begin(3, 60, epoch), false),
+        ] {
+            assert_eq!(counts(&mut scenario, step.clone()), expected, "{step:?}");
+        }
+        let message = &messages(&scenario)[0];
+        assert_eq!(message.state, DeliveryState::Sent);
+        assert_eq!((message.attempt, message.next_at), (2, None));
+    }
+
+    #[test]
+    fn what_a_leader_was_sending_is_taken_over_in_time_or_when_its_node_begins_anew() {
+        let (mut scenario, first) = scenario();
+        assert!(counts(&mut scenario, begin(1, 1, first)));
+        // It is silent: another waits as long as an attempt may take.
+        assert!(!counts(&mut scenario, begin(2, 10, first)));
+        assert!(counts(&mut scenario, begin(2, 11, first)));
+        // Its server begins a new life, at minute 0 of the scenario's: at once.
+        let second = scenario.node_up(NODE, "worker1");
+        assert_eq!(messages(&scenario)[0].state, DeliveryState::Sending);
+        assert!(
+            !counts(&mut scenario, begin(3, 12, first)),
+            "of the old life"
+        );
+        assert!(counts(&mut scenario, begin(3, 12, second)));
+        // Another node's life is nothing to it.
+        scenario.node_up(odin_model::NodeId(2), "worker2");
+        assert!(!counts(&mut scenario, begin(4, 13, second)));
+    }
+
+    #[test]
+    fn a_message_that_is_given_up_is_an_alert_until_the_channel_takes_one() {
+        let (mut scenario, epoch) = scenario();
+        let down = |scenario: &Scenario| {
+            let of = crate::AlertsOf {
+                owner: None,
+                job: None,
+                kind: Some(AlertKind::ChannelDown),
+                state: None,
+            };
+            scenario.store.reader().alerts(&of, None, 10).unwrap().len()
+        };
+        assert!(counts(&mut scenario, begin(1, 1, epoch)));
+        assert!(counts(&mut scenario, failed(1, 2, None)));
+        assert_eq!(
+            (messages(&scenario).last().unwrap().state, down(&scenario)),
+            (DeliveryState::GivenUp, 1)
+        );
+        // The next message to the same channel, which takes it.
+        scenario.apply(&alert(1));
+        let next = messages(&scenario)[0].id;
+        assert_ne!(next, DeliveryId(1));
+        let mut step = begin(1, 5, epoch);
+        let mut taken = done(1, 6);
+        for step in [&mut step, &mut taken] {
+            let (DeliveryStep::Begin { delivery, .. } | DeliveryStep::Done { delivery, .. }) = step
+            else {
+                unreachable!("made above")
+            };
+            *delivery = next;
+        }
+        assert!(counts(&mut scenario, step));
+        assert!(counts(&mut scenario, taken));
+        assert_eq!(down(&scenario), 0);
+    }
+
+    #[test]
+    fn messages_are_bounded_and_the_last_says_how_many_alerts_more_there_were() {
+        let (mut scenario, _) = scenario();
+        let full = usize::try_from(MESSAGES_WAITING_MAX).unwrap() * EVENTS_IN_MESSAGE_MAX;
+        for number in 1..full + 3 {
+            scenario.apply(&alert(number));
+        }
+        let found = messages(&scenario);
+        assert_eq!(found.len() as u64, MESSAGES_WAITING_MAX);
+        assert!(
+            found
+                .iter()
+                .all(|it| it.events == EVENTS_IN_MESSAGE_MAX as u64)
+        );
+        let more: Vec<u64> = found
+            .iter()
+            .map(|it| it.more)
+            .filter(|it| *it > 0)
+            .collect();
+        assert_eq!((more, found[0].more), (vec![3], 3));
+    }
+
+    #[test]
+    fn a_channel_that_goes_takes_its_messages_with_it() {
+        let (mut scenario, epoch) = scenario();
+        assert!(counts(&mut scenario, begin(1, 1, epoch)));
+        let remove = Command::Channel(Box::new(ChannelChange::Remove {
+            by: root(),
+            name: name(),
+            force: false,
+        }));
+        assert_eq!(scenario.apply(&remove), Reply::Done);
+        assert_eq!(messages(&scenario)[0].state, DeliveryState::GivenUp);
+        assert!(!counts(&mut scenario, done(1, 2)));
+        assert!(!counts(&mut scenario, begin(2, 60, epoch)));
+    }
 }

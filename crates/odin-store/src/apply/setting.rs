@@ -1,8 +1,8 @@
 //! Settings of the whole cluster.
 
+use odin_model::Reply;
 use odin_model::command::Setting;
 use odin_model::owner::{Principal, Role};
-use odin_model::Reply;
 
 use super::{Batch, Stop};
 use crate::{Effect, settings};

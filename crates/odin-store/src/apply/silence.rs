@@ -176,3 +176,196 @@ pub(super) fn covers(
     )?;
     Ok(covered)
 }
+
+#[cfg(test)]
+mod tests {
+    use odin_model::alert::{AlertChange, AlertKey, Raised, Subject};
+    use odin_model::channel::{ChannelChange, ChannelSpec, Target, WebhookTarget};
+    use odin_model::{Command, Refusal, Reply};
+
+    use super::*;
+    use crate::scenario::{Scenario, ann, bob, minute, person, root};
+
+    const REASON: &str = "known";
+
+    fn silence(by: Principal, scope: SilenceScope, (from, until): (i64, i64)) -> Command {
+        Command::Alert(Box::new(AlertChange::Silence {
+            by,
+            scope,
+            reason: REASON.to_owned(),
+            until: minute(until),
+            at: minute(from),
+        }))
+    }
+
+    fn unsilence(by: Principal, silence: u64, at: i64) -> Command {
+        Command::Alert(Box::new(AlertChange::Unsilence {
+            by,
+            silence,
+            at: minute(at),
+        }))
+    }
+
+    fn of_job(job: JobId) -> SilenceScope {
+        SilenceScope {
+            job: Some(job),
+            kind: None,
+            channel: None,
+        }
+    }
+
+    fn of_all() -> SilenceScope {
+        SilenceScope {
+            job: None,
+            kind: None,
+            channel: None,
+        }
+    }
+
+    fn ids(scenario: &Scenario, at: i64) -> Vec<u64> {
+        let silences = scenario.store.reader().silences(minute(at)).unwrap();
+        silences.iter().map(|it| it.id).collect()
+    }
+
+    #[test]
+    fn a_job_is_silenced_by_those_who_may_change_it_and_all_by_admins() {
+        let mut scenario = Scenario::new();
+        let job = scenario.deploy(crate::scenario::deploy("nightly"));
+        let needed = |role| Refusal::RoleNeeded { needed: role };
+        let viewer = person("ann", Role::Viewer);
+        for (command, expected) in [
+            (silence(viewer, of_job(job), (0, 9)), needed(Role::Operator)),
+            (silence(bob(), of_job(job), (0, 9)), Refusal::NoSuchJob(job)),
+            (silence(ann(), of_all(), (0, 9)), needed(Role::Admin)),
+        ] {
+            assert_eq!(scenario.refused(&command), expected, "{command:?}");
+        }
+        for by in [ann(), root()] {
+            let command = silence(by, of_job(job), (0, 9));
+            assert_eq!(scenario.apply(&command), Reply::Done);
+        }
+        assert_eq!(
+            scenario.apply(&silence(root(), of_all(), (0, 9))),
+            Reply::Done
+        );
+        assert_eq!(ids(&scenario, 1), [1, 2, 3]);
+        let not_there = |id| Refusal::Alert(AlertRefusal::NoSuchSilence(id));
+        assert_eq!(scenario.refused(&unsilence(bob(), 1, 1)), not_there(1));
+        assert_eq!(scenario.refused(&unsilence(ann(), 3, 1)), not_there(3));
+        assert_eq!(scenario.refused(&unsilence(root(), 4, 1)), not_there(4));
+        // An owner ends what an admin made of their job.
+        assert_eq!(scenario.apply(&unsilence(ann(), 2, 1)), Reply::Done);
+        assert_eq!(scenario.refused(&unsilence(ann(), 2, 2)), not_there(2));
+        assert_eq!(ids(&scenario, 2), [1, 3]);
+    }
+
+    #[test]
+    fn a_silence_has_a_length_a_reason_and_a_channel_that_is_there() {
+        let mut scenario = Scenario::new();
+        let days = SILENCE_DAYS_MAX * 24 * 60;
+        let bad = Refusal::Alert(AlertRefusal::BadSilence);
+        for (from, until) in [(5, 5), (5, 4), (0, days + 1)] {
+            let command = silence(root(), of_all(), (from, until));
+            assert_eq!(scenario.refused(&command), bad, "{from} to {until}");
+        }
+        let name = ChannelName::parse("ops").unwrap();
+        let scope = SilenceScope {
+            channel: Some(name.clone()),
+            ..of_all()
+        };
+        let missing = Refusal::Alert(AlertRefusal::NoSuchChannel(name));
+        assert_eq!(scenario.refused(&silence(root(), scope, (0, 9))), missing);
+        for reason in [
+            String::new(),
+            " ".to_owned(),
+            "x".repeat(TEXT_BYTES_MAX + 1),
+        ] {
+            let command = Command::Alert(Box::new(AlertChange::Silence {
+                by: root(),
+                scope: of_all(),
+                reason,
+                until: minute(9),
+                at: minute(0),
+            }));
+            let bad = Refusal::Alert(AlertRefusal::BadReason);
+            assert_eq!(scenario.refused(&command), bad);
+        }
+        let longest = silence(root(), of_all(), (0, days));
+        assert_eq!(scenario.apply(&longest), Reply::Done);
+    }
+
+    #[test]
+    fn silences_in_force_are_bounded_and_those_that_are_over_make_room() {
+        let mut scenario = Scenario::new();
+        let count = u64::try_from(SILENCES_MAX).unwrap();
+        for _ in 0..count {
+            let command = silence(root(), of_all(), (0, 5));
+            assert_eq!(scenario.apply(&command), Reply::Done);
+        }
+        let refused = scenario.refused(&silence(root(), of_all(), (4, 9)));
+        assert_eq!(
+            refused,
+            Refusal::Alert(AlertRefusal::TooManySilences { count })
+        );
+        assert_eq!(
+            scenario.apply(&silence(root(), of_all(), (5, 9))),
+            Reply::Done
+        );
+        assert_eq!(ids(&scenario, 5), [count + 1], "ids count on");
+    }
+
+    #[test]
+    fn what_is_silenced_is_an_alert_and_no_message() {
+        for (scope, silenced) in [
+            (of_all(), true),
+            (
+                SilenceScope {
+                    kind: Some(AlertKind::LoopStuck),
+                    ..of_all()
+                },
+                true,
+            ),
+            (
+                SilenceScope {
+                    kind: Some(AlertKind::NodeDown),
+                    ..of_all()
+                },
+                false,
+            ),
+        ] {
+            let mut scenario = Scenario::new();
+            let mut spec = ChannelSpec::new(Target::Webhook(WebhookTarget {
+                url: "https://example.org/".to_owned(),
+                secret: None,
+            }));
+            spec.server_alerts = true;
+            scenario.apply(&Command::Channel(Box::new(ChannelChange::Set {
+                by: root(),
+                name: ChannelName::parse("ops").unwrap(),
+                spec,
+                token: 1,
+                at: minute(0),
+            })));
+            scenario.apply(&silence(root(), scope.clone(), (0, 5)));
+            let mut messages = Vec::new();
+            // While it is in force, and after.
+            for (number, at) in [(1, 1), (2, 5)] {
+                let detail = format!("loop {number}");
+                let key = AlertKey::detailed(AlertKind::LoopStuck, Subject::Cluster, &detail);
+                let raised = Raised {
+                    key,
+                    run: None,
+                    text: "a loop stands still".to_owned(),
+                };
+                scenario.apply(&Command::Alert(Box::new(AlertChange::Raise {
+                    alerts: vec![raised],
+                    at: minute(at),
+                })));
+                let found = scenario.store.reader().deliveries(None, None, 10).unwrap();
+                messages.push(found.iter().map(|it| it.events).sum::<u64>());
+            }
+            let expected = if silenced { [0, 1] } else { [1, 2] };
+            assert_eq!(messages, expected, "{scope:?}");
+        }
+    }
+}
