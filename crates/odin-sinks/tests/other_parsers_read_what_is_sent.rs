@@ -341,7 +341,8 @@ async fn opentelemetry_reads_runs_as_traces_values_as_metrics_and_ends_as_logs()
         let found = found.unwrap_or_else(|| panic!("no {name} in {metrics:?}"));
         found["gauge"]["dataPoints"].as_array().unwrap().clone()
     };
-    let prices = points("price");
+    let prices = points("odin.value");
+    assert_eq!(attributes(&prices[0])["odin.value.name"], "price");
     assert_eq!(prices[0]["asDouble"], 104.25);
     assert_eq!(prices[1]["asInt"], "9223372036854775807");
     assert_eq!(prices[0]["timeUnixNano"], nanos(at(0)));
