@@ -439,9 +439,7 @@ CREATE TABLE deliveries (
     events INTEGER NOT NULL,
     more INTEGER NOT NULL,
     last TEXT,
-    settled_at INTEGER,
-    -- The node that sends it, or did last.
-    sender INTEGER
+    settled_at INTEGER, sender INTEGER -- the node that sends it, or did last
 ) STRICT;
 CREATE INDEX deliveries_open ON deliveries (channel, id) WHERE state < 3;
 CREATE INDEX deliveries_settled ON deliveries (id) WHERE state >= 3;
