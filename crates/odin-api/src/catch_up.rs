@@ -48,6 +48,16 @@ pub(crate) async fn catch_up(
             format!("{} to {} holds nothing of the past", body.from, body.to),
         ));
     }
+    let ledger_from = api.read(move |reader| reader.ledger_from(id)).await?;
+    let begins = body.from.max(job.created_at);
+    if let Some(kept) = ledger_from.filter(|kept| begins < *kept) {
+        return Err(Failure::new(
+            "ledger/not-kept",
+            format!(
+                "the ledger of job {id} goes back to {kept}: what was due before it may have had its run"
+            ),
+        ));
+    }
     let zoned = Zoned::of(&job.spec, &*calendars(&api).await?)?;
     let due = due_times(&job, &zoned, body.from, body.to.min(now))?;
     let window = api

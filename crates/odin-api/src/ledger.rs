@@ -64,6 +64,13 @@ async fn one(api: &Api, job: &Job, at: Timestamp) -> Result<LedgerEntry, Failure
     {
         return Ok(LedgerEntry::of_occurrence(&row, at));
     }
+    let kept_from = api.read(move |reader| reader.ledger_from(id)).await?;
+    if let Some(from) = kept_from.filter(|from| at < *from) {
+        return Err(Failure::new(
+            "ledger/not-kept",
+            format!("the ledger of job {id} goes back to {from}"),
+        ));
+    }
     Err(not_there(job, at, &calendars))
 }
 

@@ -1,7 +1,7 @@
 //! `keep`: how much of a job's past is kept.
 
 use odin_model::Keep;
-use odin_model::retention::{KEEP_DAYS_MAX, KEEP_RUNS_MAX};
+use odin_model::retention::{KEEP_DAYS_MAX, KEEP_RUNS_MAX, KEEP_VALUES_MAX, KEEP_VALUES_MIN};
 
 use crate::execution::mapping;
 use crate::fault::{Fault, quoted};
@@ -40,10 +40,16 @@ pub(crate) fn read(job: &Fields<'_>, notes: &mut Notes) -> Keep {
         let value = value.and_then(|value| u32::try_from(value).ok());
         value.unwrap_or(default)
     };
+    let of_values = |text: &str| {
+        size::parse(text).filter(|bytes| (KEEP_VALUES_MIN..=KEEP_VALUES_MAX).contains(bytes))
+    };
+    let range = "a size from `64KiB` to `1GiB`".to_owned();
+    let values = bounded("values", range, &of_values);
     Keep {
         runs: narrow(runs, Keep::DEFAULT.runs),
         days: narrow(days, Keep::DEFAULT.days),
         output_bytes: bounded("output", "a size, such as `50MiB`".to_owned(), &size::parse)
             .unwrap_or(Keep::DEFAULT.output_bytes),
+        values_bytes: values.unwrap_or(Keep::DEFAULT.values_bytes),
     }
 }

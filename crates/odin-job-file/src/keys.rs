@@ -371,7 +371,7 @@ pub(crate) const KEYS: &[Key] = &[
         "keep",
         Shape::Section(Section::Keep),
         "each of its keys",
-        "{runs: 1000, days: 90, output: 50MiB}",
+        "{runs: 1000, days: 90, output: 50MiB, values: 10MiB}",
         "How much of its past is kept. Each is a bound of its own: a run beyond any of them is no longer shown, and its files go.",
     ),
     key(
@@ -397,6 +397,14 @@ pub(crate) const KEYS: &[Key] = &[
         "50MiB",
         "1GiB",
         "Output of the latest runs, together. Older runs keep the last 4 KiB of theirs.",
+    ),
+    key(
+        Section::Keep,
+        "values",
+        Shape::Size,
+        "10MiB",
+        "100MiB",
+        "What one attempt may report, 64KiB to 1GiB; what follows is counted and dropped. Values go with their run.",
     ),
     key(
         Section::Job,

@@ -97,11 +97,12 @@ fn what_becomes_of_a_run_among_others_is_read() {
     }
     assert_eq!(spec("").keep, Keep::DEFAULT);
     assert_eq!(
-        spec("  keep: {runs: 5, days: 365, output: 1GiB}\n").keep,
+        spec("  keep: {runs: 5, days: 365, output: 1GiB, values: 64KiB}\n").keep,
         Keep {
             runs: 5,
             days: 365,
             output_bytes: 1 << 30,
+            values_bytes: 64 << 10,
         }
     );
     assert_eq!(spec("  keep: {runs: 5}\n").keep.days, 90);

@@ -266,6 +266,8 @@ fn a_key_with_a_wrong_value_is_underlined_at_the_value() {
         ("keep: {runs: 0}", "file/out-of-range", "0"),
         ("keep: {days: 36501}", "file/out-of-range", "36501"),
         ("keep: {output: much}", "file/out-of-range", "much"),
+        ("keep: {values: 1025MiB}", "file/out-of-range", "1025MiB"),
+        ("keep: {values: 63KiB}", "file/out-of-range", "63KiB"),
         ("priority: 101", "file/out-of-range", "101"),
         ("priority: high", "file/out-of-range", "high"),
     ] {

@@ -18,7 +18,7 @@ use crate::node::NodeFacts;
 use crate::owner::Principal;
 use crate::quarantine::SetApart;
 use crate::refusal::Refusal;
-use crate::retention::{Forget, Seal};
+use crate::retention::{Forget, ForgetValues, Seal, TrimLedger};
 use crate::secret::SecretChange;
 use crate::sink::SinkChange;
 use crate::value::ReportValues;
@@ -210,6 +210,10 @@ pub enum Command {
     Forget(Forget),
     /// A sink is set up, goes, or gets further.
     Sink(Box<SinkChange>),
+    /// What runs reported that are no longer kept.
+    ForgetValues(ForgetValues),
+    /// Rows of the ledger that are no longer kept.
+    TrimLedger(TrimLedger),
 }
 
 /// A setting of the whole cluster.
@@ -438,6 +442,8 @@ pub enum CatchUpAnswer {
     },
     /// An earlier request waits already.
     AskedBefore,
+    /// What became of it at its time is no longer kept: it may have had its run.
+    NotKept,
 }
 
 /// What became of a [`FireItem`].

@@ -27,6 +27,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::collection::Collected;
 use crate::executor_link::ExecutorLink;
 use crate::heartbeats::{Beating, Heartbeats};
 use crate::launches::{Launches, Pinned};
@@ -65,6 +66,8 @@ pub(crate) struct Agent {
     pub(crate) beats: Arc<Heartbeats>,
     /// How far its wall clock is from the leader's, where that is too far.
     pub(crate) too_far_off: watch::Sender<Option<SignedDuration>>,
+    /// How often an unpacked version was removed.
+    pub(crate) collected: Collected,
 }
 
 /// Somebody wants to see what a running attempt has printed so far.
@@ -104,6 +107,8 @@ struct Work {
     skew: Option<SignedDuration>,
     /// Which versions are unpacked, and who waits for that.
     preparations: Preparations,
+    /// How often an unpacked version had been removed when that was last looked at.
+    collected: u64,
     /// What the executor was asked to start and has not reported as over, and who waits for that.
     turns: Turns,
     /// The earliest of the runs that the state has for this node and that did not fit.
@@ -139,6 +144,7 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
         lease: None,
         skew: None,
         preparations: Preparations::default(),
+        collected: 0,
         turns,
         behind: None,
         over_meanwhile: HashSet::new(),

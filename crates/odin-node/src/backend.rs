@@ -330,6 +330,8 @@ fn is_new_work(command: &Command) -> bool {
         | Command::Delivery(_)
         | Command::Seal(_)
         | Command::Forget(_)
+        | Command::ForgetValues(_)
+        | Command::TrimLedger(_)
         | Command::Unlink { .. } => false,
     }
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{self, Agent, Peek};
+use crate::collection::Collected;
 use crate::error::StartError;
 use crate::executor_link::ExecutorLink;
 use crate::heartbeats::Heartbeats;
@@ -91,6 +92,8 @@ pub struct Engine {
     up: watch::Receiver<Up>,
     /// How far this node's wall clock is from the leader's, where that is too far.
     pub(crate) too_far_off: watch::Receiver<Option<SignedDuration>>,
+    /// How often an unpacked version was removed from this node's disk.
+    pub(crate) collected: Collected,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -195,12 +198,14 @@ impl Engine {
             .map(|root| ValuesFiles::follow(root, proposer.clone(), reader.clone()));
         let (peeks, asked) = mpsc::channel(PEEKS_MAX);
         let (far_off, too_far_off) = watch::channel(None);
+        let collected = Collected::default();
         let launches = Launches::new(parts.facts.name.clone(), parts.bundles, lease_terms);
         let agent = {
             let (proposer, reader, announcements) =
                 (proposer.clone(), reader.clone(), announcements.clone());
             let (clock, stop, view) = (parts.clock, stop.clone(), Arc::clone(&view));
             let (keyring, beats) = (parts.keyring, Arc::clone(&beats));
+            let collected = Arc::clone(&collected);
             async move {
                 let life = Life::new(node, parts.facts, said);
                 let Up::Since(epoch) = life.begin(&proposer, clock.as_ref()).await else {
@@ -221,6 +226,7 @@ impl Engine {
                     values,
                     beats,
                     too_far_off: far_off,
+                    collected,
                 };
                 agent::run(agent, parts.executor, stop).await;
             }
@@ -244,6 +250,7 @@ impl Engine {
             metrics,
             up,
             too_far_off,
+            collected,
             stop,
             tasks,
         })

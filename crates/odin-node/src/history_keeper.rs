@@ -14,7 +14,10 @@ use odin_cluster::Leadership;
 use odin_executor::fault::{self, Point};
 use odin_executor::protocol::AttemptKey;
 use odin_model::clock::Clock;
-use odin_model::retention::{Forget, Seal};
+use odin_model::retention::{
+    FORGET_VALUES_MAX, Forget, ForgetValues, LEDGER_DAYS, LedgerTrim, Seal, TRIM_LEDGER_MAX,
+    TrimLedger,
+};
 use odin_model::{Command, JobId};
 use odin_store::{Historian, HistoryStage, HistoryStep, JobKept, Reader, SealDue, StoreError};
 use tokio::sync::watch;
@@ -40,6 +43,14 @@ const BETWEEN_SWEEPS: Duration = Duration::from_millis(20);
 const AFTER_ERROR: Duration = Duration::from_secs(30);
 /// How soon a part of history that a query could not read is in the log.
 const FAULTS_EVERY: Duration = Duration::from_secs(10);
+/// How many blocks of values one command takes out of the state: some milliseconds of apply.
+const VALUE_BLOCKS: u32 = 500;
+/// How many such commands one look makes.
+const VALUE_STEPS: usize = 50;
+/// How many rows of the ledger one command lets go of: some milliseconds of apply.
+const LEDGER_ROWS: u32 = 1_000;
+/// How many such commands one look makes.
+const LEDGER_STEPS: usize = 20;
 /// How many output files one step looks at.
 const OUTPUTS_AT_ONCE: usize = 100;
 /// How often the directory of output is gone through from its beginning, at least.
@@ -53,6 +64,8 @@ pub(crate) struct Keeping {
     /// How many bytes all files of history may take. `None`: as many as the jobs keep.
     pub(crate) history_bytes: Option<u64>,
     pub(crate) pace: Pace,
+    /// How long the ledger keeps what was decided. `None`: [`LEDGER_DAYS`].
+    pub(crate) ledger: Option<Duration>,
 }
 
 /// How long a period of history is at most, and what goes by it: who asks for periods of seconds sees soon what
@@ -67,7 +80,7 @@ impl Pace {
     }
 
     /// A length of time that is at most a period, and at least a second.
-    fn at_most(self, length: Duration) -> Duration {
+    pub(crate) fn at_most(self, length: Duration) -> Duration {
         length.min(self.0.max(Duration::from_secs(1)))
     }
 
@@ -144,8 +157,86 @@ impl Keeping {
             });
             self.proposer.propose(&command).await?;
         }
+        self.forget_values(&page).await?;
+        self.trim_ledger(&page, now).await?;
         let is_last = page.len() < JOBS_AT_ONCE;
         Ok(page.last().map(|of| of.job).filter(|_| !is_last))
+    }
+
+    /// Proposes that values of runs that these jobs no longer keep go: some of them, again and again.
+    async fn forget_values(&self, jobs: &[JobKept]) -> Result<(), Interrupted> {
+        for _ in 0..VALUE_STEPS {
+            let runs = self.read(|reader| {
+                let mut runs = Vec::new();
+                for of in jobs {
+                    let room = FORGET_VALUES_MAX - runs.len();
+                    let unkept = reader.values_unkept(of.job, room)?;
+                    runs.extend(unkept.into_iter().map(|run| (of.job, run)));
+                    if runs.len() == FORGET_VALUES_MAX {
+                        break;
+                    }
+                }
+                Ok(runs)
+            })?;
+            if runs.is_empty() {
+                return Ok(());
+            }
+            let command = Command::ForgetValues(ForgetValues {
+                runs,
+                blocks_max: VALUE_BLOCKS,
+            });
+            self.proposer.propose(&command).await?;
+            // What is due comes between.
+            tokio::time::sleep(BETWEEN_SWEEPS).await;
+        }
+        Ok(())
+    }
+
+    /// Proposes that rows of these jobs' ledgers go that are older than what is kept: some of them, again and again.
+    async fn trim_ledger(&self, jobs: &[JobKept], now: jiff::Timestamp) -> Result<(), Interrupted> {
+        let before = self.ledger_from(now);
+        for _ in 0..LEDGER_STEPS {
+            let jobs = self.read(|reader| {
+                let (mut room, mut trims) = (LEDGER_ROWS, Vec::new());
+                for of in jobs.iter().take(TRIM_LEDGER_MAX) {
+                    let rows = reader.ledger_trim(of.job, before, room)?;
+                    if rows > 0 {
+                        trims.push(LedgerTrim {
+                            job: of.job,
+                            before,
+                            rows_max: rows,
+                        });
+                    }
+                    room -= rows;
+                    if room == 0 {
+                        break;
+                    }
+                }
+                Ok(trims)
+            })?;
+            if jobs.is_empty() {
+                return Ok(());
+            }
+            self.proposer
+                .propose(&Command::TrimLedger(TrimLedger { jobs }))
+                .await?;
+            // What is due comes between.
+            tokio::time::sleep(BETWEEN_SWEEPS).await;
+        }
+        Ok(())
+    }
+
+    /// The instant before which the ledger goes. It moves on in steps of a 400th of what is kept, so that rows go many at
+    /// a time.
+    fn ledger_from(&self, now: jiff::Timestamp) -> jiff::Timestamp {
+        let kept = self
+            .ledger
+            .unwrap_or(Duration::from_secs(u64::from(LEDGER_DAYS) * 24 * 60 * 60));
+        let step = i64::try_from(kept.as_secs() / 400)
+            .unwrap_or(i64::MAX)
+            .max(1);
+        let from = Pace::before(now, kept).as_second();
+        jiff::Timestamp::from_second(from - from.rem_euclid(step)).unwrap_or(jiff::Timestamp::MIN)
     }
 
     fn read<T>(

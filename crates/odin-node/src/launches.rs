@@ -8,7 +8,6 @@ use jiff::{SignedDuration, Timestamp};
 use odin_cluster::LeaseTerms;
 use odin_executor::protocol::{AttemptKey, Launch, LaunchProgram, LaunchSecret, Prepare};
 use odin_model::job::Job;
-use odin_model::value::VALUES_BYTES_MAX_DEFAULT;
 use odin_model::{BundleHash, JobId, JobSpec, Lane, Owner, Program, VersionNumber};
 use odin_scheduling::clock_jump::Reading;
 use odin_scheduling::unleased::unleased;
@@ -138,7 +137,7 @@ impl Launches {
             unleased: unleased(&job.spec, self.leases.lease, self.leases.margin),
             kill_grace: job.spec.kill_grace,
             output_bytes_max: job.spec.output_bytes_max,
-            values_bytes_max: VALUES_BYTES_MAX_DEFAULT,
+            values_bytes_max: job.spec.keep.values_bytes,
             node: self.node_name.clone(),
         }
     }

@@ -17,6 +17,7 @@ mod agent;
 mod backend;
 pub mod backup;
 pub mod clock;
+mod collection;
 pub mod data_dir;
 mod disk_watch;
 mod engine;

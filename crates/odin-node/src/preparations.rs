@@ -77,6 +77,11 @@ impl Preparations {
         self.looked.remove(&job);
     }
 
+    /// Some unpacked version was removed: the executor is asked for each once more.
+    pub(crate) fn forget_unpacked(&mut self) {
+        self.unpacked.clear();
+    }
+
     /// A version will be needed soon.
     pub(crate) fn need_soon(&mut self, prepare: Prepare) {
         if !self.is_unpacked((prepare.job, prepare.version)) {

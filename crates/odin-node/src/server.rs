@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::{Identity, NodeBackend};
 use crate::backup;
 use crate::clock::{SystemClock, boot_id, system_zone};
+use crate::collection::Collecting;
 use crate::data_dir::DataDir;
 use crate::disk_watch::DiskWatch;
 use crate::engine::{Engine, EngineParts, Founding};
@@ -36,6 +37,8 @@ use crate::sealing::Keyring;
 use crate::watchdog::{Troubles, Watchdog, Watching};
 use crate::{room, users};
 
+/// How often the disk is looked through for what nothing needs, at least.
+const COLLECT_EVERY: Duration = Duration::from_mins(10);
 /// The node that founds a cluster. Others get theirs from the log.
 pub(crate) const FOUNDER: NodeId = NodeId(1);
 /// The founder's name unless it is given one.
@@ -64,6 +67,8 @@ pub struct ServerOptions {
     pub metrics_open: bool,
     /// How long finished runs stay in the state until they are sealed into a file of history. `None`: a day.
     pub history_period: Option<Duration>,
+    /// How long the ledger keeps what was decided. `None`: 400 days.
+    pub keep_ledger: Option<Duration>,
 }
 
 /// Where a running server is reached.
@@ -245,6 +250,15 @@ impl Server {
             clock: clock.clone(),
             history_bytes: options.history_bytes,
             pace,
+            ledger: options.keep_ledger,
+        };
+        let collecting = Collecting {
+            bundles: data_dir.bundles(),
+            jobs: data_dir.root().join("jobs"),
+            reader: engine.reader.clone(),
+            clock: clock.clone(),
+            collected: Arc::clone(&engine.collected),
+            every: pace.at_most(COLLECT_EVERY),
         };
         let api = Api::new(Arc::new(NodeBackend::new(
             &engine, clock, identity, troubles,
@@ -293,6 +307,7 @@ impl Server {
                 () = history_keeper::tell_faults(reader.clone()) => {}
                 () = history_keeper::delete_outputs(outputs, reader, pace) => {}
                 () = keeping.run() => {}
+                () = collecting.run() => {}
             }
         });
         let ready = Ready {

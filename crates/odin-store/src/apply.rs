@@ -199,6 +199,8 @@ impl<'a> Batch<'a> {
             Command::Delivery(step) => outbox::apply(self, step),
             Command::Seal(asked) => history::seal(self, asked),
             Command::Forget(asked) => history::forget(self, asked),
+            Command::TrimLedger(asked) => ledger::trim(self, asked),
+            Command::ForgetValues(asked) => values::forget(self, asked),
             Command::Sink(change) => sink::apply(self, change),
         }
     }

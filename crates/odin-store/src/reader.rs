@@ -14,6 +14,7 @@ mod jobs;
 mod latest;
 mod ledger;
 mod links;
+mod needs;
 mod past_runs;
 #[cfg(test)]
 mod plans;

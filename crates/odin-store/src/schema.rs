@@ -1,8 +1,8 @@
 //! The tables. Names and columns are a format: changing them takes a new version and a step from the old one.
 
-use rusqlite::{Connection, TransactionBehavior};
+mod file;
 
-use crate::StoreError;
+pub(crate) use file::{Found, check, prepare};
 
 /// Marks the file as Odin's (SQLite's `application_id`): "Odin".
 const APPLICATION_ID: i64 = 0x4f64_696e;
@@ -43,7 +43,9 @@ CREATE TABLE jobs (
     last_outcome INTEGER,
     -- Finished runs before these are no longer kept, or their output is not.
     kept_from INTEGER NOT NULL DEFAULT 0,
-    outputs_from INTEGER NOT NULL DEFAULT 0
+    outputs_from INTEGER NOT NULL DEFAULT 0,
+    -- Rows of the ledger that end before this are no longer kept.
+    ledger_from INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX jobs_listed ON jobs (owner_uid, owner_user, name) WHERE state <> 2 AND visibility = 0;
 
@@ -57,6 +59,7 @@ CREATE TABLE job_versions (
     by_user TEXT NOT NULL,
     PRIMARY KEY (job, version)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX job_versions_by_bundle ON job_versions (bundle);
 
 -- A run without an outcome is open. `attempt`, `node` and `epoch` are those of the latest attempt, `ended` is the
 -- index of the log at which it got its outcome: in this order runs are sealed.
@@ -305,6 +308,13 @@ CREATE TABLE value_cursors (
     PRIMARY KEY (run, attempt)
 ) STRICT, WITHOUT ROWID;
 
+-- The runs whose values are in the state: they go when their job no longer keeps the run, wherever its row is.
+CREATE TABLE value_runs (
+    job INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    PRIMARY KEY (job, run)
+) STRICT, WITHOUT ROWID;
+
 -- What a job reports by one name and kind, with its latest point. Ids are made of the log index.
 CREATE TABLE value_series (
     id INTEGER PRIMARY KEY,
@@ -481,7 +491,7 @@ INSERT INTO settings (key, value) VALUES ('generation', '0');
 ";
 
 /// The replicated tables with their primary keys: what the state hash covers.
-pub(crate) const REPLICATED: [(&str, &str); 39] = [
+pub(crate) const REPLICATED: [(&str, &str); 40] = [
     ("settings", "key"),
     ("jobs", "id"),
     ("job_versions", "job, version"),
@@ -506,6 +516,7 @@ pub(crate) const REPLICATED: [(&str, &str); 39] = [
     ("secret_shares", "with_uid, with_user, name"),
     ("job_secrets", "job, name"),
     ("value_cursors", "run, attempt"),
+    ("value_runs", "job, run"),
     ("value_series", "id"),
     ("value_blocks", "id"),
     ("value_cells", "series, level, slot"),
@@ -545,56 +556,3 @@ pub(crate) const OF_RUNS: [(&str, &str); 4] = [
     ("successors", "run, job"),
     ("value_cursors", "run, attempt"),
 ];
-
-/// Makes the tables in a new file; in an old one, checks that this build can read it.
-///
-/// # Errors
-/// The file is of a newer version, of something else, or cannot be written.
-pub(crate) fn prepare(conn: &mut Connection) -> Result<(), StoreError> {
-    if check(conn)? == Found::Ours {
-        return Ok(());
-    }
-    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(TABLES)?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()?;
-    Ok(())
-}
-
-/// What a file holds.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// Nothing yet.
-    Empty,
-    /// A state that this build reads.
-    Ours,
-}
-
-/// Looks at a file without changing it.
-///
-/// # Errors
-/// The file is of a newer version, of something else, or cannot be read.
-pub(crate) fn check(conn: &Connection) -> Result<Found, StoreError> {
-    let number = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let found = number("user_version")?;
-    if number("application_id")? == APPLICATION_ID {
-        return match found {
-            VERSION => Ok(Found::Ours),
-            ..VERSION => Err(StoreError::Older {
-                found,
-                supported: VERSION,
-            }),
-            _ => Err(StoreError::Newer {
-                found,
-                supported: VERSION,
-            }),
-        };
-    }
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables == 0 && found == 0 {
-        Ok(Found::Empty)
-    } else {
-        Err(StoreError::NotAState)
-    }
-}

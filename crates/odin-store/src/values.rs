@@ -14,7 +14,6 @@ mod removal;
 pub(crate) use block::{Block, Point, PointRef};
 pub(crate) use cell::{Cell, LEVELS, level_for, width_of};
 pub(crate) use latest::{Until, latest_in};
-#[expect(unused_imports, reason = "what `keep.values` of a job calls")]
 pub(crate) use removal::remove_of_runs;
 
 /// How many bits of an instant's microseconds are within one slot: 16.8 seconds.

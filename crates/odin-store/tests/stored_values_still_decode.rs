@@ -28,7 +28,7 @@ use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
 use odin_model::quarantine::{SetApart, Unplannable};
 use odin_model::reported_result::{ReportedResult, Verdict};
-use odin_model::retention::{Forget, ForgetOf, Seal};
+use odin_model::retention::{Forget, ForgetOf, ForgetValues, LedgerTrim, Seal, TrimLedger};
 use odin_model::secret::{
     SealedSecret, SealingKeyId, SecretChange, SecretDelivery, SecretName, SecretUse, SecretUsers,
 };
@@ -630,6 +630,23 @@ fn other_commands() -> Vec<(&'static str, Command)> {
                 }],
                 files_upto: 3,
                 at: at(4),
+            }),
+        ),
+        (
+            "trim-ledger",
+            Command::TrimLedger(TrimLedger {
+                jobs: vec![LedgerTrim {
+                    job: job(),
+                    before: at(4),
+                    rows_max: 1000,
+                }],
+            }),
+        ),
+        (
+            "forget-values",
+            Command::ForgetValues(ForgetValues {
+                runs: vec![(job(), run())],
+                blocks_max: 500,
             }),
         ),
         (

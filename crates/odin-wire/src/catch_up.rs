@@ -84,6 +84,8 @@ pub enum CatchUpState {
     HasRun,
     /// It was asked for before, and waits.
     AskedBefore,
+    /// The ledger of then is no longer kept, so that it may have had its run.
+    NotKept,
 }
 
 impl CatchUpState {
@@ -96,6 +98,7 @@ impl CatchUpState {
             Self::Waiting => "waiting",
             Self::HasRun => "has_run",
             Self::AskedBefore => "asked_before",
+            Self::NotKept => "not_kept",
         }
     }
 
@@ -107,6 +110,7 @@ impl CatchUpState {
             CatchUpAnswer::Waiting => (Self::Waiting, None),
             CatchUpAnswer::HasRun { run } => (Self::HasRun, Some(run)),
             CatchUpAnswer::AskedBefore => (Self::AskedBefore, None),
+            CatchUpAnswer::NotKept => (Self::NotKept, None),
         }
     }
 }
@@ -123,6 +127,7 @@ mod tests {
             CatchUpState::Waiting,
             CatchUpState::HasRun,
             CatchUpState::AskedBefore,
+            CatchUpState::NotKept,
         ] {
             assert_eq!(serde_json::to_value(state).unwrap(), state.word());
         }

@@ -300,6 +300,7 @@ pub const TABLE: &[ErrorCode] = &[
         "Wait for it, or stop it with `odin cancel`.",
     ),
     row("ledger/not-due", 404, "The job was not due then", ""),
+    row("ledger/not-kept", 404, "No longer in the ledger", ""),
     row(
         "ledger/not-yet",
         404,

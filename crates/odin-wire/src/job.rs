@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use odin_model::job as model;
-use odin_model::quarantine::Quarantine;
-use odin_model::{HookCommand, JobId, Missed, Overlap, Program, RunId};
+use odin_model::{HookCommand, JobId, Missed, Overlap, Program, RunId, quarantine::Quarantine};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -145,6 +144,8 @@ pub struct JobSettings {
     pub keep_days: u32,
     /// How much output of its runs is kept together, in bytes.
     pub keep_output_bytes: u64,
+    /// How much one of its attempts may report and have kept, in bytes.
+    pub keep_values_bytes: u64,
     /// How long a run may take, in milliseconds. `null`: as long as it likes.
     pub timeout_ms: Option<u64>,
     /// How long it may wait for its process, in milliseconds. `null`: as long as it takes.
@@ -424,6 +425,7 @@ impl JobSettings {
             keep_runs: spec.keep.runs,
             keep_days: spec.keep.days,
             keep_output_bytes: spec.keep.output_bytes,
+            keep_values_bytes: spec.keep.values_bytes,
             timeout_ms: spec.timeouts.run.map(milliseconds),
             queue_timeout_ms: spec.timeouts.queue.map(milliseconds),
             start_timeout_ms: spec.timeouts.start.map(milliseconds),
@@ -690,6 +692,7 @@ mod tests {
                 "keep_runs": 1000,
                 "keep_days": 90,
                 "keep_output_bytes": 52428800,
+                "keep_values_bytes": 10485760,
                 "timeout_ms": null,
                 "queue_timeout_ms": null,
                 "start_timeout_ms": null,

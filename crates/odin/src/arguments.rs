@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use odin_model::retention::KEEP_DAYS_MAX;
 
 use crate::commands;
 use crate::commands::schedule::reading::ZonesArgs;
@@ -193,6 +194,17 @@ fn size(text: &str) -> Result<u64, String> {
     odin_job_file::parse_size(text).ok_or_else(|| "not a size: write it as `20GiB`".to_owned())
 }
 
+fn days_or_period(text: &str) -> Result<Duration, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
+    match days {
+        Some(days) if (1..=KEEP_DAYS_MAX).contains(&days) => {
+            Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60))
+        }
+        Some(_) => Err(format!("not 1d to {KEEP_DAYS_MAX}d")),
+        None => period(text),
+    }
+}
+
 fn period(text: &str) -> Result<Duration, String> {
     let period = parse_duration(text)?;
     let is_long_enough = period >= Duration::from_secs(1);
@@ -228,6 +240,10 @@ pub(crate) struct ServerArgs {
     /// [default: 1 day]
     #[arg(long, value_name = "TIME", value_parser = period)]
     pub(crate) history_period: Option<Duration>,
+    /// How long the ledger keeps what became of due times, such as `100d` or `36h`; a second at least
+    /// [default: 400d]
+    #[arg(long, value_name = "TIME", value_parser = days_or_period)]
+    pub(crate) keep_ledger: Option<Duration>,
     /// Where other nodes reach this one
     #[arg(long, value_name = "ADDR", default_value = RAFT_DEFAULT)]
     pub(crate) raft: String,

@@ -138,7 +138,12 @@ impl Verifier<'_> {
         let is_over = job.state != JobState::Enabled;
         let cursor = job.next_due.filter(|_| !is_over);
         let cut = stretches(&changes, (cursor, job.last_decided), &mut rule_of);
-        let within = view.whole_rows(id, (self.query.from, self.query.to))?;
+        let ledger_from = view.ledger_from(id)?.unwrap_or(Timestamp::MIN);
+        let asked = (
+            self.query.from.max(ledger_from),
+            self.query.to.max(ledger_from),
+        );
+        let within = view.whole_rows(id, asked)?;
         let report = &mut self.report;
         check_changes(
             &changes,
@@ -151,6 +156,15 @@ impl Verifier<'_> {
             return Err(error);
         }
         report.jobs += 1;
+        let earliest = self.query.from.max(job.created_at);
+        if earliest < ledger_from {
+            report.leave_open(Undetermined {
+                job: id,
+                from: earliest,
+                to: ledger_from,
+                because: "the ledger of then is no longer kept".to_owned(),
+            });
+        }
         let mut audit = Audit::new(
             id,
             &cut,

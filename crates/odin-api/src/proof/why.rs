@@ -45,6 +45,10 @@ pub(super) fn why(
             return Ok(of_row(&row, at, looked, near.as_ref()));
         }
     }
+    if let Some(from) = reader.ledger_from(job.id)?.filter(|from| at < *from) {
+        let reason = format!("the ledger of then is no longer kept: it goes back to {from}");
+        return Ok(nothing(at, NotDue::Forgotten, reason));
+    }
     let Some(change) = in_force_at(&changes, at) else {
         return Ok(before_all(&changes, at));
     };

@@ -1,5 +1,7 @@
 //! From a run that this node has to a launch that its executor has: its turn, its files, its secrets.
 
+use std::sync::atomic::Ordering;
+
 use jiff::{SignedDuration, Timestamp};
 use odin_executor::fault::{self, Point};
 use odin_executor::protocol::{PrepareFailure, Request};
@@ -70,6 +72,10 @@ impl Work {
         self.turns
             .has(pinned.key, pinned.job, pinned.lane, pinned.ready_at);
         self.turns.take_on(&pinned.key);
+        let collected = self.agent.collected.load(Ordering::Acquire);
+        if std::mem::replace(&mut self.collected, collected) != collected {
+            self.preparations.forget_unpacked();
+        }
         if !self.preparations.is_unpacked((pinned.job, pinned.version)) {
             let launches = &self.agent.launches;
             self.preparations.need(*pinned, || {

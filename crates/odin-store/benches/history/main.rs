@@ -7,6 +7,8 @@
 //!
 //! Times are CPU time of the thread that asks, so that a busy machine shows nearly the same; wall time is beside it.
 
+#![expect(clippy::print_stdout, reason = "a bench tells its figures")]
+
 #[path = "../shared/mod.rs"]
 mod shared;
 
@@ -129,7 +131,7 @@ fn questions(made: &Made) -> Vec<(&'static str, Duration, Took)> {
                 reader,
                 JobId::from_bits(noise.below(make::JOBS)),
                 made.end(),
-            )
+            );
         }),
     ));
     answers

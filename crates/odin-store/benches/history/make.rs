@@ -361,7 +361,7 @@ impl Copies {
         }
         // Older ones are of whole days.
         let is_recent = number + HOURLY >= hours;
-        if is_recent || number % 24 == 0 {
+        if is_recent || number.is_multiple_of(24) {
             let statement = "INSERT OR IGNORE INTO statistics \
                 SELECT scope, scope_of, from_hour + ?1, ?2, counts FROM of_statistics";
             let length = if is_recent { 1 } else { 24 };

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::change::{self, Change};
 use super::job::JobRow;
 use super::run::{Begins, NewRun};
-use super::{Batch, Stop, job, run, successors, turn};
+use super::{Batch, Stop, job, ledger, run, successors, turn};
 use crate::{StoreError, columns};
 
 /// How many runs of one job that catch up are active at once, where the job lets runs overlap.
@@ -54,6 +54,9 @@ pub(super) fn apply(batch: &mut Batch<'_>, asked: &CatchUp) -> Result<Reply, Sto
 fn note(batch: &Batch<'_>, asked: &CatchUp, due: Timestamp) -> Result<CatchUpAnswer, StoreError> {
     if let Some(run) = run_for(batch.conn, asked.job, due)? {
         return Ok(CatchUpAnswer::HasRun { run });
+    }
+    if ledger::kept_from(batch.conn, asked.job)?.is_some_and(|from| due < from) {
+        return Ok(CatchUpAnswer::NotKept);
     }
     let noted = batch
         .conn
@@ -216,6 +219,7 @@ mod tests {
             CatchUpAnswer::Started { .. } => "started",
             CatchUpAnswer::Waiting => "waiting",
             CatchUpAnswer::HasRun { .. } => "has run",
+            CatchUpAnswer::NotKept => "not kept",
             CatchUpAnswer::AskedBefore => "asked before",
         };
         let words = minutes.iter().zip(&answers);

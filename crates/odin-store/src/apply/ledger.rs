@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use odin_model::ledger::LedgerReason;
-use odin_model::{JobId, LedgerOutcome, Revision, RunId, VersionNumber};
+use odin_model::retention::{LedgerTrim, TrimLedger};
+use odin_model::{JobId, LedgerOutcome, Reply, Revision, RunId, VersionNumber};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Batch, statistics};
+use super::{Batch, Stop, statistics};
 use crate::{Observation, StoreError, columns};
 
 /// Occurrences with their outcome.
@@ -91,4 +92,135 @@ fn join(conn: &Connection, entry: &Entry) -> Result<bool, StoreError> {
         columns::at(entry.decided_at),
     ])?;
     Ok(true)
+}
+
+/// Lets go of rows of long ago. The bound only ever moves on; the rows behind it go some at a time.
+pub(super) fn trim(batch: &mut Batch<'_>, asked: &TrimLedger) -> Result<Reply, Stop> {
+    for of in &asked.jobs {
+        trim_job(batch.conn, of)?;
+    }
+    Ok(Reply::Done)
+}
+
+fn trim_job(conn: &Connection, of: &LedgerTrim) -> Result<(), StoreError> {
+    let (job, before) = (columns::job_id(of.job), columns::at(of.before));
+    conn.prepare_cached(
+        "UPDATE jobs SET ledger_from = max(coalesce(ledger_from, ?2), ?2) WHERE id = ?1",
+    )?
+    .execute([job, before])?;
+    // A row across the bound stays whole. Rows do not overlap: it is the last of those that begin before.
+    conn.prepare_cached(
+        "DELETE FROM ledger WHERE job = ?1 AND to_at < ?2 AND from_at IN \
+         (SELECT from_at FROM ledger WHERE job = ?1 AND from_at < ?2 ORDER BY from_at LIMIT ?3)",
+    )?
+    .execute(params![job, before, of.rows_max])?;
+    conn.prepare_cached(
+        "DELETE FROM caught_up WHERE job = ?1 AND due_at IN \
+         (SELECT due_at FROM caught_up WHERE job = ?1 AND due_at < ?2 ORDER BY due_at LIMIT ?3)",
+    )?
+    .execute(params![job, before, of.rows_max])?;
+    Ok(())
+}
+
+/// From when on a job's ledger is kept. `None`: from the beginning.
+pub(super) fn kept_from(conn: &Connection, job: JobId) -> Result<Option<Timestamp>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT ledger_from FROM jobs WHERE id = ?1")?;
+    let from = statement.query_row([columns::job_id(job)], |row| row.get::<_, Option<i64>>(0));
+    Ok(from.optional()?.flatten().map(columns::to_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use odin_model::command::{CatchUp, CatchUpAnswer, Command};
+    use odin_model::{Missed, Overlap};
+
+    use super::*;
+    use crate::scenario::{Scenario, ann, minute};
+
+    /// The minutes of the rows that the reader shows.
+    fn shown(scenario: &Scenario, job: JobId) -> Vec<(Timestamp, Timestamp)> {
+        let rows = scenario.ledger(job).into_iter();
+        rows.map(|row| (row.from, row.to)).collect()
+    }
+
+    fn trim(scenario: &mut Scenario, job: JobId, before: Timestamp, rows_max: u32) {
+        let of = LedgerTrim {
+            job,
+            before,
+            rows_max,
+        };
+        scenario.apply(&Command::TrimLedger(TrimLedger { jobs: vec![of] }));
+    }
+
+    #[test]
+    fn rows_that_end_before_the_bound_are_gone_at_once_and_deleted_by_and_by() {
+        let mut scenario = Scenario::with_node();
+        let job = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
+        let other = scenario.job_with("other", Overlap::Allow, Missed::Once);
+        for at in 1..=3 {
+            scenario.fire(job, &[at], at);
+        }
+        // The minutes 4 to 8 are one row, 9 has its run.
+        scenario.fire(job, &[4, 5, 6, 7, 8, 9], 60);
+        scenario.fire(job, &[10], 10);
+        scenario.fire(other, &[1], 1);
+        let span = |from, to| (minute(from), minute(to));
+        let all = [
+            span(1, 1),
+            span(2, 2),
+            span(3, 3),
+            span(4, 8),
+            span(9, 9),
+            span(10, 10),
+        ];
+        assert_eq!(shown(&scenario, job), all);
+        let reader = scenario.store.reader();
+        assert_eq!(reader.ledger_trim(job, minute(1), 9).unwrap(), 0);
+        assert_eq!(reader.ledger_trim(job, minute(6), 9).unwrap(), 3);
+        assert_eq!(reader.ledger_trim(job, minute(6), 2).unwrap(), 2);
+        trim(&mut scenario, job, minute(6), 2);
+        // The third row is still there, and nobody sees it.
+        assert_eq!(shown(&scenario, job), all[3..]);
+        assert_eq!(reader.ledger_at(job, minute(3)).unwrap(), None);
+        assert!(reader.ledger_at(job, minute(4)).unwrap().is_some());
+        let all_evidence = |job| {
+            let rows = reader.ledger_evidence(job, minute(-9), minute(99), 99);
+            rows.unwrap().len()
+        };
+        assert_eq!(all_evidence(job), 3);
+        assert_eq!(reader.ledger_from(job).unwrap(), Some(minute(6)));
+        assert_eq!(reader.ledger_trim(job, minute(6), 9).unwrap(), 1);
+        trim(&mut scenario, job, minute(6), 2);
+        assert_eq!(reader.ledger_trim(job, minute(6), 9).unwrap(), 0);
+        // An earlier bound brings nothing back, and the other job has its own.
+        trim(&mut scenario, job, minute(2), 2);
+        assert_eq!(reader.ledger_from(job).unwrap(), Some(minute(6)));
+        assert_eq!(shown(&scenario, other).len(), 1);
+        assert_eq!(reader.ledger_from(other).unwrap(), None);
+        // What is decided next is written as ever.
+        trim(&mut scenario, job, minute(11), 99);
+        assert_eq!(shown(&scenario, job), []);
+        scenario.fire(job, &[11], 11);
+        assert_eq!(shown(&scenario, job), [span(11, 11)]);
+    }
+
+    #[test]
+    fn what_may_have_had_its_run_is_not_caught_up() {
+        let mut scenario = Scenario::with_node();
+        let job = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
+        scenario.fire(job, &[1], 1);
+        scenario.fire(job, &[2], 2);
+        trim(&mut scenario, job, minute(2), 9);
+        let answer = scenario.apply(&Command::CatchUp(CatchUp {
+            by: ann(),
+            job,
+            due: vec![minute(1), minute(2)],
+            at: minute(5),
+        }));
+        let Reply::CatchingUp(answers) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(answers[0].answer, CatchUpAnswer::NotKept);
+        assert!(matches!(answers[1].answer, CatchUpAnswer::HasRun { .. }));
+    }
 }

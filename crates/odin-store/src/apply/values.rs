@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use odin_model::instant::to_micros;
 use odin_model::reported_result::ReportedResult;
+use odin_model::retention::ForgetValues;
 use odin_model::sink::FeedPart;
 use odin_model::value::{Flaw, ReportValues, SERIES_OF_JOB_MAX, Value, ValueKind, ValuesPart};
 use odin_model::{AttemptNumber, JobId, Reply, RunId, codec};
@@ -11,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Batch, Stop, bounds, sink_feed};
 use crate::schema::unsealed;
-use crate::values::{Block, Cell, LEVELS, Point, cell_rows, slot_of};
+use crate::values::{Block, Cell, LEVELS, Point, cell_rows, remove_of_runs, slot_of};
 use crate::{Effect, StoreError, columns};
 
 /// How many blocks one command can make: the bits of their ids below the command's index. A command's largest size
@@ -56,6 +57,10 @@ fn take(
     let result = part.values.iter().rev().find_map(ReportedResult::of);
     save_cursor(batch.conn, part, result.as_ref())?;
     if !part.values.is_empty() {
+        batch
+            .conn
+            .prepare_cached("INSERT OR IGNORE INTO value_runs (job, run) VALUES (?1, ?2)")?
+            .execute([columns::job_id(job), columns::run_id(part.run)])?;
         let reported = FeedPart::Values {
             attempt: part.attempt,
             first: cursor.count,
@@ -71,6 +76,30 @@ fn take(
         to: cursor.count + part.values.len() as u64,
     });
     Ok(Some(part.to))
+}
+
+/// Takes what runs reported out of the state, some of it. That they are not kept is the asker's to know, since their rows
+/// may be in a file; what is open here is kept.
+pub(super) fn forget(batch: &mut Batch<'_>, asked: &ForgetValues) -> Result<Reply, Stop> {
+    let mut over = Vec::new();
+    for &(job, run) in &asked.runs {
+        let mut open = batch
+            .conn
+            .prepare_cached("SELECT 1 FROM runs WHERE id = ?1 AND outcome IS NULL")?;
+        if !open.exists([columns::run_id(run)])? {
+            over.push((job, run));
+        }
+    }
+    let runs: Vec<_> = over.iter().map(|(_, run)| *run).collect();
+    let blocks_max = usize::try_from(asked.blocks_max).unwrap_or(usize::MAX);
+    let removed = remove_of_runs(batch.conn, &runs, blocks_max)?;
+    let mut forget = batch
+        .conn
+        .prepare_cached("DELETE FROM value_runs WHERE job = ?1 AND run = ?2")?;
+    for (job, run) in &over[..removed.runs] {
+        forget.execute([columns::job_id(*job), columns::run_id(*run)])?;
+    }
+    Ok(Reply::Done)
 }
 
 /// The job of an attempt that was assigned at some time and is not sealed.
@@ -330,6 +359,7 @@ impl Keeping<'_> {
 #[cfg(test)]
 mod tests {
     use odin_model::attempt::Ending;
+    use odin_model::retention::{Forget, ForgetOf};
     use odin_model::{Command, Missed, NodeId, Outcome, Overlap, ValueData};
 
     use super::*;
@@ -423,6 +453,67 @@ mod tests {
         );
         later.run = RunId::from_bits(1);
         assert_eq!(report(&mut scenario, vec![later]), [None]);
+    }
+
+    #[test]
+    fn values_go_with_the_runs_that_are_let_go_of_and_those_of_open_runs_stay() {
+        for is_sealed in [false, true] {
+            let (mut scenario, job, first) = running();
+            let mut runs = vec![first];
+            runs.extend((2..=4).map(|at| scenario.run_of(job, at)));
+            for (number, &run) in (1..).zip(&runs) {
+                let values = (1..=3).map(|it| number_at("n", minute(10 * number + it), 10));
+                report(&mut scenario, vec![part_of(run, 0, 9, values.collect())]);
+            }
+            // The second stays open.
+            for run in [runs[0], runs[2], runs[3]] {
+                let ending = Ending::Exited { code: 0 };
+                scenario.report(vec![started(run), finished(run, ending)]);
+            }
+            if is_sealed {
+                scenario.seal();
+                scenario.settle();
+            }
+            let reader = scenario.store.reader();
+            assert_eq!(reader.values_unkept(job, 9).unwrap(), []);
+            scenario.apply(&Command::Forget(Forget {
+                jobs: vec![ForgetOf {
+                    job,
+                    runs_before: Some(runs[3]),
+                    outputs_before: None,
+                }],
+                files_upto: 0,
+                at: minute(60),
+            }));
+            let mut steps = 0;
+            loop {
+                let gone = reader.values_unkept(job, 9).unwrap();
+                if gone.is_empty() {
+                    break;
+                }
+                assert!(gone.iter().all(|run| [runs[0], runs[2]].contains(run)));
+                // With the open one, which a leader of the past may name.
+                let named = gone.into_iter().chain([runs[1]]);
+                scenario.apply(&Command::ForgetValues(ForgetValues {
+                    runs: named.map(|run| (job, run)).collect(),
+                    blocks_max: 1,
+                }));
+                steps += 1;
+                assert!(steps < 20, "each step takes something out");
+            }
+            for (run, left) in runs.iter().zip([0, 3, 0, 3]) {
+                let values = reader.values_of_run(*run, None, None, 9).unwrap().values;
+                assert_eq!(values.len(), left, "{run}, sealed: {is_sealed}");
+            }
+            let series = reader.series(job, None, 9).unwrap();
+            assert_eq!((series.len(), series[0].count), (1, 6));
+            // What comes late is taken out again.
+            if !is_sealed {
+                let late = part_of(runs[0], 9, 12, vec![number_at("n", minute(50), 7)]);
+                report(&mut scenario, vec![late]);
+                assert_eq!(reader.values_unkept(job, 9).unwrap(), [runs[0]]);
+            }
+        }
     }
 
     #[test]

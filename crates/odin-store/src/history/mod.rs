@@ -10,6 +10,8 @@ mod archive;
 mod block;
 mod file;
 mod historian;
+#[cfg(test)]
+mod kept_tests;
 mod period;
 mod rows;
 mod scratch;

@@ -8,12 +8,12 @@ use odin_model::attempt::Ending;
 use odin_model::command::{CatchUp, Command};
 use odin_model::retention::{Forget, ForgetOf, Seal};
 use odin_model::run::{Run, RunState};
-use odin_model::{JobId, Keep, Missed, NodeId, Outcome, Overlap, Refusal, Reply, RunId};
+use odin_model::{JobId, Missed, NodeId, Outcome, Overlap, Refusal, Reply, RunId};
 use proptest::prelude::*;
 
 use super::{HistoryStage, HistoryStep};
 use crate::scenario::{NODE, Scenario, ann, bob, deploy, finished, minute, started};
-use crate::{CauseKind, JobKept, RunFilter, RunsOf, StoreError};
+use crate::{CauseKind, RunFilter, RunsOf, StoreError};
 
 /// A run as the reference knows it.
 #[derive(Debug, Clone)]
@@ -319,7 +319,7 @@ fn outcome_of(run: &Run) -> Option<Outcome> {
 }
 
 /// Runs of one job, all over, and their ids.
-fn with_runs(count: i64) -> (Scenario, JobId, Vec<RunId>) {
+pub(super) fn with_runs(count: i64) -> (Scenario, JobId, Vec<RunId>) {
     let mut scenario = Scenario::with_node();
     let job = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
     let runs = (1..=count).map(|at| {
@@ -334,7 +334,7 @@ fn with_runs(count: i64) -> (Scenario, JobId, Vec<RunId>) {
     (scenario, job, runs)
 }
 
-fn ids(scenario: &Scenario, job: JobId) -> Vec<RunId> {
+pub(super) fn ids(scenario: &Scenario, job: JobId) -> Vec<RunId> {
     let reader = scenario.store.reader();
     let (mut ids, mut before) = (Vec::new(), None);
     loop {
@@ -534,58 +534,4 @@ fn a_file_that_is_damaged_before_the_rows_are_gone_is_written_again() {
     scenario.settle();
     assert_eq!(ids(&scenario, job), runs);
     assert_eq!(scenario.store.reader().history(true).faults, []);
-}
-
-/// What is let go of by what a job keeps, with its runs at the minutes 1 to 10.
-#[track_caller]
-fn check_kept(keep: Keep, now: i64, expected: Option<usize>) {
-    for is_sealed in [false, true] {
-        let (mut scenario, job, runs) = with_runs(10);
-        if is_sealed {
-            scenario.seal();
-            scenario.settle();
-        }
-        let reader = scenario.store.reader();
-        let kept = JobKept {
-            keep,
-            ..reader.jobs_kept(None, 9).unwrap()[0]
-        };
-        let of = reader.forgettable(&kept, minute(now)).unwrap();
-        let before = of.and_then(|of| of.runs_before);
-        let left = before.map(|before| runs.iter().filter(|run| **run >= before).count());
-        assert_eq!(left, expected, "sealed: {is_sealed}");
-        scenario.apply(&Command::Forget(Forget {
-            jobs: of.into_iter().collect(),
-            files_upto: 0,
-            at: minute(now),
-        }));
-        let seen = ids(&scenario, job);
-        assert_eq!(seen.len(), expected.unwrap_or(10));
-        assert!(runs.ends_with(&seen));
-        // The same again changes nothing.
-        let kept = JobKept {
-            keep,
-            ..scenario.store.reader().jobs_kept(None, 9).unwrap()[0]
-        };
-        let again = scenario.store.reader().forgettable(&kept, minute(now));
-        assert_eq!(again.unwrap(), None);
-    }
-}
-
-#[test]
-fn a_job_keeps_its_latest_runs_by_number_and_by_age() {
-    let keep = |runs, days| Keep {
-        runs,
-        days,
-        ..Keep::DEFAULT
-    };
-    check_kept(keep(1000, 90), 11, None);
-    check_kept(keep(10, 90), 11, None);
-    check_kept(keep(4, 90), 11, Some(4));
-    check_kept(keep(1, 90), 11, Some(1));
-    let day = 24 * 60;
-    check_kept(keep(1000, 1), day + 1, None);
-    check_kept(keep(1000, 1), day + 4, Some(7));
-    check_kept(keep(5, 1), day + 4, Some(5));
-    check_kept(keep(1000, 1), 3 * day, Some(0));
 }

@@ -355,6 +355,8 @@ pub(super) fn step_of(command: &Command) -> &'static str {
         Command::Sink(_) => "sink",
         Command::Seal(_) => "seal",
         Command::Forget(_) => "forget",
+        Command::TrimLedger(_) => "trim ledger",
+        Command::ForgetValues(_) => "forget values",
     }
 }
 

@@ -170,20 +170,6 @@ impl Reader {
         })
     }
 
-    /// Whether any version of any job has this bundle: what is not used by one can be deleted.
-    ///
-    /// Reads all versions.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn bundle_is_used(&self, bundle: &BundleHash) -> Result<bool, StoreError> {
-        self.pool.ask(|conn| {
-            let mut statement = conn
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM job_versions WHERE bundle = ?1)")?;
-            Ok(statement.query_row([bundle.0], |row| row.get(0))?)
-        })
-    }
-
     fn one_job(&self, condition: &str, params: impl Params) -> Result<Option<Job>, StoreError> {
         self.pool.ask(|conn| {
             let mut statement = conn.prepare_cached(&format!("{SELECT} WHERE {condition}"))?;
@@ -316,7 +302,5 @@ mod tests {
         assert_eq!(numbers(None, 2), [4, 3]);
         assert_eq!(numbers(Some(VersionNumber(3)), 9), [2, 1]);
         assert_eq!(reader.version(id, VersionNumber(5)).unwrap(), None);
-        assert!(reader.bundle_is_used(&deploy("nightly").bundle).unwrap());
-        assert!(!reader.bundle_is_used(&BundleHash([8; 32])).unwrap());
     }
 }

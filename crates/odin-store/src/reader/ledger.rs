@@ -3,12 +3,64 @@
 use jiff::Timestamp;
 use odin_model::ledger::LedgerRow;
 use odin_model::{JobId, instant};
-use rusqlite::{Connection, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::Reader;
 use crate::{StoreError, columns};
 
+/// A row of the ledger of the job `?1` is kept; `$of` stands before the names of its columns.
+macro_rules! kept {
+    ($of:literal) => {
+        concat!(
+            $of,
+            "to_at >= coalesce((SELECT ledger_from FROM jobs WHERE id = ?1), ",
+            $of,
+            "to_at)"
+        )
+    };
+}
+pub(super) use kept;
+
 impl Reader {
+    /// From when on a job's ledger is kept. `None`: from the beginning.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn ledger_from(&self, job: JobId) -> Result<Option<Timestamp>, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement =
+                conn.prepare_cached("SELECT ledger_from FROM jobs WHERE id = ?1")?;
+            let from = statement
+                .query_row([columns::job_id(job)], |row| row.get::<_, Option<i64>>(0))
+                .optional()?;
+            Ok(from.flatten().map(columns::to_at))
+        })
+    }
+
+    /// How many rows of a job's ledger end before an instant, up to `limit`: those that are no longer to be kept.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn ledger_trim(
+        &self,
+        job: JobId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.pool.ask(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT to_at FROM ledger WHERE job = ?1 AND from_at < ?2 ORDER BY from_at LIMIT ?3",
+            )?;
+            let before = columns::at(before);
+            let mut rows = statement.query(params![columns::job_id(job), before, limit])?;
+            let mut count = 0;
+            while let Some(row) = rows.next()? {
+                count += u32::from(row.get::<_, i64>(0)? < before);
+            }
+            Ok(count)
+        })
+    }
+
     /// The row whose range holds `at`, to the microsecond. A row of several occurrences also covers the instants
     /// between them: whether `at` is an occurrence, the schedule of the row's version says.
     ///
@@ -19,7 +71,11 @@ impl Reader {
         self.pool.ask(|conn| {
             let rows = ledger_of(
                 conn,
-                "WHERE job = ?1 AND from_at <= ?2 ORDER BY from_at DESC LIMIT 1",
+                concat!(
+                    "WHERE job = ?1 AND from_at <= ?2 AND ",
+                    kept!(""),
+                    " ORDER BY from_at DESC LIMIT 1"
+                ),
                 (columns::job_id(job), at),
             )?;
             Ok(rows
@@ -43,7 +99,11 @@ impl Reader {
         self.pool.ask(|conn| {
             ledger_of(
                 conn,
-                "WHERE job = ?1 AND from_at BETWEEN ?2 AND ?3 ORDER BY from_at LIMIT ?4",
+                concat!(
+                    "WHERE job = ?1 AND from_at BETWEEN ?2 AND ?3 AND ",
+                    kept!(""),
+                    " ORDER BY from_at LIMIT ?4"
+                ),
                 params![
                     columns::job_id(job),
                     columns::at(from),

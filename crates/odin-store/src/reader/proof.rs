@@ -11,6 +11,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Reader;
+use super::ledger::kept;
 use super::past_runs::{CauseKind, JobWalk, RunFilter};
 use super::pool::Pool;
 use crate::history::{Section, UNITS, each_row, number_in, run_of};
@@ -94,9 +95,11 @@ impl Reader {
         (from, to): (Timestamp, Timestamp),
     ) -> Result<(Timestamp, Timestamp), StoreError> {
         self.pool.ask(|conn| {
-            let mut statement = conn.prepare_cached(
-                "SELECT from_at, to_at FROM ledger WHERE job = ?1 AND from_at <= ?2 ORDER BY from_at DESC LIMIT 1",
-            )?;
+            let mut statement = conn.prepare_cached(concat!(
+                "SELECT from_at, to_at FROM ledger WHERE job = ?1 AND from_at <= ?2 AND ",
+                kept!(""),
+                " ORDER BY from_at DESC LIMIT 1"
+            ))?;
             let mut across = |at: Timestamp| -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
                 let row = statement
                     .query_row((columns::job_id(job), columns::at(at)), |row| {
@@ -125,10 +128,14 @@ impl Reader {
     ) -> Result<Vec<Evidence>, StoreError> {
         self.pool.ask(|conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT l.from_at, l.to_at, l.count, l.outcome, l.reason, l.reason_run, l.run, l.version, \
-                 l.decided_at, r.job, r.due_at, r.cause, r.started_at \
-                 FROM ledger l LEFT JOIN runs r ON r.id = l.run \
-                 WHERE l.job = ?1 AND l.from_at > ?2 AND l.from_at <= ?3 ORDER BY l.from_at LIMIT ?4",
+                concat!(
+                    "SELECT l.from_at, l.to_at, l.count, l.outcome, l.reason, l.reason_run, l.run, l.version, \
+                     l.decided_at, r.job, r.due_at, r.cause, r.started_at \
+                     FROM ledger l LEFT JOIN runs r ON r.id = l.run \
+                     WHERE l.job = ?1 AND l.from_at > ?2 AND l.from_at <= ?3 AND ",
+                    kept!("l."),
+                    " ORDER BY l.from_at LIMIT ?4"
+                ),
             )?;
             let rows = statement.query_map(
                 params![

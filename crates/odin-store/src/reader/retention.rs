@@ -10,12 +10,15 @@ use super::past_runs::JobWalk;
 use crate::history::{Entry, HistoryFile, Ranges, latest_by_job};
 use crate::{StoreError, columns};
 
+/// What part of a period's runs a state that is too large is sealed for.
+const FEW: u64 = 20;
+
 /// When a period is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealDue {
     /// With so many finished runs in the state,
     pub runs: u64,
-    /// or when the state takes so many bytes,
+    /// or when the state takes so many bytes and a twentieth of the runs would leave it,
     pub bytes: u64,
     /// or when the oldest finished run ended before this instant.
     pub oldest: Timestamp,
@@ -77,10 +80,12 @@ impl Reader {
                 return Ok(Some((after, columns::to_count(upto))));
             }
             let is_old = at_place(0)?.is_some_and(|(_, at)| at <= columns::at(due.oldest));
+            // What stays in the state, the ledger above all, may be larger than that for good: no file for a few runs.
+            let are_many = at_place(due.runs / FEW)?.is_some();
             let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
             let free: i64 = conn.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
             let bytes = columns::to_count(pages - free).saturating_mul(4096);
-            if full.is_none() && !is_old && bytes < due.bytes {
+            if full.is_none() && !is_old && !(are_many && bytes >= due.bytes) {
                 return Ok(None);
             }
             // The latest that is settled, among as many as a period has.
@@ -112,7 +117,7 @@ impl Reader {
             let mut statement = conn.prepare_cached(
                 "SELECT j.id, v.spec, j.kept_from, j.outputs_from FROM jobs j \
                  JOIN job_versions v ON v.job = j.id AND v.version = j.version \
-                 WHERE j.id > ?1 AND j.last_run IS NOT NULL ORDER BY j.id LIMIT ?2",
+                 WHERE j.id > ?1 AND (j.last_run IS NOT NULL OR j.last_decided IS NOT NULL) ORDER BY j.id LIMIT ?2",
             )?;
             let after = after.map_or(-1, columns::job_id);
             let mut rows = statement.query((after, columns::limit(limit)))?;
@@ -189,6 +194,62 @@ impl Reader {
                 .outputs_before
                 .is_some_and(|run| run > of.outputs_from);
         Ok(is_news.then_some(forget))
+    }
+
+    /// Up to `limit` runs of a job that is no longer kept, and whose values are in the state, oldest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn values_unkept(&self, job: JobId, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let candidates = self.pool.ask(|conn| {
+            let kept_from = "SELECT kept_from FROM jobs WHERE id = ?1";
+            let kept_from: Option<i64> = conn
+                .prepare_cached(kept_from)?
+                .query_row([columns::job_id(job)], |row| row.get(0))
+                .optional()?;
+            let dropped = "SELECT upto FROM seals WHERE dropped = 1 ORDER BY number DESC LIMIT 1";
+            let dropped: Option<i64> = conn
+                .prepare_cached(dropped)?
+                .query_row([], |row| row.get(0))
+                .optional()?;
+            // Runs that ended up to an index were made by it: those that end later are asked for one by one.
+            let (kept_from, dropped) =
+                (kept_from.unwrap_or(0), dropped.map_or(0, columns::to_count));
+            let mut statement = conn.prepare_cached(
+                "SELECT v.run FROM value_runs v WHERE v.job = ?1 \
+                 AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = v.run AND r.outcome IS NULL) \
+                 ORDER BY v.run LIMIT ?2",
+            )?;
+            let rows = statement
+                .query_map((columns::job_id(job), columns::limit(limit)), |row| {
+                    row.get::<_, i64>(0)
+                })?;
+            let mut found = Vec::new();
+            for row in rows {
+                let id = row?;
+                let run = columns::to_run_id(id);
+                if id < kept_from {
+                    found.push((run, true));
+                } else if run.index() <= dropped {
+                    found.push((run, false));
+                } else {
+                    break;
+                }
+            }
+            Ok(found)
+        })?;
+        let mut unkept = Vec::new();
+        for (run, is_certain) in candidates {
+            if is_certain || self.is_gone(run)? {
+                unkept.push(run);
+            }
+        }
+        Ok(unkept)
+    }
+
+    /// Whether nothing is known of a run any more, and no file that cannot be read may have it.
+    fn is_gone(&self, run: RunId) -> Result<bool, StoreError> {
+        Ok(!self.archive.is_incomplete() && self.run(run)?.is_none())
     }
 
     /// Whether the output of a run is kept: it is open, or its job keeps it. Of one that nobody knows it is not, unless

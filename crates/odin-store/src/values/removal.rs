@@ -16,52 +16,73 @@ struct Touched {
     count: i64,
 }
 
-/// Removes all that these runs reported, and gives the number of values that went. Cells and series are then what they
-/// would be had the runs never reported: extremes that only they had are gone, the latest value of a name is the
-/// latest of those that are left, and a name that has no value left is gone. What later runs are held to stays as long
-/// as its name, and what was found unusual about these runs goes. How far the runs' files were taken, and
+/// What went.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Removed {
+    /// How many values.
+    pub(crate) values: u64,
+    /// How many of the runs, from the first on, have none left.
+    pub(crate) runs: usize,
+}
+
+/// Removes what these runs reported, in the order in which they are named and at most so many blocks. Cells and series
+/// are then what they would be had what went never been reported: extremes that only it had are gone, the latest value
+/// of a name is the latest of those that are left, and a name that has no value left is gone. What later runs are held
+/// to stays as long as its name, and what was found unusual about these runs goes. How far the runs' files were taken, and
 /// the results that decided their outcomes, stay (`value_cursors`).
 ///
-/// A function of the state and of `runs`, so that apply may call it. It reads what is left in each 16.8 seconds in which
-/// one of the runs reported: who removes many runs names them together, but no more than one command should cost.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "what `keep.values` of a job calls")
-)]
-pub(crate) fn remove_of_runs(conn: &Connection, runs: &[RunId]) -> Result<u64, StoreError> {
+/// A function of the state and of its arguments, so that apply may call it. It reads what is left in each 16.8 seconds of
+/// which a block goes.
+pub(crate) fn remove_of_runs(
+    conn: &Connection,
+    runs: &[RunId],
+    blocks_max: usize,
+) -> Result<Removed, StoreError> {
     let mut touched = BTreeMap::<i64, Touched>::new();
+    let mut removed = Removed::default();
+    let mut room = blocks_max;
     for run in runs {
-        remove_blocks(conn, *run, &mut touched)?;
+        let gone = remove_blocks(conn, *run, room, &mut touched)?;
+        room -= gone;
+        if room == 0 {
+            break;
+        }
+        removed.runs += 1;
     }
-    let mut removed = 0;
     for (series, touched) in touched {
-        removed += columns::to_count(touched.count);
+        removed.values += columns::to_count(touched.count);
         compute_cells(conn, series, touched.slots)?;
         compute_series(conn, series, touched.count, runs)?;
     }
     Ok(removed)
 }
 
+/// Removes blocks of a run, at most so many, in the order in which they came; how many went.
 fn remove_blocks(
     conn: &Connection,
     run: RunId,
+    room: usize,
     touched: &mut BTreeMap<i64, Touched>,
-) -> Result<(), StoreError> {
-    let run = columns::run_id(run);
+) -> Result<usize, StoreError> {
     let mut statement = conn.prepare_cached(
-        "SELECT series, slot, count FROM value_blocks INDEXED BY value_blocks_by_run WHERE run = ?1",
+        "SELECT id, series, slot, count FROM value_blocks INDEXED BY value_blocks_by_run WHERE run = ?1 \
+         ORDER BY attempt, part, id LIMIT ?2",
     )?;
-    let mut rows = statement.query([run])?;
+    let mut rows = statement.query((columns::run_id(run), columns::limit(room)))?;
+    let mut gone: Vec<i64> = Vec::new();
     while let Some(row) = rows.next()? {
-        let series = touched.entry(row.get(0)?).or_default();
-        series.slots.insert(row.get(1)?);
-        series.count += row.get::<_, i64>(2)?;
+        gone.push(row.get(0)?);
+        let series = touched.entry(row.get(1)?).or_default();
+        series.slots.insert(row.get(2)?);
+        series.count += row.get::<_, i64>(3)?;
     }
-    conn.prepare_cached("DELETE FROM value_blocks WHERE run = ?1")?
-        .execute([run])?;
+    let mut delete = conn.prepare_cached("DELETE FROM value_blocks WHERE id = ?1")?;
+    for id in &gone {
+        delete.execute([id])?;
+    }
     conn.prepare_cached("DELETE FROM run_flags WHERE run = ?1")?
-        .execute([run])?;
-    Ok(())
+        .execute([columns::run_id(run)])?;
+    Ok(gone.len())
 }
 
 /// Makes the cells above these slots anew: the finest from what is left of the blocks, each other from those below it.
@@ -263,15 +284,21 @@ mod tests {
     }
 
     /// Removing the values of some runs leaves what would be there had only the others reported.
-    fn check(said: &[Said], gone: &[usize]) {
+    fn check(said: &[Said], gone: &[usize], blocks_max: usize) {
         let rest: Vec<_> = (0..3).filter(|run| !gone.contains(run)).collect();
         let (all, runs) = reported(said, &[0, 1, 2]);
         let gone_runs: Vec<_> = gone.iter().map(|&run| runs[run]).collect();
         let transaction = all.store.connection().unchecked_transaction().unwrap();
-        let removed = remove_of_runs(&transaction, &gone_runs).unwrap();
+        let (mut values, mut left) = (0, &gone_runs[..]);
+        while !left.is_empty() {
+            let removed = remove_of_runs(&transaction, left, blocks_max).unwrap();
+            assert!(removed.values > 0 || removed.runs > 0, "a step further");
+            values += removed.values;
+            left = &left[removed.runs..];
+        }
         transaction.commit().unwrap();
         let expected = said.iter().filter(|it| gone.contains(&it.0)).count();
-        assert_eq!(removed, expected as u64);
+        assert_eq!(values, expected as u64);
         assert_eq!(all_of(&all), all_of(&reported(said, &rest).0));
     }
 
@@ -290,8 +317,9 @@ mod tests {
         fn removing_the_values_of_runs_leaves_what_the_others_reported(
             said in prop::collection::vec((0usize..3, 0usize..2, micros(), -3i32..4), 1..40),
             gone in prop::sample::subsequence(vec![0usize, 1, 2], 1..=3),
+            blocks_max in prop::sample::select(vec![1usize, 2, 5, 1000]),
         ) {
-            check(&said, &gone);
+            check(&said, &gone, blocks_max);
         }
     }
 }

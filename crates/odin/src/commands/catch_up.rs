@@ -115,6 +115,9 @@ fn text(answer: &CaughtUp) -> String {
             (CatchUpState::HasRun, Some(run)) => format!("passed over: {run} caught it up"),
             (CatchUpState::Waiting, _) => "waits for others of the job".to_owned(),
             (CatchUpState::AskedBefore, _) => "passed over: it waits already".to_owned(),
+            (CatchUpState::NotKept, _) => {
+                "passed over: the ledger of then is no longer kept".to_owned()
+            }
             (state @ (CatchUpState::Started | CatchUpState::HasRun), None) => {
                 state.word().to_owned()
             }

@@ -55,6 +55,7 @@ pub(crate) fn job() -> Job {
             keep_runs: 1000,
             keep_days: 90,
             keep_output_bytes: 50 << 20,
+            keep_values_bytes: 10 << 20,
             timeout_ms: Some(90_000),
             queue_timeout_ms: None,
             start_timeout_ms: None,

@@ -41,6 +41,7 @@ pub(crate) fn run(args: ServerArgs) -> Result<(), CliError> {
         history_bytes: args.history_bytes,
         metrics_open: args.metrics_open,
         history_period: args.history_period,
+        keep_ledger: args.keep_ledger,
         program: own_program()?,
     };
     begin_logging(args.log_format, args.log_level)?;

@@ -66,7 +66,8 @@ fn none(job: &Job, why: &Why, zone: &TimeZone) -> CliError {
     let at = times::in_zone(why.due_at, zone);
     let (code, what) = match why.not_due {
         Some(NotDue::NotYet) => ("ledger/not-yet", "has no outcome"),
-        Some(NotDue::Missing | NotDue::Forgotten) => ("ledger/not-due", "has no outcome"),
+        Some(NotDue::Missing) => ("ledger/not-due", "has no outcome"),
+        Some(NotDue::Forgotten) => ("ledger/not-kept", "has no outcome that is kept"),
         _ => ("ledger/not-due", "was not due"),
     };
     let reason = visible(&why.reason);

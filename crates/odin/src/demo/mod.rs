@@ -72,6 +72,7 @@ pub(crate) async fn run(
         history_bytes: None,
         metrics_open: false,
         history_period: None,
+        keep_ledger: None,
     };
     let server = Server::start(options)
         .await
