@@ -49,8 +49,8 @@ async fn a_new_job_is_answered_in_full() {
             "grace_ms": 60000,
             "keep_days": 90,
             "keep_output_bytes": 52428800,
-            "keep_values_bytes": 10485760,
             "keep_runs": 1000,
+            "keep_values_bytes": 10485760,
             "kill_grace_ms": 10000,
             "late_after_ms": null,
             "limits": {
