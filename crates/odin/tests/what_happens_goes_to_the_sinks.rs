@@ -4,7 +4,9 @@
 
 mod faults;
 
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::mpsc;
 
 use faults::Place;
 use serde_json::Value;
@@ -103,6 +105,49 @@ fn a_file_gets_each_record_once_over_an_outage_and_a_kill() {
     place.server.json(["sink", "remove", "archive"]);
     let list = place.server.json(["sink", "list"]);
     assert_eq!(list["sinks"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_receiver_that_never_answers_holds_up_no_run_and_no_other_sink() {
+    let place = Place::new();
+    place.deploy("fetch", "never", "", "true\n");
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", receiver.local_addr().unwrap());
+    let (reached, is_reached) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in receiver.incoming() {
+            held.push(stream);
+            let _ = reached.send(());
+        }
+    });
+    place
+        .server
+        .json(["sink", "set", "slow", "--otlp", &address]);
+    let path = place.path("odin.jsonl");
+    let file = path.to_str().unwrap();
+    place
+        .server
+        .json(["sink", "set", "archive", "--file", file]);
+
+    let mut runs = vec![place.run("fetch")];
+    place.ended("fetch", &runs[0]);
+    is_reached.recv().unwrap();
+    // From here on the slow one is in the middle of its first batch.
+    for _ in 0..20 {
+        let run = place.run("fetch");
+        place.ended("fetch", &run);
+        runs.push(run);
+    }
+    settled(&place, "archive", 21);
+    let told: Vec<String> = lines(&path)
+        .iter()
+        .map(|line| line["run"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(told, runs);
+    let slow = status(&place, "slow");
+    assert_eq!((&slow["sent"], &slow["behind"]), (&0.into(), &21.into()));
+    assert_eq!((&slow["skipped"], &slow["dropped"]), (&0.into(), &0.into()));
 }
 
 #[test]
