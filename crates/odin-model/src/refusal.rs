@@ -169,8 +169,8 @@ pub enum Refusal {
         /// To which.
         to: JobId,
     },
-    /// A [`CatchUp`] of more due times than it may name, or not in order.
-    #[error("a catch-up takes 1 to {max} due times in order", max = CATCH_UP_MAX)]
+    /// A [`CatchUp`] of more due times than it may name, not in order, or that the schedule has still to decide.
+    #[error("a catch-up takes 1 to {max} due times in order, none that is still to be decided", max = CATCH_UP_MAX)]
     BadCatchUp,
     /// A secret cannot be changed so, or not be used by the job.
     #[error(transparent)]

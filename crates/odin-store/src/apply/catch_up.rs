@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use odin_model::command::{CATCH_UP_MAX, CatchUp, CatchUpAnswer, CaughtUpDue};
 use odin_model::job_change::JobChangeKind::CatchUpAsked;
 use odin_model::run::Cause;
-use odin_model::{JobId, Lane, Refusal, Reply, RunId};
+use odin_model::{JobId, JobState, Lane, Refusal, Reply, RunId};
 use odin_scheduling::concurrency::{self, Admission, admit};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -24,6 +24,10 @@ pub(crate) const ACTIVE_MAX: usize = 4;
 pub(super) fn apply(batch: &mut Batch<'_>, asked: &CatchUp) -> Result<Reply, Stop> {
     let known = job::find_to_change(batch.conn, &asked.by, asked.job)?;
     let sound = (1..=CATCH_UP_MAX).contains(&asked.due.len());
+    // What the schedule has still to decide would get a run twice.
+    let undecided = known.next_due.filter(|_| known.state == JobState::Enabled);
+    let is_decided = |due: &Timestamp| undecided.is_none_or(|next| *due < next);
+    let sound = sound && asked.due.iter().all(is_decided);
     if !sound || !asked.due.is_sorted_by(|a, b| a < b) {
         return Err(Refusal::BadCatchUp.into());
     }
@@ -186,7 +190,7 @@ mod tests {
     use odin_model::attempt::Ending;
     use odin_model::command::Command;
     use odin_model::owner::Principal;
-    use odin_model::{Concurrency, JobState, Missed};
+    use odin_model::{Concurrency, Missed};
 
     use super::*;
     use crate::scenario::{NODE, Scenario, ann, bob, finished, minute};
@@ -312,6 +316,7 @@ mod tests {
             (ann(), &[2, 1], Refusal::BadCatchUp),
             (ann(), &[1, 1], Refusal::BadCatchUp),
             (ann(), &many, Refusal::BadCatchUp),
+            (ann(), &[60, 61], Refusal::BadCatchUp),
         ] {
             assert_eq!(scenario.refused(&command(by, id, minutes)), expected);
         }
