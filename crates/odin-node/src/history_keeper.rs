@@ -34,7 +34,7 @@ const PERIOD_RUNS: u64 = 200_000;
 const STATE_BYTES: u64 = 512 << 20;
 /// How long a period is at most, when nobody says so.
 const PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long a run that is over stays in the state at least, unless periods are shorter: what comes late still counts
+/// How long a run that is over stays in the state at least, or half of a shorter period: what comes late still counts
 /// there.
 const SETTLED: Duration = Duration::from_mins(10);
 /// How long the node's loop waits between steps that take rows out: apply goes first.
@@ -127,7 +127,7 @@ impl Keeping {
             runs: PERIOD_RUNS,
             bytes: STATE_BYTES,
             oldest: Pace::before(now, self.pace.0),
-            settled: Pace::before(now, SETTLED.min(self.pace.0)),
+            settled: Pace::before(now, SETTLED.min(self.pace.0 / 2)),
         };
         if let Some((after, upto)) = self.read(|reader| reader.seal_due(&due))? {
             let at = now;

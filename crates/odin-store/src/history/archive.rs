@@ -1,5 +1,6 @@
 //! The files of history that this node has, and those that it should have.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -88,6 +89,8 @@ impl Archive {
     /// Opens the files that the state says there are. A file that is missing or damaged takes nothing else with it.
     pub(crate) fn load(&self, conn: &Connection) -> Result<(), StoreError> {
         let swept = local::swept(conn)?;
+        let known = self.shelf();
+        let known: BTreeMap<u64, _> = known.files.iter().map(|it| (it.index.number, it)).collect();
         let mut shelf = Shelf::default();
         for period in periods(conn)? {
             if period.is_dropped {
@@ -95,8 +98,12 @@ impl Archive {
                 continue;
             }
             let path = self.path_of(period.number);
-            match open_of(&path, period) {
-                Ok(file) => shelf.files.push(Arc::new(file)),
+            let opened = match known.get(&period.number) {
+                Some(file) if is_of(file, period) => Ok(Arc::clone(file)),
+                _ => open_of(&path, period).map(Arc::new),
+            };
+            match opened {
+                Ok(file) => shelf.files.push(file),
                 // Its rows are still in the state: it is written again.
                 Err(_) if period.upto > swept => break,
                 Err(error) => shelf.missing.push((path, error.to_string())),
@@ -154,11 +161,15 @@ fn rows_of(file: &HistoryFile, section: &str) -> u64 {
     blocks.iter().map(|block| u64::from(block.rows)).sum()
 }
 
+fn is_of(file: &HistoryFile, period: Period) -> bool {
+    let of = (file.index.number, file.index.after, file.index.upto);
+    of == (period.number, period.after, period.upto)
+}
+
 /// Opens a file and sees that it is of that period.
 pub(crate) fn open_of(path: &Path, period: Period) -> Result<HistoryFile, Unreadable> {
     let file = HistoryFile::open(path)?;
-    let of = (file.index.number, file.index.after, file.index.upto);
-    if of == (period.number, period.after, period.upto) {
+    if is_of(&file, period) {
         Ok(file)
     } else {
         Err(super::block::Damage("it is of another period").into())

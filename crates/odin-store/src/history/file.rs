@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use odin_model::codec;
 use rusqlite::types::Value;
@@ -77,14 +78,15 @@ pub(crate) enum Unreadable {
     Io(#[from] io::Error),
 }
 
-/// A whole file, open.
+/// A whole file, whose index is in memory. A server has thousands of them: each is opened for what is read of it.
 #[derive(Debug)]
 pub(crate) struct HistoryFile {
     pub(crate) path: PathBuf,
     pub(crate) index: Index,
     /// Its length in bytes.
     pub(crate) length: u64,
-    file: File,
+    /// Open, once its name goes: for those who are reading it.
+    held: OnceLock<File>,
 }
 
 impl HistoryFile {
@@ -126,8 +128,26 @@ impl HistoryFile {
             path: path.to_owned(),
             index,
             length,
-            file,
+            held: OnceLock::new(),
         })
+    }
+
+    /// Keeps the file readable for whoever has it when its name goes.
+    pub(crate) fn hold(&self) -> io::Result<()> {
+        let file = File::open(&self.path)?;
+        let _ = self.held.set(file);
+        Ok(())
+    }
+
+    fn opened(&self) -> io::Result<File> {
+        if let Some(file) = self.held.get() {
+            return file.try_clone();
+        }
+        match (File::open(&self.path), self.held.get()) {
+            // Its name went between the two looks.
+            (Err(error), Some(file)) if error.kind() == io::ErrorKind::NotFound => file.try_clone(),
+            (opened, _) => opened,
+        }
     }
 
     /// The rows of a table. `None`: no run of the file had any.
@@ -167,7 +187,7 @@ impl HistoryFile {
     }
 
     fn unpacked(&self, block: &Block) -> Result<Vec<u8>, Unreadable> {
-        let packed = read_checked(&self.file, block.offset, block.packed, block.crc32)?;
+        let packed = read_checked(&self.opened()?, block.offset, block.packed, block.crc32)?;
         Ok(block::unpack(&packed, block.unpacked as usize)?)
     }
 

@@ -193,7 +193,12 @@ impl Historian {
     }
 
     fn remove(&mut self, path: PathBuf) -> Result<HistoryStep, StoreError> {
-        // Who reads it meanwhile has it open and goes on.
+        // Who reads it meanwhile goes on with it.
+        let shelf = self.archive.shelf();
+        if let Some(file) = shelf.files.iter().find(|file| file.path == path) {
+            // One that is not there has no reader either.
+            let _ = file.hold();
+        }
         self.archive.load(&self.conn)?;
         self.pass(HistoryStage::Remove)?;
         fs::remove_file(&path)?;
