@@ -207,8 +207,9 @@ impl Hour {
             apply(store, index, &Command::Fire(Fire { items, proposed_at }));
             // Runs end in any order, some a while later: each part of them is in an entry of its own.
             let mut events: Vec<_> = runs.iter().map(|run| events_of(run, &mut noise)).collect();
+            let all = events.len();
             for part in 1..=4 {
-                let some = events.len() * part / 4 - events.len() * (part - 1) / 4;
+                let some = all * part / 4 - all * (part - 1) / 4;
                 let at = |noise: &mut Noise, left: usize| {
                     usize::try_from(noise.below(left as u64)).expect("a place in a list")
                 };
