@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         match arguments.command {
             arguments::Command::Torture => torture::run(&arguments).await,
             arguments::Command::Soak => soak::run(&arguments).await,
-            arguments::Command::Bench => bench::run(&arguments).await,
+            arguments::Command::Bench => Box::pin(bench::run(&arguments)).await,
             arguments::Command::ReportValues(count) => bench::values::report(count),
         }
     });

@@ -85,6 +85,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
         )
         .await?;
     }
+    if wanted("beside") {
+        part(
+            "jobs of each second beside what the server does for itself",
+            Box::pin(lateness::beside(arguments, size)),
+        )
+        .await?;
+    }
     if wanted("chain") {
         part("a chain of linked jobs", chain::measure(arguments)).await?;
     }

@@ -26,7 +26,13 @@ const IN_FLIGHT: usize = 512;
 
 /// A server with one job that never comes due, `/bin/true`, whose files all others share; stopped.
 pub(crate) fn template(odin: &Path, directory: &Path) -> Outcome<Server> {
-    let mut server = Server::start(odin, &directory.join("data"));
+    template_with(odin, directory, &[])
+}
+
+/// The same, started with these arguments.
+pub(crate) fn template_with(odin: &Path, directory: &Path, arguments: &[&str]) -> Outcome<Server> {
+    let mut server = Server::try_start(odin, &directory.join("data"), arguments)
+        .map_err(|error| format!("the server is not ready: {error:?}"))?;
     let job_file = directory.join("template.yml");
     std::fs::write(
         &job_file,
