@@ -205,7 +205,10 @@ fn a_backup_that_does_not_fit_is_refused_and_leaves_nothing() {
             })
             .collect();
         assert!(left.is_empty(), "{left:?}");
-        assert!(!small.0.join("backup").exists(), "the server's copy");
+        // The server sees a little later that nobody reads any more.
+        place.server.wait_for("the server's copy to go", |_| {
+            (!small.0.join("backup").exists()).then_some(())
+        });
     };
     // Where the backup goes.
     tiny.fill("filled", 4 << 10);
