@@ -94,7 +94,8 @@ fn deploy(server: &Server, directory: &Path, count: u64) -> Outcome<JobId> {
     let file = directory.join("reporting.yml");
     let program = program.display();
     let text = format!(
-        "job:\n  name: reporting\n  command: ['{program}', report-values, '{count}']\n  schedule: never\n"
+        "job:\n  name: reporting\n  command: ['{program}', report-values, '{count}']\n  schedule: never\n  \
+         keep: {{values: 256MiB}}\n"
     );
     std::fs::write(&file, text)?;
     let job = server.json([Path::new("deploy"), Path::new("-f"), &file]);
