@@ -177,7 +177,12 @@ impl Log {
             node: options.node,
             leadership: watch_leadership(&raft),
             failure: watch_failure(&raft),
-            compaction: compact(raft.clone(), stored.growth, options.retention),
+            compaction: compact(
+                raft.clone(),
+                stored.growth,
+                stored.snapshots.clone(),
+                options.retention,
+            ),
             raft,
             timings: options.timings,
             environment,
@@ -437,10 +442,18 @@ fn watch_failure(raft: &Raft) -> watch::Receiver<Option<Failure>> {
 }
 
 /// Makes a snapshot whenever the log has grown enough; openraft then cuts the log behind it.
-fn compact(raft: Raft, growth: Growth, retention: Retention) -> AbortHandle {
+fn compact(
+    raft: Raft,
+    growth: Growth,
+    snapshots: SnapshotDirectory,
+    retention: Retention,
+) -> AbortHandle {
+    let (least, most) = retention.snapshot_after_bytes;
     let task = tokio::spawn(async move {
         loop {
-            growth.reached(retention.snapshot_after_bytes).await;
+            let last = blocking(|| snapshots.current()).ok().flatten();
+            let last = last.map_or(0, |snapshot| snapshot.snapshot.bytes);
+            growth.reached(last.clamp(least, most)).await;
             let bytes = growth.restart();
             tracing::info!(bytes, "the log has grown: making a snapshot");
             if raft.trigger().snapshot().await.is_err() {

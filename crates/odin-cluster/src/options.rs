@@ -116,22 +116,24 @@ impl Default for Timings {
 
 /// When the log is cut.
 ///
-/// Once it has grown by `snapshot_after_bytes`, a snapshot is made and all but the last `keep_entries` entries that
-/// it covers are removed. A node that was away for longer than those entries gets the snapshot instead.
+/// Once it has grown by as many bytes as the snapshot before has, a snapshot is made and all but the last
+/// `keep_entries` entries that it covers are removed: what is written for snapshots is no more than what is written
+/// for entries. A node that was away for longer than those entries gets the snapshot instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Growth after which a snapshot is made, in bytes of entries at 128 bytes each besides their commands.
-    pub snapshot_after_bytes: u64,
+    /// The least and the most growth after which a snapshot is made, in bytes of entries at 128 bytes each besides
+    /// their commands.
+    pub snapshot_after_bytes: (u64, u64),
     /// Entries kept behind a snapshot, for followers to catch up from. Each takes about 100 bytes of memory.
     pub keep_entries: u64,
 }
 
 impl Default for Retention {
-    /// 32 MiB, which is a quarter of a million entries at most, and 50,000 entries.
+    /// 4 to 32 MiB, which is a quarter of a million entries at most, and 5,000 entries: two seconds at full rate.
     fn default() -> Self {
         Self {
-            snapshot_after_bytes: 32 * 1024 * 1024,
-            keep_entries: 50_000,
+            snapshot_after_bytes: (4 * 1024 * 1024, 32 * 1024 * 1024),
+            keep_entries: 5_000,
         }
     }
 }

@@ -309,7 +309,7 @@ async fn a_log_that_has_grown_is_cut_behind_a_snapshot_and_starts_from_it() {
     let tally = Tally::default();
     let mut options = options(dir.path());
     options.retention = Retention {
-        snapshot_after_bytes: 20_000,
+        snapshot_after_bytes: (20_000, 20_000),
         keep_entries: 10,
     };
     let network = MemoryNetwork::new();

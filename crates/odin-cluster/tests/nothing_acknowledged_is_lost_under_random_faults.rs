@@ -72,7 +72,7 @@ fn watch_terms(log: &Log, leaders: Leaders) {
 
 async fn check(seed: u64) {
     let retention = Retention {
-        snapshot_after_bytes: 40_000,
+        snapshot_after_bytes: (40_000, 40_000),
         keep_entries: 20,
     };
     let (mut cluster, _) = Cluster::start_from(seed * 100, retention).await;

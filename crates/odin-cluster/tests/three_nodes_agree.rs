@@ -159,7 +159,7 @@ async fn leases_come_from_the_leader_on_any_node_unless_the_node_is_declared_dow
 #[tokio::test(start_paused = true)]
 async fn a_node_that_was_away_too_long_gets_a_snapshot_and_then_the_rest() {
     let retention = Retention {
-        snapshot_after_bytes: u64::MAX,
+        snapshot_after_bytes: (u64::MAX, u64::MAX),
         keep_entries: 5,
     };
     let (cluster, leader) = Cluster::start(retention).await;

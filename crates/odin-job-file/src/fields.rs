@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::document::{Entry, Node, Value};
 use crate::fault::{Fault, quoted};
-use crate::keys::{self, Support};
+use crate::key::{self, Key, Support};
 use crate::mistake::Notes;
 use crate::shape::{Section, Shape};
 use crate::unknown_key;
@@ -35,7 +35,7 @@ impl<'a> Fields<'a> {
             return fields;
         };
         for entry in entries {
-            let Some(key) = keys::find(section, &entry.key) else {
+            let Some(key) = key::find(section, &entry.key) else {
                 let fault = Fault::UnknownKey {
                     key: quoted(&entry.key),
                     section: section.title(),
@@ -138,7 +138,7 @@ fn kind(node: &Node) -> &'static str {
 }
 
 /// What is wrong with the shape of a value, and the innermost place that shows it.
-fn wrong_shape(key: &'static keys::Key, entry: &Entry) -> Option<(Fault, Range<usize>)> {
+fn wrong_shape(key: &'static Key, entry: &Entry) -> Option<(Fault, Range<usize>)> {
     if key.shape.accepts(&entry.value) {
         return None;
     }

@@ -1,5 +1,6 @@
-//! One key of a job file, as the table of keys has it.
+//! One key of a job file, as the table of keys has it, and how it is found there.
 
+use crate::keys::KEYS;
 use crate::shape::{Section, Shape};
 
 /// Whether this version does what a key says.
@@ -55,4 +56,13 @@ pub(crate) const fn later(section: Section, name: &'static str, meaning: &'stati
         example: "",
         meaning,
     }
+}
+
+pub(crate) fn find(section: Section, name: &str) -> Option<&'static Key> {
+    KEYS.iter()
+        .find(|key| key.section == section && key.name == name)
+}
+
+pub(crate) fn of_section(section: Section) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.section == section)
 }

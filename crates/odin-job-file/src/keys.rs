@@ -1,7 +1,6 @@
 //! The keys of a job file: one table, from which files are read, the reference is written and the schema is made.
 
-pub(crate) use crate::key::{Key, REQUIRED, Support};
-use crate::key::{key, later};
+use crate::key::{Key, REQUIRED, key, later};
 use crate::shape::{Section, Shape};
 use crate::words::{
     BACKOFF, CHILDREN, CONCURRENCY, DELIVERIES, GAP, MISSED, NOTICES, ON_LOST, REPEAT, RETRIED,
@@ -371,7 +370,7 @@ pub(crate) const KEYS: &[Key] = &[
         "keep",
         Shape::Section(Section::Keep),
         "each of its keys",
-        "{runs: 1000, days: 90, output: 50MiB, values: 10MiB}",
+        "{runs: 1000, days: 90, output: 50MiB, run_output: 10MiB, values: 10MiB}",
         "How much of its past is kept. Each is a bound of its own: a run beyond any of them is no longer shown, and its files go.",
     ),
     key(
@@ -394,9 +393,17 @@ pub(crate) const KEYS: &[Key] = &[
         Section::Keep,
         "output",
         Shape::Size,
-        "50MiB",
+        "50MiB, or `run_output` where that is more",
         "1GiB",
         "Output of the latest runs, together. Older runs keep the last 4 KiB of theirs.",
+    ),
+    key(
+        Section::Keep,
+        "run_output",
+        Shape::Size,
+        "10MiB",
+        "1GiB",
+        "How much of an attempt's output is kept, 64KiB to 16GiB and not over `output`; more is counted and dropped.",
     ),
     key(
         Section::Keep,
@@ -584,12 +591,3 @@ pub(crate) const KEYS: &[Key] = &[
         "How long it may take before the cancel goes on without it.",
     ),
 ];
-
-pub(crate) fn find(section: Section, name: &str) -> Option<&'static Key> {
-    KEYS.iter()
-        .find(|key| key.section == section && key.name == name)
-}
-
-pub(crate) fn of_section(section: Section) -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().filter(move |key| key.section == section)
-}

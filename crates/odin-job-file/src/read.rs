@@ -320,7 +320,7 @@ fn read_fields(
     let loss = policies::read_loss(job, notes);
     let priority = policies::read_priority(job, notes);
     let (alerting, channel_places) = alerting::read(job, notes);
-    let keep = keep::read(job, notes);
+    let (keep, run_output) = keep::read(job, notes);
     let (schedule_text, schedule) = schedule?;
     let program = program?;
     if let Program::Interpreted { file, .. } | Program::Compiled { file, .. } = &program
@@ -346,7 +346,7 @@ fn read_fields(
         concurrency,
         timeouts: execution.timeouts,
         kill_grace: execution.kill_grace.unwrap_or(defaults.kill_grace),
-        output_bytes_max: defaults.output_bytes_max,
+        output_bytes_max: run_output.unwrap_or(defaults.output_bytes_max),
         limits: execution.limits,
         children: execution.children,
         on_cancel: execution.on_cancel,

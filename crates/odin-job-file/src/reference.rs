@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::keys::{self, Support};
+use crate::key::{self, Support};
+use crate::keys::KEYS;
 use crate::shape::Section;
 
 /// The page, in Markdown.
@@ -50,7 +51,7 @@ job:
             page,
             "\n## {title}\n\n| key | value | default | example | meaning |\n|---|---|---|---|---|\n"
         );
-        for key in keys::of_section(section).filter(|key| key.support == Support::Now) {
+        for key in key::of_section(section).filter(|key| key.support == Support::Now) {
             let example = if key.example.is_empty() {
                 String::new()
             } else {
@@ -70,10 +71,7 @@ job:
         "\n## Not supported yet\n\nThese keys are refused until Odin does what they say: a key that is accepted and \
          ignored would be\nworse.\n\n| key | meaning |\n|---|---|\n",
     );
-    for key in keys::KEYS
-        .iter()
-        .filter(|key| key.support == Support::NotYet)
-    {
+    for key in KEYS.iter().filter(|key| key.support == Support::NotYet) {
         let place = if key.section == Section::Top {
             ""
         } else {
@@ -115,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_example_in_the_table_is_read() {
-        for key in keys::of_section(Section::Job).filter(|key| key.support == Support::Now) {
+        for key in key::of_section(Section::Job).filter(|key| key.support == Support::Now) {
             let base = [
                 ("name", "a"),
                 ("schedule", "never"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::keys::{self, Key, Support};
+use crate::key::{self, Key, Support};
 use crate::shape::{Section, Shape};
 
 /// The schema (draft 2020-12) of what this version accepts, as text.
@@ -36,7 +36,7 @@ fn section(section: Section) -> Map<String, Value> {
         properties.insert(key.name.to_owned(), Value::Object(value));
     }
     let required: Vec<&str> = supported(section)
-        .filter(|key| key.default == keys::REQUIRED)
+        .filter(|key| key.default == key::REQUIRED)
         .map(|key| key.name)
         .collect();
     let mut schema = object(&json!({
@@ -57,7 +57,7 @@ fn section(section: Section) -> Map<String, Value> {
 }
 
 fn supported(section: Section) -> impl Iterator<Item = &'static Key> {
-    keys::of_section(section).filter(|key| key.support == Support::Now)
+    key::of_section(section).filter(|key| key.support == Support::Now)
 }
 
 fn object(value: &Value) -> Map<String, Value> {

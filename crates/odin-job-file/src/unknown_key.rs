@@ -1,6 +1,6 @@
 //! What a key may have been meant to be that no section has.
 
-use crate::keys::{Support, find, of_section};
+use crate::key::{Support, find, of_section};
 use crate::shape::Section;
 use crate::suggestion::nearest;
 

@@ -106,6 +106,19 @@ fn what_becomes_of_a_run_among_others_is_read() {
         }
     );
     assert_eq!(spec("  keep: {runs: 5}\n").keep.days, 90);
+    for (keep, output, of_a_run) in [
+        ("{runs: 5}", 50 << 20, 10 << 20),
+        ("{run_output: 1GiB}", 1 << 30, 1 << 30),
+        ("{run_output: 64KiB}", 50 << 20, 64 << 10),
+        ("{output: 3GiB, run_output: 1GiB}", 3 << 30, 1 << 30),
+    ] {
+        let spec = spec(&format!("  keep: {keep}\n"));
+        assert_eq!(
+            (spec.keep.output_bytes, spec.output_bytes_max),
+            (output, of_a_run),
+            "{keep}"
+        );
+    }
     assert_eq!(spec("").priority.number(), 0);
     assert_eq!(spec("  priority: -100\n").priority.number(), -100);
 }

@@ -268,6 +268,13 @@ fn a_key_with_a_wrong_value_is_underlined_at_the_value() {
         ("keep: {output: much}", "file/out-of-range", "much"),
         ("keep: {values: 1025MiB}", "file/out-of-range", "1025MiB"),
         ("keep: {values: 63KiB}", "file/out-of-range", "63KiB"),
+        ("keep: {run_output: 63KiB}", "file/out-of-range", "63KiB"),
+        ("keep: {run_output: 17GiB}", "file/out-of-range", "17GiB"),
+        (
+            "keep: {output: 1MiB, run_output: 2MiB}",
+            "file/out-of-range",
+            "2MiB",
+        ),
         ("priority: 101", "file/out-of-range", "101"),
         ("priority: high", "file/out-of-range", "high"),
     ] {

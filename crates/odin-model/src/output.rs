@@ -61,3 +61,7 @@ pub const INLINE_BYTES_MAX: usize = 1024;
 pub const TAIL_BYTES_MAX: usize = 4096;
 /// How much of a run's output is kept when the job file says nothing.
 pub const OUTPUT_BYTES_MAX_DEFAULT: u64 = 10 << 20;
+/// The least that can be asked to be kept of a run's output.
+pub const OUTPUT_BYTES_MAX_LEAST: u64 = 64 << 10;
+/// The most that can be asked to be kept of a run's output.
+pub const OUTPUT_BYTES_MAX_MOST: u64 = 16 << 30;

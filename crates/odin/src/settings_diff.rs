@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_setting_without_a_line_is_told_by_its_name_in_json() {
-        let seen = changed(|_, settings| settings.output_bytes_max = 5);
-        assert_eq!(seen, ["output_bytes_max: 10485760 → 5"]);
+        let seen = changed(|_, settings| settings.timezone = "UTC".into());
+        assert_eq!(seen, [r#"timezone: "Europe/Dublin" → "UTC""#]);
     }
 }

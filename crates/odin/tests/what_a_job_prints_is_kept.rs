@@ -5,11 +5,11 @@ mod faults;
 
 use faults::Place;
 
-/// What a job printed.
+/// What a job with these settings printed.
 #[track_caller]
-fn printed(code: &str) -> (Place, serde_json::Value, Vec<u8>) {
+fn printed(settings: &str, code: &str) -> (Place, serde_json::Value, Vec<u8>) {
     let place = Place::new();
-    place.deploy("prints", "never", "", code);
+    place.deploy("prints", "never", settings, code);
     let run = place.run("prints");
     let ended = place.ended("prints", &run);
     assert_eq!(ended["outcome"], "succeeded", "{ended}");
@@ -19,7 +19,7 @@ fn printed(code: &str) -> (Place, serde_json::Value, Vec<u8>) {
 
 #[test]
 fn a_million_lines_all_come_back_from_any_place() {
-    let (place, ended, output) = printed("seq 1000000\n");
+    let (place, ended, output) = printed("", "seq 1000000\n");
     let expected: String = (1..=1_000_000).map(|line| format!("{line}\n")).collect();
     assert_eq!(ended["stdout_bytes"], expected.len());
     assert_eq!(ended["dropped_bytes"], 0);
@@ -45,29 +45,47 @@ fn a_million_lines_all_come_back_from_any_place() {
 
 #[test]
 fn bytes_that_are_no_text_come_back_as_they_are() {
-    let (_place, _, output) = printed("printf '\\0\\377\\200a\\033\\r\\n\\303'\n");
+    let (_place, _, output) = printed("", "printf '\\0\\377\\200a\\033\\r\\n\\303'\n");
     assert!(output.starts_with(b"\0\xff\x80a\x1b\r\n\xc3"), "{output:?}");
 }
 
 #[test]
 fn a_last_line_without_its_end_is_kept() {
-    let (_place, ended, output) = printed("printf 'no end'\n");
+    let (_place, ended, output) = printed("", "printf 'no end'\n");
     assert_eq!(ended["stdout_bytes"], 6);
     assert!(output.starts_with(b"no end"), "{output:?}");
 }
 
+/// Lines of 127 bytes, and the end of each: 12 MiB without the ends.
+const TWELVE_MIB: &str = "head -c 12582912 /dev/zero | tr '\\0' x | fold -w 127; echo\n";
+
 #[test]
 fn output_over_the_cap_ends_with_a_mark() {
-    const PRINTED: usize = 12 << 20;
-    const KEPT: usize = 10 << 20;
-    let (_place, ended, output) =
-        printed("head -c 12582912 /dev/zero | tr '\\0' x | fold -w 127\n");
-    let dropped = ended["dropped_bytes"].as_u64().unwrap();
-    let all = ended["stdout_bytes"].as_u64().unwrap();
-    // One line end for each 127 bytes.
-    assert_eq!(all, (PRINTED + (PRINTED - 1) / 127) as u64);
-    assert!(dropped >= all - KEPT as u64, "{ended}");
-    assert!(output.len() <= KEPT + 4096, "{}", output.len());
-    let last = String::from_utf8_lossy(&output[output.len() - 300..]).into_owned();
-    assert!(last.contains("is not kept]"), "no mark: {last}");
+    #[track_caller]
+    fn check(settings: &str, kept: usize) {
+        const PRINTED: usize = 12 << 20;
+        let (_place, ended, output) = printed(settings, TWELVE_MIB);
+        let dropped = ended["dropped_bytes"].as_u64().unwrap();
+        let all = ended["stdout_bytes"].as_u64().unwrap();
+        assert_eq!(all, (PRINTED + PRINTED.div_ceil(127)) as u64);
+        assert!(dropped >= all - kept as u64, "{ended}");
+        assert!(output.len() <= kept + 4096, "{}", output.len());
+        let last = String::from_utf8_lossy(&output[output.len() - 300..]).into_owned();
+        assert!(last.contains("is not kept]"), "no mark: {last}");
+    }
+    check("", 10 << 20);
+    check("  keep: {run_output: 64KiB}\n", 64 << 10);
+}
+
+#[test]
+fn a_job_that_may_keep_more_keeps_all_of_it() {
+    let (place, ended, output) = printed("  keep: {run_output: 13MiB}\n", TWELVE_MIB);
+    assert_eq!(ended["dropped_bytes"], 0);
+    assert_eq!(ended["stdout_bytes"], output.len());
+    let described = place.server.odin(["describe", "-i", "prints"]);
+    let described = String::from_utf8_lossy(&described.stdout).into_owned();
+    assert!(
+        described.contains("13MiB of output and 10MiB of values a run"),
+        "{described}"
+    );
 }

@@ -50,15 +50,17 @@ async fn figures(what: &str, server: &mut Server, size: Size) -> Outcome<()> {
     let before = ticks(&processes)?;
     sleep(size.window).await;
     let share = (ticks(&processes)? - before) / TICKS / size.window.as_secs_f64();
-    let memory: Vec<_> = processes
-        .iter()
-        .map(|&pid| memory_mib(pid))
-        .collect::<Outcome<_>>()?;
+    let memory = |of| {
+        let memory = processes.iter().map(|&pid| memory_mib(pid, of));
+        memory.collect::<Outcome<Vec<_>>>()
+    };
+    let (resident, shared_once) = (memory("Rss:")?, memory("Pss:")?);
     println!(
-        "  {what}: ready {ready:.0} ms after start, {:.1} MiB (server {:.1}, executor {:.1}), {:.2} % of one CPU",
-        memory.iter().sum::<f64>(),
-        memory[0],
-        memory.iter().skip(1).sum::<f64>(),
+        "  {what}: ready {ready:.0} ms after start, {:.1} MiB (server {:.1}, executor {:.1}; {:.1} with the program's pages counted once), {:.2} % of one CPU",
+        resident.iter().sum::<f64>(),
+        resident[0],
+        resident.iter().skip(1).sum::<f64>(),
+        shared_once.iter().sum::<f64>(),
         100.0 * share
     );
     println!("    (target: 200 ms, 40 MB, 0.2 %; a million jobs under 200 MB and 2 s)");
@@ -89,12 +91,13 @@ fn ticks(processes: &[u32]) -> Outcome<f64> {
     Ok(sum)
 }
 
-pub(crate) fn memory_mib(pid: u32) -> Outcome<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
+/// `Rss:`, what is resident, or `Pss:`, in which a page counts by its share among the processes that have it.
+pub(crate) fn memory_mib(pid: u32, of: &str) -> Outcome<f64> {
+    let sums = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = sums
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .ok_or("no VmRSS")?;
+        .find_map(|line| line.strip_prefix(of))
+        .ok_or_else(|| format!("no {of}"))?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }

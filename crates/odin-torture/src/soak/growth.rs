@@ -22,7 +22,8 @@ struct Allowed {
 
 fn allowed(measure: Measure) -> Allowed {
     let (noise, a_run) = match measure {
-        // Caches with a bound fill up slowly: SQLite's pages, versions of jobs that were read.
+        // Caches with a bound fill up slowly: SQLite's pages, versions of jobs that were read, the log's entries
+        // between two snapshots.
         Measure::ServerMemory => (4096.0, 0.0),
         // For an hour it refuses to start again what is over: a key in a queue and in a set, each with room to grow.
         Measure::ExecutorMemory => (1024.0, 0.2),

@@ -151,10 +151,11 @@ fn policy_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
     lines.push((
         "keep",
         format!(
-            "{} runs, {} days, {} of output, {} of values a run",
+            "{} runs, {} days, {} of output, {} of output and {} of values a run",
             settings.keep_runs,
             settings.keep_days,
             size(settings.keep_output_bytes),
+            size(settings.output_bytes_max),
             size(settings.keep_values_bytes)
         ),
     ));
@@ -356,7 +357,7 @@ mod tests {
               retries:         3 times after 10s, then longer, at most 5m, when failed, timed_out (exit status 75)
               on lost:         rerun, after 5m
               priority:        5
-              keep:            1000 runs, 90 days, 50MiB of output, 10MiB of values a run
+              keep:            1000 runs, 90 days, 50MiB of output, 10MiB of output and 10MiB of values a run
               limits:          memory 512MiB, cpu 1.5
               secrets:         API_KEY as env
               notify:          ops of failure, late; at 2 failures in a row; again after 1h
