@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, HttpBody};
 use http_body_util::BodyExt;
 use odin_job_file::bundle::{BundleError, BundlePath, PACKED_BYTES_MAX, VerifiedBundle, verify};
 use odin_model::BundleHash;
+use odin_store::VERSIONS_WITH_FILES;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
@@ -49,10 +50,24 @@ pub(crate) async fn open(dir: &Path, hash: BundleHash) -> Result<File, Failure> 
         Ok(file) => Ok(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::new(
             "bundle/not-here",
-            format!("bundle {hash} is not on this node"),
+            format!(
+                "bundle {hash} is not on this node; the files of a job's latest {VERSIONS_WITH_FILES} versions are kept, \
+                 those of others are to be deployed again"
+            ),
         )),
         Err(error) => Err(Failure::internal(&format!("bundle {hash}: {error}"))),
     }
+}
+
+/// Sees that a stored bundle is there, and that it stays for a while: a version that has it is about to be made.
+pub(crate) async fn hold(api: &Api, hash: BundleHash) -> Result<(), Failure> {
+    let file = open(api.backend().bundles_dir(), hash)
+        .await?
+        .into_std()
+        .await;
+    let now = SystemTime::from(api.backend().clock().wall());
+    let held = api.blocking(move |_| file.set_modified(now)).await?;
+    held.map_err(|error| Failure::internal(&format!("bundle {hash}: {error}")))
 }
 
 /// A bundle that arrived whole and is what a bundle must be. Removed when dropped before [`keep`](Self::keep).

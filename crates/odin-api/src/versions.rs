@@ -116,7 +116,7 @@ pub(crate) async fn roll_back(
         return Err(Failure::new("job/already", message));
     }
     // A version without its files could not run.
-    bundles::open(api.backend().bundles_dir(), version.bundle).await?;
+    bundles::hold(&api, version.bundle).await?;
     let zoned = Zoned::of(&version.spec, &*calendars(&api).await?)?;
     // What the asker saw, or else what was seen here: between the two nobody's change is overwritten unseen.
     let expected = expected.unwrap_or(job.revision);

@@ -1,6 +1,6 @@
 //! Removes what nothing needs any more from this node's own disk: bundles, and versions of jobs that were unpacked.
 //!
-//! A bundle is needed by every version of a job that is there, so that it can be deployed again, and by a job that was
+//! A bundle is needed by the latest versions of a job that is there, so that they can be gone back to, and by a job that was
 //! removed or is hidden for as long as a run of it is kept. An unpacked version is needed while new runs begin with it,
 //! or one of it is not over. The state says all of that; what it does not need once it never needs again, but for a
 //! hidden job that somebody runs once more: for that one it is unpacked again.

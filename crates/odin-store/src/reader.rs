@@ -35,6 +35,7 @@ pub use drawing::Bucket;
 pub use jobs::{JobsAfter, JobsPage, Version};
 pub use latest::LatestNamed;
 pub use links::NamedLink;
+pub use needs::VERSIONS_WITH_FILES;
 pub use past_runs::{CauseKind, OpenState, RunFilter, RunsOf, RunsPage};
 pub use proof::{LooseRun, LooseRuns};
 pub use retention::{JobKept, SealDue};

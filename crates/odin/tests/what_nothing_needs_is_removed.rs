@@ -110,6 +110,38 @@ fn a_version_that_runs_stays_unpacked_and_goes_when_it_is_over_and_its_bundle_st
 }
 
 #[test]
+fn the_files_of_versions_long_past_go_and_nothing_goes_back_to_them() {
+    let place = place();
+    let (_, first) = place.deploy_code("changes", "echo first\n");
+    let (_, second) = place.deploy_code("changes", "echo second\n");
+    for text in 3..=101 {
+        let text = text.to_string();
+        place.server.json(["modify", "-i", "changes", "-d", &text]);
+    }
+    make_old(&first);
+    make_old(&second);
+    wait_until_removed(&first);
+    place.wait_for_a_round();
+    assert!(second.exists(), "the hundredth");
+
+    let refused = place
+        .server
+        .odin(["rollback", "-i", "changes", "--to", "1"]);
+    let words = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(4), "{words}");
+    assert!(
+        words.contains("bundle/not-here") && words.contains("deployed again"),
+        "{words}"
+    );
+    place
+        .server
+        .json(["rollback", "-i", "changes", "--to", "2"]);
+    let run = place.run("changes");
+    place.ended("changes", &run);
+    assert_eq!(place.output(&run), b"second\n");
+}
+
+#[test]
 fn a_removed_job_leaves_nothing_once_no_run_of_it_is_kept_and_what_nobody_names_goes_when_it_is_old()
  {
     let place = place();

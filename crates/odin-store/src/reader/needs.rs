@@ -6,30 +6,38 @@ use rusqlite::{OptionalExtension, params};
 use super::Reader;
 use crate::{RunsOf, StoreError, columns};
 
+/// How many of a job's latest versions keep their files, to be compared and gone back to. The others are what the job
+/// file said, for as long as the job is there.
+pub const VERSIONS_WITH_FILES: u32 = 100;
+
 impl Reader {
-    /// Whether a bundle is needed: by a version of a job that is listed, or by a hidden or removed one of which a run is
-    /// kept.
+    /// Whether a bundle is needed: by one of the latest [`VERSIONS_WITH_FILES`] versions of a job that is listed, by an
+    /// older one of which a run is open, or by a hidden or removed job of which a run is kept.
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn needs_bundle(&self, bundle: &BundleHash) -> Result<bool, StoreError> {
-        let (is_listed, others) = self.pool.ask(|conn| {
+        let (is_needed, others) = self.pool.ask(|conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT DISTINCT j.id, j.state <> 2 AND j.visibility = 0 \
+                "SELECT DISTINCT j.id, CASE WHEN j.state <> 2 AND j.visibility = 0 \
+                   THEN v.version > j.version - ?2 OR EXISTS ( \
+                     SELECT 1 FROM runs r INDEXED BY runs_open_by_job \
+                     WHERE r.job = v.job AND r.version = v.version AND r.outcome IS NULL) END \
                  FROM job_versions v INDEXED BY job_versions_by_bundle JOIN jobs j ON j.id = v.job \
                  WHERE v.bundle = ?1",
             )?;
-            let mut rows = statement.query([bundle.0])?;
+            let mut rows = statement.query(params![bundle.0, VERSIONS_WITH_FILES])?;
             let mut others = Vec::new();
             while let Some(row) = rows.next()? {
-                if row.get(1)? {
-                    return Ok((true, others));
+                match row.get(1)? {
+                    Some(true) => return Ok((true, others)),
+                    Some(false) => {}
+                    None => others.push(columns::to_job_id(row.get(0)?)),
                 }
-                others.push(columns::to_job_id(row.get(0)?));
             }
             Ok((false, others))
         })?;
-        if is_listed {
+        if is_needed {
             return Ok(true);
         }
         for job in others {
@@ -104,6 +112,7 @@ mod tests {
     use odin_model::retention::{Forget, ForgetOf};
     use odin_model::{BundleHash, JobId, RunId, VersionNumber};
 
+    use super::VERSIONS_WITH_FILES;
     use crate::scenario::{NODE, Scenario, ann, deploy, finished, minute, started};
 
     const OLD: BundleHash = BundleHash([7; 32]);
@@ -185,6 +194,31 @@ mod tests {
             forget(&mut scenario, job);
             assert_eq!(needed(&scenario, job), ([false, false], [false, false]));
         }
+    }
+
+    #[test]
+    fn a_version_that_is_none_of_the_latest_needs_its_bundle_as_long_as_a_run_of_it_is_open() {
+        let (mut scenario, job, run) = two_versions(Visibility::Listed);
+        // The second version keeps its bundle, which all that follow have too.
+        let mut same = deploy("nightly");
+        same.id = Some(job);
+        same.bundle = NEW;
+        for _ in 2..VERSIONS_WITH_FILES {
+            scenario.deploy(same.clone());
+        }
+        end(&mut scenario, run);
+        assert_eq!(needed(&scenario, job).0, [true, true], "the hundredth");
+
+        let (mut scenario, job, run) = two_versions(Visibility::Listed);
+        same.id = Some(job);
+        for _ in 1..VERSIONS_WITH_FILES {
+            scenario.deploy(same.clone());
+        }
+        assert_eq!(needed(&scenario, job).0, [true, true], "a run is open");
+        end(&mut scenario, run);
+        assert_eq!(needed(&scenario, job).0, [false, true]);
+        remove(&mut scenario, job);
+        assert_eq!(needed(&scenario, job).0, [true, true], "a run is kept");
     }
 
     #[test]
