@@ -8,6 +8,7 @@ use odin_model::channel::{EmailTarget, WebhookTarget};
 use odin_model::delivery::Message;
 use odin_outbound::{Bounds, OutboundError};
 
+use crate::render::one_line;
 use crate::{mail, webhook};
 
 /// How much of a web server's answer is read: enough to show why it is a refusal.
@@ -162,13 +163,8 @@ impl Courier {
 
 /// A receiver's words on one line, without what a terminal would obey.
 pub(crate) fn shown(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    let mut shown: String = line
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(ANSWER_CHARS_MAX)
-        .collect();
+    let line = one_line(text);
+    let mut shown: String = line.chars().take(ANSWER_CHARS_MAX).collect();
     if line.chars().nth(ANSWER_CHARS_MAX).is_some() {
         shown.push('…');
     }

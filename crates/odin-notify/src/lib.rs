@@ -11,6 +11,8 @@ mod mail;
 mod mail_address;
 mod render;
 mod signature;
+mod smtp;
+mod starttls;
 mod webhook;
 
 pub use courier::{Courier, Destination, Receipt, SendError, Trouble};

@@ -21,12 +21,19 @@ pub fn subject(message: &Message) -> String {
             format!("{count} alerts, first: {}{}", mark(first), first.text)
         }
     };
-    let line: Vec<&str> = line.split_whitespace().collect();
-    let line = line.join(" ");
+    let line = one_line(&line);
     match line.char_indices().nth(SUBJECT_CHARS_MAX) {
         Some((end, _)) => format!("[odin] {}…", &line[..end]),
         None => format!("[odin] {line}"),
     }
+}
+
+/// A text without what would begin another line, or tell a terminal something: programs choose the names in it.
+pub(crate) fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut line = words.join(" ");
+    line.retain(|c| !c.is_control());
+    line
 }
 
 fn mark(event: &AlertEvent) -> &'static str {
@@ -43,7 +50,7 @@ fn mark(event: &AlertEvent) -> &'static str {
 pub fn text(message: &Message) -> String {
     let mut text = String::new();
     for event in &message.events {
-        let _ = writeln!(text, "{}{}", mark(event), event.text);
+        let _ = writeln!(text, "{}{}", mark(event), one_line(&event.text));
         let _ = write!(text, "  {}, {}", event.kind.word(), event.at);
         if event.count > 1 {
             let _ = write!(text, ", {} times", event.count);

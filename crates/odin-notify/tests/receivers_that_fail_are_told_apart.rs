@@ -43,8 +43,12 @@ fn message() -> Message {
 }
 
 async fn send(to: Destination<'_>) -> Result<Receipt, SendError> {
+    send_message(to, &message()).await
+}
+
+async fn send_message(to: Destination<'_>, message: &Message) -> Result<Receipt, SendError> {
     let now = "2026-11-22T05:00:10Z".parse().unwrap();
-    Courier::new("master-node").send(to, &message(), now).await
+    Courier::new("master-node").send(to, message, now).await
 }
 
 /// What a mail server does at each step of its dialogue.
@@ -59,6 +63,8 @@ struct Script {
     drops_in_data: bool,
     /// Reads a line of the message, and then nothing and says nothing.
     hangs_in_data: bool,
+    /// Says no farewell.
+    hangs_at_quit: bool,
     /// Says nothing, not even a greeting.
     hangs_at_once: bool,
 }
@@ -106,6 +112,7 @@ async fn talk(
             "AUTH" => script.auth.unwrap_or("235 welcome"),
             "MAIL" => script.mail.unwrap_or("250 ok"),
             "RCPT" => script.rcpt.unwrap_or("250 ok"),
+            "QUIT" if script.hangs_at_quit => std::future::pending().await,
             "QUIT" => "221 bye",
             "DATA" => {
                 stream.write_all(b"354 go on\r\n").await?;
@@ -162,6 +169,32 @@ async fn mail_arrives_with_its_id_and_says_what_failed() {
         "odin alerts ack a3",
     ] {
         assert!(mail.contains(expected), "{expected}\n{mail}");
+    }
+}
+
+#[tokio::test]
+async fn no_line_of_a_mail_is_longer_than_mail_allows_and_none_is_a_dot() {
+    let long = "x".repeat(2_000);
+    for text in [
+        long.clone(),
+        format!("ä{long}"),
+        format!(".\r\n.\r\n{long}\n."),
+    ] {
+        let (port, taken) = mail_server(Script::default()).await;
+        let target = mail_to(port, false);
+        let to = Destination::Mail {
+            target: &target,
+            password: None,
+        };
+        let mut message = message();
+        message.events[0].text = text;
+        send_message(to, &message).await.unwrap();
+        let mail = taken.lock().unwrap().concat();
+        let body = mail.strip_suffix("\r\n.\r\n").unwrap();
+        for line in body.split("\r\n") {
+            assert!(line.len() <= 998 && line != ".", "{line}");
+        }
+        assert!(mail.contains("MIME-Version: 1.0\r\n"), "{mail}");
     }
 }
 
@@ -298,6 +331,22 @@ async fn a_mail_server_that_hangs_is_left_in_time_and_the_step_is_named() {
         assert!(error.to_string().ends_with(expected), "{error}");
         assert_eq!(taken.lock().unwrap().len(), 0);
     }
+}
+
+#[tokio::test]
+async fn a_mail_server_that_hangs_after_it_took_a_message_has_taken_it() {
+    let script = Script {
+        hangs_at_quit: true,
+        ..Script::default()
+    };
+    let (port, taken) = mail_server(script).await;
+    let target = mail_to(port, false);
+    let to = Destination::Mail {
+        target: &target,
+        password: None,
+    };
+    assert_eq!(send(to).await.unwrap().answer, "250 queued as 42");
+    assert_eq!(taken.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -99,6 +99,11 @@ pub enum TlsFlaw {
         "nobody whom this machine trusts has signed its certificate; put the authority's certificate among the machine's (update-ca-certificates), or name it to the server with SSL_CERT_FILE"
     )]
     UnknownIssuer,
+    /// The certificate is one that signs others, as `openssl req -x509` makes them, and no host's.
+    #[error(
+        "its certificate is an authority's, which no host may show as its own; make one for the host that this one signs (basicConstraints CA:FALSE)"
+    )]
+    Authority,
     /// The certificate's time is over.
     #[error("its certificate expired{}; the receiver needs a new one, or this machine's clock is wrong", on(*.0))]
     Expired(Option<Timestamp>),

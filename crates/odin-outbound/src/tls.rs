@@ -82,7 +82,12 @@ impl TlsFlaw {
     fn of_rustls(error: &rustls::Error, host: &str) -> Self {
         match error {
             rustls::Error::InvalidCertificate(certificate) => match certificate {
-                CertificateError::UnknownIssuer => Self::UnknownIssuer,
+                // One of that name is trusted, but it has another key.
+                CertificateError::UnknownIssuer
+                | CertificateError::BadSignature
+                | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                    Self::UnknownIssuer
+                }
                 CertificateError::Expired => Self::Expired(None),
                 CertificateError::ExpiredContext { not_after, .. } => {
                     Self::Expired(instant(*not_after))
@@ -99,6 +104,8 @@ impl TlsFlaw {
                     host: host.to_owned(),
                     presented: presented.iter().map(|it| plain_name(it)).collect(),
                 },
+                // The library has no variant for it, and hides the one that its own library has.
+                other if format!("{other:?}").contains("CaUsedAsEndEntity") => Self::Authority,
                 other => Self::Other(format!("its certificate is no good: {other}")),
             },
             rustls::Error::InvalidMessage(_) => Self::NotTls,

@@ -124,6 +124,8 @@ async fn check_all(trusted: &Path) {
     for (shows, expected) in [
         (Some("good"), Ok(())),
         (Some("unknown"), Err(TlsFlaw::UnknownIssuer)),
+        (Some("alone"), Err(TlsFlaw::UnknownIssuer)),
+        (Some("authority"), Err(TlsFlaw::Authority)),
         (
             Some("expired"),
             Err(TlsFlaw::Expired(at("2020-01-01T00:00:00Z"))),
@@ -137,6 +139,15 @@ async fn check_all(trusted: &Path) {
     ] {
         check(shows, expected).await;
     }
+
+    // One that signed for itself is trusted by itself, and not for its name: that of the other is the same.
+    let trust = |name: &str| std::fs::copy(folder.join(name), trusted).unwrap();
+    trust("alone.pem");
+    check(Some("alone"), Ok(())).await;
+    trust("authority.pem");
+    check(Some("alone"), Err(TlsFlaw::UnknownIssuer)).await;
+    check(Some("authority"), Err(TlsFlaw::Authority)).await;
+    trust("trusted.pem");
 
     // An IP address is a name too.
     let port = receiver(Some("good")).await;

@@ -37,9 +37,8 @@ impl Receiver {
             .arg(here.join("tests/receiver.py"))
             .stdout(Stdio::piped())
             .spawn();
-        let mut process = process.unwrap_or_else(|error| {
-            panic!("{}: {error}; make it: python3 -m venv target/receivers && target/receivers/bin/pip install opentelemetry-proto==1.45.2 line-protocol-parser==2.0.1", python.display())
-        });
+        let mut process = process
+            .unwrap_or_else(|error| panic!("{}: {error}; `.ci/run` makes it", python.display()));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let port = lines.next().expect("the receiver starts").unwrap();
         Self {

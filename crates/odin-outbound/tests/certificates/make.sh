@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes the certificates of the tests anew, with OpenSSL 3: an authority that the tests trust, one that they do not, and
-# hosts that these have signed. All that is to be valid is so until the year 2125; the keys protect nothing.
+# Makes the certificates of the tests anew, with OpenSSL 3: an authority that the tests trust, one that they do not,
+# hosts that these have signed, and hosts that have signed for themselves. All that is to be valid is so until the year
+# 2125; the keys protect nothing.
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d)
@@ -38,6 +39,12 @@ CONF
     -startdate "$4" -enddate "$5" -in "$work/$1.csr" -out "$1.pem" 2>/dev/null
 }
 
+alone() { # FILE CA
+  key "$1.key"
+  openssl req -x509 -new -key "$1.key" -subj "/CN=localhost" -out "$1.pem" -days 36500 \
+    -addext "basicConstraints=critical,CA:$2" -addext subjectAltName=DNS:localhost,IP:127.0.0.1
+}
+
 authority trusted
 authority stranger
 host good trusted DNS:localhost,IP:127.0.0.1 20250101000000Z 21250101000000Z
@@ -45,3 +52,5 @@ host unknown stranger DNS:localhost,IP:127.0.0.1 20250101000000Z 21250101000000Z
 host expired trusted DNS:localhost,IP:127.0.0.1 20190101000000Z 20200101000000Z
 host early trusted DNS:localhost,IP:127.0.0.1 30000101000000Z 31000101000000Z
 host other trusted DNS:hooks.example.org 20250101000000Z 21250101000000Z
+alone alone FALSE
+alone authority TRUE
