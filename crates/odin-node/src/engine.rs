@@ -178,6 +178,7 @@ impl Engine {
         let notifier = Notifier {
             proposer: proposer.clone(),
             reader: reader.clone(),
+            announcements: announcements.clone(),
             clock: Arc::clone(&parts.clock),
             dispatch: dispatch.clone(),
             node,

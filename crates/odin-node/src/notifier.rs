@@ -29,11 +29,17 @@ use tokio_util::sync::CancellationToken;
 
 use self::dispatch::Dispatch;
 use crate::life::Up;
+use crate::machine::Announcements;
 use crate::proposer::Proposer;
 use crate::while_leading::{caught_up, while_leading};
 
-/// How often is looked for what is overdue: two lookups in an index each time.
-const TICK: Duration = Duration::from_millis(500);
+/// How often is looked at most for what is overdue while much is applied: a few lookups in an index each time.
+const PACE: Duration = Duration::from_millis(500);
+/// The longest sleep while something is to come: a wall clock that was set is noticed within it. Where nothing is to come,
+/// nothing is looked for until something is applied.
+const NAP_MAX: Duration = Duration::from_secs(5);
+/// The shortest sleep.
+const MOMENT: Duration = Duration::from_millis(1);
 /// How many messages are under way at once.
 const UNDER_WAY_MAX: usize = 16;
 
@@ -42,6 +48,8 @@ const UNDER_WAY_MAX: usize = 16;
 pub(crate) struct Notifier {
     pub(crate) proposer: Proposer,
     pub(crate) reader: Reader,
+    /// Tells that something was applied, and with it maybe an alert.
+    pub(crate) announcements: Announcements,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dispatch: Dispatch,
     /// This node.
@@ -78,30 +86,44 @@ impl Notifier {
         }
         let mut under_way: JoinSet<Lane> = JoinSet::new();
         let mut lanes = HashSet::new();
+        let (mut applied, mut up) = (self.announcements.applied(), self.up.clone());
         loop {
-            while let Some(done) = under_way.try_join_next() {
-                match done {
+            // Before the look: what comes while it goes on is looked at next.
+            applied.mark_unchanged();
+            up.mark_unchanged();
+            let looked = self.look(term, &mut under_way, &mut lanes).await;
+            let nap = match looked {
+                Ok(next_at) => next_at.map(|at| nap(at, self.clock.wall())),
+                Err(error) => {
+                    tracing::debug!(%term, %error, "a pass of the notifier was interrupted");
+                    Some(PACE)
+                }
+            };
+            let rested = tokio::time::Instant::now() + PACE;
+            tokio::select! {
+                () = sleep_or_wait(nap) => {}
+                // What is applied in a burst is looked at once. Before the cluster knows of this life nothing is sent.
+                Ok(()) = applied.changed() => tokio::time::sleep_until(rested).await,
+                Ok(()) = up.changed() => {}
+                Some(done) = under_way.join_next() => match done {
                     Ok(lane) => _ = lanes.remove(&lane),
                     // A lane that is never free again would hold its channel up for this term.
                     Err(error) => {
                         tracing::error!(%error, "a message's task broke");
                         return;
                     }
-                }
+                },
             }
-            if let Err(error) = self.look(term, &mut under_way, &mut lanes).await {
-                tracing::debug!(%term, %error, "a pass of the notifier was interrupted");
-            }
-            tokio::time::sleep(TICK).await;
         }
     }
 
+    /// Raises what is overdue, and begins with the messages whose time has come. When the next is due, if anything is.
     async fn look(
         &self,
         term: Term,
         under_way: &mut JoinSet<Lane>,
         lanes: &mut HashSet<Lane>,
-    ) -> Result<(), Interrupted> {
+    ) -> Result<Option<Timestamp>, Interrupted> {
         let now = self.clock.wall();
         let overdue = self.reader.overdue(now, ALERTS_IN_COMMAND_MAX)?;
         if !overdue.watches.is_empty() {
@@ -127,7 +149,7 @@ impl Notifier {
                 lane
             });
         }
-        Ok(())
+        Ok(overdue.next_at)
     }
 
     /// Writes down that a message is about to be sent. `None`: it waits, or somebody else was faster.
@@ -221,6 +243,20 @@ impl Notifier {
         let command = Command::Delivery(Box::new(step));
         let reply = self.proposer.propose_fenced(term, &command).await?;
         Ok(reply == Reply::Stepped { counts: true })
+    }
+}
+
+/// How long nothing has to be looked for.
+fn nap(next_at: Timestamp, now: Timestamp) -> Duration {
+    let wait = Duration::try_from(next_at.duration_since(now)).unwrap_or(MOMENT);
+    wait.clamp(MOMENT, NAP_MAX)
+}
+
+/// Sleeps, for good where there is nothing to wake up for.
+async fn sleep_or_wait(nap: Option<Duration>) {
+    match nap {
+        Some(nap) => tokio::time::sleep(nap).await,
+        None => std::future::pending().await,
     }
 }
 
