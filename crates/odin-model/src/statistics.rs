@@ -159,6 +159,9 @@ pub fn ends_by_itself(outcome: Outcome) -> bool {
 /// How long a job's runs usually take, by its own history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TypicalDuration {
+    /// What one of twenty does not exceed, in microseconds; one of ten while fewer than 40 are known, for the shortest
+    /// alone may be odd.
+    pub short: u64,
     /// What half of them do not exceed, in microseconds.
     pub p50: u64,
     /// What 95 of 100 do not exceed, in microseconds.
@@ -171,10 +174,13 @@ impl TypicalDuration {
     /// Of what was counted. `None`: nothing was.
     #[must_use]
     pub fn of(counted: &Statistics) -> Option<Self> {
+        let count = counted.durations.count();
+        let short = if count < 40 { 100 } else { 50 };
         Some(Self {
+            short: counted.durations.percentile(short)?,
             p50: counted.durations.percentile(500)?,
             p95: counted.durations.percentile(950)?,
-            count: counted.durations.count(),
+            count,
         })
     }
 }

@@ -9,6 +9,8 @@ use odin_model::{Alerting, Outcome};
 /// What a job's earlier runs took, from counters that are kept in apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Learned {
+    /// One of twenty took at most this, or one of ten where few are known: one that is odd changes nothing.
+    pub short: Duration,
     /// Half of them took at most this.
     pub p50: Duration,
     /// Nineteen of twenty took at most this.
@@ -23,9 +25,10 @@ pub const LEARNED_RUNS_MIN: u64 = 20;
 pub const SLOW_TIMES: u32 = 3;
 /// ...at least this much longer: short runs vary by their start alone.
 pub const SLOW_MARGIN: Duration = Duration::from_secs(10);
-/// A run that is learned to be too fast took less than one part in this of what half of them take, where that is...
+/// A run that is learned to be too fast took less than one part in this of what half of them take, and is farther below
+/// what one of twenty takes than runs differ among each other, where half of them take...
 pub const FAST_PART: u32 = 10;
-/// ...at least this long.
+/// ...at least this long: short runs are short for many reasons.
 pub const FAST_TYPICAL_MIN: Duration = Duration::from_secs(10);
 /// A run that goes on for this many times the longest that it should is taken not to end by itself.
 pub const NEVER_TIMES: u32 = 3;
@@ -63,11 +66,23 @@ pub fn bounds(alerting: &Alerting, learned: Option<Learned>) -> Bounds {
         let times = it.p95.saturating_mul(SLOW_TIMES);
         times.max(it.p95.saturating_add(SLOW_MARGIN))
     };
-    let fast = |it: Learned| (it.p50 >= FAST_TYPICAL_MIN).then(|| it.p50 / FAST_PART);
+    let fast = |it: Learned| {
+        let far_below = (it.p50 / FAST_PART).min(below(it.short, it.p95));
+        (it.p50 >= FAST_TYPICAL_MIN).then_some(far_below)
+    };
     Bounds {
         min: alerting.min_duration.or_else(|| learned.and_then(fast)),
         max: alerting.max_duration.or_else(|| learned.map(slow)),
     }
+}
+
+/// What is as many times below `low` as `high` is above it, twice over.
+fn below(low: Duration, high: Duration) -> Duration {
+    let micros = |it: Duration| it.as_micros().clamp(1, u128::from(u64::MAX));
+    let (low, high) = (micros(low), micros(high));
+    let once = low * low / high;
+    let twice = once * low / high;
+    Duration::from_micros(u64::try_from(twice).unwrap_or(u64::MAX))
 }
 
 /// When a run with this due time is late. `None`: never, or its job does not care.
@@ -260,6 +275,7 @@ mod tests {
     fn what_was_learned_counts_where_the_file_says_nothing_and_once_there_is_enough_of_it() {
         let check = |p50: u64, p95: u64, count, min: Option<u64>, max: Option<u64>| {
             let learned = Learned {
+                short: seconds(p95),
                 p50: seconds(p50),
                 p95: seconds(p95),
                 count,
@@ -280,11 +296,30 @@ mod tests {
             ..alerting(&[])
         };
         let learned = Learned {
+            short: seconds(50),
             p50: seconds(100),
             p95: seconds(200),
             count: 50,
         };
         assert_eq!(bounds(&explicit, Some(learned)).max, Some(seconds(5)));
+        // Runs that differ much among each other may be short: 50 s is a quarter of 200 s, and that is taken twice.
+        assert_eq!(
+            bounds(&explicit, Some(learned)).min,
+            Some(Duration::from_millis(3_125))
+        );
+        let none = Learned {
+            short: Duration::ZERO,
+            ..learned
+        };
+        assert_eq!(bounds(&explicit, Some(none)).min, Some(Duration::ZERO));
+        let longest = Learned {
+            short: Duration::MAX,
+            p50: Duration::MAX,
+            p95: Duration::MAX,
+            count: 50,
+        };
+        let most = bounds(&explicit, Some(longest)).min;
+        assert_eq!(most, Some(Duration::from_micros(u64::MAX)));
     }
 
     #[test]

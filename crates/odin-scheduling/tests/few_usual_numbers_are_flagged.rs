@@ -2,8 +2,12 @@
 //! The figures are those of docs/guides/values.md.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use expect_test::expect;
+use odin_model::Alerting;
+use odin_model::statistics::{Statistics, TypicalDuration};
+use odin_scheduling::alerting::{Learned, bounds};
 use odin_scheduling::unusual::{HISTORY_RUNS_MAX, HISTORY_RUNS_MIN, judge};
 
 /// Runs of each series, and how many series of each shape.
@@ -138,4 +142,81 @@ fn a_number_ten_times_too_large_or_gone_is_flagged_where_numbers_are_not_skewed(
             assert!(judged.is_some(), "{name}: {number}");
         }
     }
+}
+
+/// How many of so many runs would be too fast and too slow, where a run takes so many minutes times what the shape says.
+fn of_odd_length(shape: fn(&mut Dice, usize) -> f64, minutes: f64) -> (usize, usize, usize) {
+    let mut counts = (0, 0, 0);
+    let mut dice = Dice(20_261_122);
+    for series in 0..SERIES {
+        let mut earlier = Statistics::default();
+        for run in 0..RUNS {
+            let took = Duration::from_secs_f64(shape(&mut dice, run + series) * minutes * 60.0);
+            let learned = TypicalDuration::of(&earlier).map(|it| Learned {
+                short: Duration::from_micros(it.short),
+                p50: Duration::from_micros(it.p50),
+                p95: Duration::from_micros(it.p95),
+                count: it.count,
+            });
+            let bounds = bounds(&Alerting::default(), learned);
+            counts.0 += usize::from(bounds.min.is_some_and(|min| took < min));
+            counts.1 += usize::from(bounds.max.is_some_and(|max| took > max));
+            counts.2 += usize::from(bounds.max.is_some());
+            let micros = u64::try_from(took.as_micros()).expect("some minutes");
+            earlier.durations.add(micros);
+        }
+    }
+    counts
+}
+
+#[test]
+fn few_runs_of_usual_length_are_flagged() {
+    let shapes: [Shape; 10] = [
+        ("always the same", |_, _| 1.0),
+        ("normal, give or take a tenth", |dice, _| {
+            1.0 + 0.1 * dice.normal()
+        }),
+        ("lognormal, deviation 0.3", SHAPES[4].1),
+        ("lognormal, deviation 1", SHAPES[5].1),
+        ("waiting times (exponential)", SHAPES[6].1),
+        ("a tenth as long at weekends", |dice, run| {
+            SHAPES[9].1(dice, run) / 1000.0
+        }),
+        ("growing by 1 % a run", |dice, run| {
+            SHAPES[10].1(dice, run) / 100.0
+        }),
+        ("ten times as long once a month", |dice, run| {
+            SHAPES[11].1(dice, run) / 1000.0
+        }),
+        ("nothing to do one time in ten", |dice, _| {
+            match dice.count(1, 0.1) > 0.0 {
+                true => 0.001,
+                false => 1.0 + 0.1 * dice.normal(),
+            }
+        }),
+        ("nothing to do one time in fifty", |dice, _| {
+            match dice.count(1, 0.02) > 0.0 {
+                true => 0.001,
+                false => 1.0 + 0.1 * dice.normal(),
+            }
+        }),
+    ];
+    let mut table = String::new();
+    for (name, shape) in shapes {
+        let (fast, slow, of) = of_odd_length(shape, 10.0);
+        let _ = writeln!(table, "{name}: {fast} too fast and {slow} too slow of {of}");
+    }
+    expect![[r#"
+        always the same: 0 too fast and 0 too slow of 19200
+        normal, give or take a tenth: 0 too fast and 0 too slow of 19200
+        lognormal, deviation 0.3: 0 too fast and 0 too slow of 19200
+        lognormal, deviation 1: 0 too fast and 61 too slow of 19200
+        waiting times (exponential): 0 too fast and 3 too slow of 19200
+        a tenth as long at weekends: 0 too fast and 0 too slow of 19200
+        growing by 1 % a run: 0 too fast and 0 too slow of 19200
+        ten times as long once a month: 0 too fast and 640 too slow of 19200
+        nothing to do one time in ten: 77 too fast and 0 too slow of 19200
+        nothing to do one time in fifty: 405 too fast and 0 too slow of 19200
+    "#]]
+    .assert_eq(&table);
 }

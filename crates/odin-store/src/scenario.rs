@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use odin_model::alert::{Alert, AlertState};
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult, Ending};
 use odin_model::command::{
     Command, Deploy, DueAfter, Fire, FireAnswer, FireItem, Modify, SetJobState,
@@ -13,13 +14,13 @@ use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
 use odin_model::owner::{Owner, Principal, Role};
 use odin_model::retention::Seal;
-use odin_model::value::ValuesPart;
+use odin_model::value::{ReportValues, ValuesPart};
 use odin_model::{
     AttemptNumber, BundleHash, Concurrency, Epoch, JobId, JobName, JobSpec, JobState, LedgerRow,
     Missed, NodeId, Program, Refusal, Reply, RunId, Usage, Value, ValueData, ValueKind, codec,
 };
 
-use crate::{Applied, Effect, Entry, HistoryStep, Store};
+use crate::{AlertsOf, Applied, Effect, Entry, HistoryStep, Store};
 
 /// The node that tests use when they use one.
 pub(crate) const NODE: NodeId = NodeId(1);
@@ -335,6 +336,43 @@ impl Scenario {
 
     pub(crate) fn report(&mut self, events: Vec<AttemptEvent>) -> Reply {
         self.apply(&Command::Report { node: NODE, events })
+    }
+
+    /// A run of that minute that reports these, one part after the other, and ends so.
+    pub(crate) fn run_with(
+        &mut self,
+        (job, at): (JobId, i64),
+        parts: Vec<Vec<Value>>,
+        ending: Ending,
+    ) -> RunId {
+        let run = self.run_of(job, at);
+        self.report(vec![started(run)]);
+        for (from, values) in (0..).step_by(10).zip(parts) {
+            let parts = vec![part_of(run, from, from + 10, values)];
+            self.apply(&Command::Values(ReportValues { parts }));
+        }
+        self.report(vec![finished(run, ending)]);
+        run
+    }
+
+    /// All alerts, a line each, by id.
+    pub(crate) fn alert_lines(&self) -> String {
+        let mut alerts = Vec::new();
+        for state in AlertState::ALL {
+            let of = AlertsOf {
+                state: Some(state),
+                ..AlertsOf::default()
+            };
+            alerts.extend(self.store.reader().alerts(&of, None, 100).unwrap());
+        }
+        alerts.sort_by_key(|alert| alert.id);
+        let line = |alert: &Alert| {
+            let (word, state) = (alert.key.kind.word(), alert.state.word());
+            let detail = &alert.key.detail;
+            let (id, count, text) = (alert.id, alert.count, &alert.text);
+            format!("{id} {state} {word}[{detail}] x{count}: {text}\n")
+        };
+        alerts.iter().map(line).collect()
     }
 
     pub(crate) fn set_state(&mut self, id: JobId, state: JobState, at: i64) -> Reply {

@@ -100,15 +100,10 @@ pub(super) fn run_over(
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use odin_model::alert::AlertState;
     use odin_model::attempt::Ending;
-    use odin_model::value::ReportValues;
-    use odin_model::{Alerting, Command, JobId, RunId, Value, ValueBounds, ValueData};
+    use odin_model::{Alerting, JobId, Value, ValueBounds, ValueData};
 
-    use crate::AlertsOf;
-    use crate::scenario::{
-        Scenario, deploy, finished, minute, number_at, part_of, started, watched,
-    };
+    use crate::scenario::{Scenario, deploy, minute, number_at, watched};
 
     fn scenario() -> (Scenario, JobId) {
         let mut scenario = Scenario::with_node();
@@ -130,39 +125,13 @@ mod tests {
     }
 
     /// A run of that minute that reports these, and is over.
-    fn run(scenario: &mut Scenario, job: JobId, at: i64, parts: Vec<Vec<Value>>) -> RunId {
-        let run = scenario.run_of(job, at);
-        scenario.report(vec![started(run)]);
-        let mut from = 0;
-        for values in parts {
-            let parts = vec![part_of(run, from, from + 10, values)];
-            scenario.apply(&Command::Values(ReportValues { parts }));
-            from += 10;
-        }
-        scenario.report(vec![finished(run, Ending::Exited { code: 0 })]);
-        run
+    fn run(scenario: &mut Scenario, job: JobId, at: i64, parts: Vec<Vec<Value>>) {
+        scenario.run_with((job, at), parts, Ending::Exited { code: 0 });
     }
 
     #[track_caller]
     fn check(scenario: &Scenario, expected: &Expect) {
-        let mut alerts = Vec::new();
-        for state in AlertState::ALL {
-            let of = AlertsOf {
-                state: Some(state),
-                ..AlertsOf::default()
-            };
-            alerts.extend(scenario.store.reader().alerts(&of, None, 100).unwrap());
-        }
-        alerts.sort_by_key(|alert| alert.id);
-        let mut seen = String::new();
-        for alert in alerts {
-            let (word, state) = (alert.key.kind.word(), alert.state.word());
-            seen += &format!(
-                "{} {state} {word}[{}] x{}: {}\n",
-                alert.id, alert.key.detail, alert.count, alert.text
-            );
-        }
-        expected.assert_eq(&seen);
+        expected.assert_eq(&scenario.alert_lines());
     }
 
     #[test]

@@ -8,26 +8,35 @@ use jiff::Timestamp;
 use odin_model::alert::{AlertKey, AlertKind, Raised, Subject};
 use odin_model::statistics::ends_by_itself;
 use odin_model::{Alerting, FlagOf, JobId, Outcome, RunFlag, RunId, ValueData, ValueKind, codec};
-use odin_scheduling::alerting::{self, SLOW_MARGIN};
+use odin_scheduling::alerting::{self, FAST_TYPICAL_MIN, SLOW_MARGIN};
 use odin_scheduling::unusual::{self, HISTORY_RUNS_MAX, Side, Unusual};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::run::RunRow;
-use super::{Batch, alert, job, watch};
+use super::{Batch, alert, job, statistics, watch};
 use crate::values::{Until, latest_in};
 use crate::{StoreError, columns};
 
 /// How many of a run's latest blocks of values are looked at for what it reported last by each name.
 const BLOCKS_MAX: u64 = 1_000;
+/// From how many long runs among the 20 before it on a run is held to what they took at least. Fewer are no rule, and to
+/// read what was counted at the end of each short run would cost more than such runs themselves.
+const LONG_RUNS_MIN: u32 = 10;
 /// How many flags a run can have: lists of runs carry them.
 const FLAGS_MAX: usize = 20;
 
-/// A run is over: it is held to the runs before it, and later ones will be held to it if it went well. One that
-/// somebody cancelled says nothing of its job.
+/// Whether a run that took so many microseconds is one of which it could be said that it was short for once.
+pub(super) fn is_long(took: u64) -> bool {
+    Duration::from_micros(took) >= FAST_TYPICAL_MIN
+}
+
+/// A run is over: it is held to the runs before it, so many of which were [long](is_long), and later ones will be held to
+/// it if it went well. One that somebody cancelled says nothing of its job.
 pub(super) fn run_over(
     batch: &mut Batch<'_>,
     run: &RunRow,
     outcome: Outcome,
+    long_before: u32,
 ) -> Result<(), StoreError> {
     let Some(result) = run
         .result
@@ -38,6 +47,9 @@ pub(super) fn run_over(
     };
     let at = result.finished_at;
     let mut flags: Vec<RunFlag> = slow(batch, run, outcome, at)?.into_iter().collect();
+    if long_before >= LONG_RUNS_MIN {
+        flags.extend(fast(batch, run, outcome, at)?);
+    }
     let (mut flagged, mut usual) = (BTreeSet::new(), BTreeSet::new());
     for it in numbers_of(batch.conn, run.id)? {
         let history = history_of(batch.conn, it.series)?;
@@ -153,8 +165,7 @@ fn remember(
     Ok(())
 }
 
-/// A run that took far longer than its job's runs do. What is too fast is looked for only where a job tells of it: it
-/// would take reading the job's counters at the end of every short run.
+/// A run that took far longer than its job's runs do.
 fn slow(
     batch: &Batch<'_>,
     run: &RunRow,
@@ -168,22 +179,47 @@ fn slow(
     let Some(took) = took else { return Ok(None) };
     let learned = watch::learned_of(batch, run.job, at)?;
     let bounds = alerting::bounds(&Alerting::default(), learned);
-    let Some(max) = bounds.max.filter(|max| took > *max) else {
+    let max = bounds.max.filter(|max| took > *max);
+    Ok(max.map(|max| duration_flag(took, None, Some(max))))
+}
+
+/// A run that went well and took far less than its job's runs do, all its attempts together: it may have done nothing.
+fn fast(
+    batch: &Batch<'_>,
+    run: &RunRow,
+    outcome: Outcome,
+    at: Timestamp,
+) -> Result<Option<RunFlag>, StoreError> {
+    let took = statistics::took(run, outcome).filter(|it| outcome.is_good() && !is_long(*it));
+    let Some(took) = took.map(Duration::from_micros) else {
         return Ok(None);
     };
+    let learned = watch::learned_of(batch, run.job, at)?;
+    let bounds = alerting::bounds(&Alerting::default(), learned);
+    let min = bounds.min.filter(|min| took < *min);
+    Ok(min.map(|min| duration_flag(took, Some(min), None)))
+}
+
+/// What is said of a duration on the wrong side of one of these.
+fn duration_flag(took: Duration, min: Option<Duration>, max: Option<Duration>) -> RunFlag {
     let seconds = |time: Duration| format!("{}.{:03}", time.as_secs(), time.subsec_millis());
-    Ok(Some(RunFlag {
+    let side = match min {
+        Some(_) => "less",
+        None => "longer",
+    };
+    let bound = min.or(max).unwrap_or_default();
+    RunFlag {
         of: FlagOf::Duration,
         name: FlagOf::Duration.word().to_owned(),
         value: seconds(took),
-        low: None,
-        high: Some(seconds(max)),
+        low: min.map(seconds),
+        high: max.map(seconds),
         reason: format!(
-            "it took {}, longer than the {} that earlier runs let expect",
+            "it took {}, {side} than the {} that earlier runs let expect",
             watch::shown(took),
-            watch::shown(max)
+            watch::shown(bound)
         ),
-    }))
+    }
 }
 
 /// Raises and ends the alerts of a job that asks to be told of unusual numbers.
@@ -228,7 +264,6 @@ mod tests {
 
     use expect_test::{Expect, expect};
     use jiff::SignedDuration;
-    use odin_model::alert::AlertState;
     use odin_model::attempt::{AttemptEventKind, Ending};
     use odin_model::value::ReportValues;
     use odin_model::{
@@ -236,7 +271,6 @@ mod tests {
     };
 
     use super::FLAGS_MAX;
-    use crate::AlertsOf;
     use crate::scenario::{
         Scenario, deploy, finished, minute, number_at, part_of, started, watched,
     };
@@ -252,25 +286,6 @@ mod tests {
         (scenario, job)
     }
 
-    /// A run of that minute that reports these in one part each, and ends so.
-    fn run_that(
-        scenario: &mut Scenario,
-        (job, at): (JobId, i64),
-        parts: Vec<Vec<Value>>,
-        ending: Ending,
-    ) -> RunId {
-        let run = scenario.run_of(job, at);
-        scenario.report(vec![started(run)]);
-        let mut from = 0;
-        for values in parts {
-            let parts = vec![part_of(run, from, from + 10, values)];
-            scenario.apply(&Command::Values(ReportValues { parts }));
-            from += 10;
-        }
-        scenario.report(vec![finished(run, ending)]);
-        run
-    }
-
     const GOOD: Ending = Ending::Exited { code: 0 };
 
     fn price(number: i32) -> Value {
@@ -281,7 +296,7 @@ mod tests {
     fn usual_runs(scenario: &mut Scenario, job: JobId, minutes: std::ops::Range<i64>) {
         for at in minutes {
             let number = 98 + i32::try_from(at % 5).unwrap();
-            run_that(scenario, (job, at), vec![vec![price(number)]], GOOD);
+            scenario.run_with((job, at), vec![vec![price(number)]], GOOD);
         }
     }
 
@@ -304,31 +319,11 @@ mod tests {
         expected.assert_eq(&flags_of(scenario, run));
     }
 
-    fn alerts(scenario: &Scenario) -> String {
-        let mut alerts = Vec::new();
-        for state in AlertState::ALL {
-            let of = AlertsOf {
-                state: Some(state),
-                ..AlertsOf::default()
-            };
-            alerts.extend(scenario.store.reader().alerts(&of, None, 100).unwrap());
-        }
-        alerts.sort_by_key(|alert| alert.id);
-        let line = |alert: &odin_model::alert::Alert| {
-            let (word, state) = (alert.key.kind.word(), alert.state.word());
-            format!(
-                "{} {state} {word}[{}]: {}\n",
-                alert.id, alert.key.detail, alert.text
-            )
-        };
-        alerts.iter().map(line).collect()
-    }
-
     #[test]
     fn a_run_with_a_number_far_from_those_of_earlier_runs_says_so_once_for_each_name() {
         let (mut scenario, job) = scenario(&[]);
         usual_runs(&mut scenario, job, 1..20);
-        let early = run_that(&mut scenario, (job, 20), vec![vec![price(9000)]], GOOD);
+        let early = scenario.run_with((job, 20), vec![vec![price(9000)]], GOOD);
         check(&scenario, early, &expect![[""]]);
         usual_runs(&mut scenario, job, 21..60);
         let metric = Value {
@@ -336,8 +331,7 @@ mod tests {
             ..price(7)
         };
         let text = watched("note", minute(1), ValueData::Text("9999".to_owned()));
-        let odd = run_that(
-            &mut scenario,
+        let odd = scenario.run_with(
             (job, 60),
             vec![vec![price(100)], vec![price(5000), metric, text]],
             GOOD,
@@ -350,14 +344,9 @@ mod tests {
         "#]],
         );
         // What it reported before its last does not count.
-        let back = run_that(
-            &mut scenario,
-            (job, 61),
-            vec![vec![price(5000)], vec![price(101)]],
-            GOOD,
-        );
+        let back = scenario.run_with((job, 61), vec![vec![price(5000)], vec![price(101)]], GOOD);
         check(&scenario, back, &expect![[""]]);
-        assert_eq!(alerts(&scenario), "", "nobody asked to be told");
+        assert_eq!(scenario.alert_lines(), "", "nobody asked to be told");
     }
 
     #[test]
@@ -366,15 +355,15 @@ mod tests {
         usual_runs(&mut scenario, job, 1..60);
         let fail = Ending::Exited { code: 1 };
         for at in 60..70 {
-            let run = run_that(&mut scenario, (job, at), vec![vec![price(0)]], fail.clone());
+            let run = scenario.run_with((job, at), vec![vec![price(0)]], fail.clone());
             assert!(flags_of(&scenario, run).starts_with("price 0 "), "{at}");
         }
         // What goes well and goes on so is the new usual after three runs: two odd ones are left out.
         for at in 70..73 {
-            let run = run_that(&mut scenario, (job, at), vec![vec![price(5000)]], GOOD);
+            let run = scenario.run_with((job, at), vec![vec![price(5000)]], GOOD);
             assert!(flags_of(&scenario, run).starts_with("price 5000 "), "{at}");
         }
-        let run = run_that(&mut scenario, (job, 73), vec![vec![price(5000)]], GOOD);
+        let run = scenario.run_with((job, 73), vec![vec![price(5000)]], GOOD);
         check(&scenario, run, &expect![[""]]);
     }
 
@@ -382,18 +371,18 @@ mod tests {
     fn a_job_that_asks_is_told_of_unusual_numbers_until_they_are_usual_again() {
         let (mut scenario, job) = scenario(&[Notice::Unusual]);
         usual_runs(&mut scenario, job, 1..60);
-        run_that(&mut scenario, (job, 60), vec![vec![price(1)]], GOOD);
-        let open = alerts(&scenario);
+        scenario.run_with((job, 60), vec![vec![price(1)]], GOOD);
+        let open = scenario.alert_lines();
         expect![[r#"
-            a1 open unusual[price]: `nightly` reported an unusual `price`: 1 is far below the 98 to 102 of the 59 runs before
+            a1 open unusual[price] x1: `nightly` reported an unusual `price`: 1 is far below the 98 to 102 of the 59 runs before
         "#]].assert_eq(&open);
-        run_that(&mut scenario, (job, 61), vec![], GOOD);
-        assert_eq!(alerts(&scenario), open, "nothing was said of it");
-        run_that(&mut scenario, (job, 62), vec![vec![price(99)]], GOOD);
+        scenario.run_with((job, 61), vec![], GOOD);
+        assert_eq!(scenario.alert_lines(), open, "nothing was said of it");
+        scenario.run_with((job, 62), vec![vec![price(99)]], GOOD);
         assert!(
-            alerts(&scenario).contains("a1 resolved"),
+            scenario.alert_lines().contains("a1 resolved"),
             "{}",
-            alerts(&scenario)
+            scenario.alert_lines()
         );
     }
 
@@ -405,30 +394,45 @@ mod tests {
             vec![(0..FLAGS_MAX + 5).map(name).collect()]
         };
         for at in 1..30 {
-            run_that(&mut scenario, (job, at), all(100), GOOD);
+            scenario.run_with((job, at), all(100), GOOD);
         }
-        let odd = run_that(&mut scenario, (job, 30), all(900), GOOD);
+        let odd = scenario.run_with((job, 30), all(900), GOOD);
         assert_eq!(flags_of(&scenario, odd).lines().count(), FLAGS_MAX);
-        let open = alerts(&scenario);
+        let open = scenario.alert_lines();
         assert_eq!(open.lines().count(), FLAGS_MAX, "{open}");
         assert!(open.contains("[n00]") && !open.contains("[n24]"), "{open}");
-        run_that(&mut scenario, (job, 31), all(100), GOOD);
-        assert!(!alerts(&scenario).contains(" open "));
+        scenario.run_with((job, 31), all(100), GOOD);
+        assert!(!scenario.alert_lines().contains(" open "));
+    }
+
+    /// The flags of a run that took so long.
+    fn took(
+        scenario: &mut Scenario,
+        (job, at): (JobId, i64),
+        millis: i64,
+        ending: Ending,
+    ) -> String {
+        let run = scenario.run_of(job, at);
+        let mut end = finished(run, ending);
+        if let AttemptEventKind::Finished(result) = &mut end.kind {
+            result.started_at = Some(minute(at));
+            result.finished_at = minute(at) + SignedDuration::from_millis(millis);
+        }
+        scenario.report(vec![end]);
+        flags_of(scenario, run)
+    }
+
+    fn cancelled() -> Ending {
+        Ending::Cancelled {
+            reason: "ann said so".to_owned(),
+        }
     }
 
     #[test]
     fn a_run_that_took_far_longer_than_earlier_ones_says_so() {
         let (mut scenario, job) = scenario(&[]);
-        let mut took = |at, seconds, ending| {
-            let run = scenario.run_of(job, at);
-            let mut end = finished(run, ending);
-            if let AttemptEventKind::Finished(result) = &mut end.kind {
-                result.started_at = Some(minute(at));
-                result.finished_at = minute(at) + SignedDuration::from_secs(seconds);
-            }
-            scenario.report(vec![end]);
-            flags_of(&scenario, run)
-        };
+        let mut took =
+            |at, seconds: i64, ending| took(&mut scenario, (job, at), seconds * 1000, ending);
         for at in 1..=20 {
             assert_eq!(took(at, 20, GOOD), "", "{at}");
         }
@@ -439,16 +443,52 @@ mod tests {
         expect![[r#"
             duration 600.000 (..188.743): it took 10m, longer than the 3m8s that earlier runs let expect
         "#]].assert_eq(&took(23, 600, Ending::Exited { code: 1 }));
+        assert_eq!(took(24, 600, cancelled()), "");
+    }
+
+    #[test]
+    fn a_run_that_went_well_and_took_far_less_than_earlier_ones_says_so() {
+        let (mut scenario, job) = scenario(&[]);
+        let mut took = |at, millis, ending| took(&mut scenario, (job, at), millis, ending);
+        for at in 1..=19 {
+            assert_eq!(took(at, 590_000 + at * 1_000, GOOD), "", "{at}");
+        }
+        assert_eq!(took(20, 100, GOOD), "", "nineteen are too few");
+        let flag = expect![[r#"
+            duration 0.100 (60.397..): it took 0.1s, less than the 1m that earlier runs let expect
+        "#]];
+        flag.assert_eq(&took(21, 100, GOOD));
+        assert_eq!(took(22, 200_000, GOOD), "");
         assert_eq!(
-            took(
-                24,
-                600,
-                Ending::Cancelled {
-                    reason: "ann said so".to_owned()
-                }
-            ),
-            ""
+            took(23, 100, Ending::Exited { code: 1 }),
+            "",
+            "that it failed says more"
         );
+        assert_eq!(took(24, 100, cancelled()), "");
+    }
+
+    #[test]
+    fn runs_that_are_short_for_good_are_usual_after_a_while_and_short_jobs_are_never_judged() {
+        let (mut scenario, job) = scenario(&[]);
+        let mut flagged = |at, millis| !took(&mut scenario, (job, at), millis, GOOD).is_empty();
+        assert!((1..=40).all(|at| !flagged(at, 60_000)));
+        let short: Vec<bool> = (41..=80).map(|at| flagged(at, 10)).collect();
+        assert_eq!(short.iter().filter(|it| **it).count(), 3, "{short:?}");
+        assert!(short[0] && !short[39], "{short:?}");
+        let quick = scenario.deploy(deploy("quick"));
+        let mut flagged = |at, millis| !took(&mut scenario, (quick, at), millis, GOOD).is_empty();
+        assert!((1..=40).all(|at| !flagged(at, 9_000)));
+        assert!(!flagged(41, 1));
+    }
+
+    #[test]
+    fn a_job_that_has_nothing_to_do_now_and_then_is_not_told_of_each_time() {
+        let (mut scenario, job) = scenario(&[]);
+        for at in 1..=60 {
+            let millis = if at % 6 == 0 { 50 } else { 300_000 };
+            let flags = took(&mut scenario, (job, at), millis, GOOD);
+            assert_eq!(flags, "", "{at}");
+        }
     }
 
     #[test]

@@ -349,9 +349,10 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
             started_at: run.started_at,
             finished_at: run.result.as_ref().map(|result| result.finished_at),
         });
-        job::set_last_outcome(batch.conn, run.job, run.id, outcome)?;
+        let is_long = statistics::took(run, outcome).map(flags::is_long);
+        let long_before = job::set_last_outcome(batch.conn, run.job, (run.id, outcome), is_long)?;
         watch::run_over(batch, run, outcome)?;
-        flags::run_over(batch, run, outcome)?;
+        flags::run_over(batch, run, outcome, long_before)?;
         statistics::ended(batch, run)?;
         sink_feed::note(batch.conn, run.id, FeedPart::RunOver)?;
         turn::release(batch, run.job)?;

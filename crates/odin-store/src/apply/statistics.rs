@@ -8,7 +8,7 @@ use odin_model::run::RunState;
 use odin_model::statistics::{
     HOURLY_DAYS, STATISTICS_DAYS, Statistics, TypicalDuration, ends_by_itself,
 };
-use odin_model::{JobId, Lane, codec};
+use odin_model::{JobId, Lane, Outcome, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Batch;
@@ -45,11 +45,7 @@ pub(super) fn ended(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreErro
     let (RunState::Finished(outcome), Some(result)) = (run.state, &run.result) else {
         return Ok(());
     };
-    let between = |from: Timestamp, to: Timestamp| {
-        u64::try_from(to.duration_since(from).as_micros()).unwrap_or(0)
-    };
-    let took = run.started_at.filter(|_| ends_by_itself(outcome));
-    let took = took.map(|started_at| between(started_at, result.finished_at));
+    let took = took(run, outcome);
     let late = run.started_at.zip(run.due_at);
     let late = late.filter(|_| run.lane == Lane::Live);
     let late = late.map(|(started_at, due_at)| between(due_at, started_at));
@@ -62,6 +58,16 @@ pub(super) fn ended(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreErro
             counts.lateness.add(late);
         }
     })
+}
+
+/// From a run's first start to its end, in microseconds. `None`: it says nothing of how long such runs take.
+pub(super) fn took(run: &RunRow, outcome: Outcome) -> Option<u64> {
+    let ended = run.result.as_ref().filter(|_| ends_by_itself(outcome))?;
+    Some(between(run.started_at?, ended.finished_at))
+}
+
+fn between(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_micros()).unwrap_or(0)
 }
 
 fn count(

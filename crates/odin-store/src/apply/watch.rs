@@ -83,6 +83,7 @@ pub(super) fn learned_of(
 ) -> Result<Option<Learned>, StoreError> {
     let typical = statistics::typical_duration(batch, job, at)?;
     Ok(typical.map(|typical| Learned {
+        short: Duration::from_micros(typical.short),
         p50: Duration::from_micros(typical.p50),
         p95: Duration::from_micros(typical.p95),
         count: typical.count,
