@@ -69,13 +69,13 @@ impl Api {
             stopping.clone(),
         );
         let inner = Inner {
+            request_metrics: backend.request_metrics(),
             backend,
             feed,
             reads: Arc::new(Semaphore::new(READS_MAX)),
             uploads: Semaphore::new(UPLOADS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             verifies: Arc::new(Semaphore::new(VERIFIES_MAX)),
-            request_metrics: RequestMetrics::default(),
             stopping,
         };
         Self {

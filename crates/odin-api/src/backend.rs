@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use futures_util::future::BoxFuture;
+use odin_metrics::Family;
 use odin_model::channel::Channel;
 use odin_model::clock::Clock;
 use odin_model::job::Job;
@@ -19,8 +20,9 @@ use odin_model::{
 use odin_schedule::Calendars;
 use odin_store::{Counts, Effect, Reader, StoreError};
 use odin_wire::{Health, NodeRole};
-use prometheus_client::registry::Registry;
 use tokio::sync::{broadcast, mpsc};
+
+use crate::request_metrics::RequestMetrics;
 
 /// The node behind the API. Two implementations: `odin-node`'s, and the tests' over a store of their own.
 ///
@@ -123,8 +125,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Whether `/metrics` is for everyone who can connect, instead of admins.
     fn metrics_are_open(&self) -> bool;
 
-    /// Adds what the node counts and measures. Blocking.
-    fn collect_metrics(&self, registry: &mut Registry);
+    /// Where the API counts its requests.
+    fn request_metrics(&self) -> RequestMetrics;
+
+    /// What the node counts and measures, requests among it. Blocking.
+    fn metrics(&self) -> Vec<Family>;
 
     /// How much the state holds.
     fn counts(&self) -> Counts;

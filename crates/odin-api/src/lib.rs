@@ -61,3 +61,4 @@ pub use backend::{
 };
 pub use bundles::{bundle_path, remove_unfinished_uploads};
 pub use listen::{Listener, serve};
+pub use request_metrics::RequestMetrics;

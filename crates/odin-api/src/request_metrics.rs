@@ -3,11 +3,8 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use odin_metrics::{Counters, Family, Histograms};
 use odin_wire::API_PREFIX;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::api::Api;
@@ -30,42 +27,40 @@ const KINDS: [&str; 14] = [
     "openapi.json",
 ];
 /// Seconds until the head of an answer.
-const SECONDS: [f64; 11] = [
+const SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0,
 ];
 
-/// Lengths by the kind of request.
-type SecondsByKind = Family<[(&'static str, &'static str); 1], Histogram, fn() -> Histogram>;
-
 /// Counters of requests. A clone is the same counters.
 #[derive(Clone)]
-pub(crate) struct RequestMetrics {
-    requests: Family<[(&'static str, &'static str); 2], Counter>,
-    seconds: SecondsByKind,
+pub struct RequestMetrics {
+    requests: Counters<2>,
+    seconds: Histograms<1>,
 }
 
 impl Default for RequestMetrics {
     fn default() -> Self {
         Self {
-            requests: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            requests: Counters::new(
+                "odin_http_requests",
+                "Requests that were answered, by kind and class of status",
+                ["kind", "status"],
+            ),
+            seconds: Histograms::new(
+                "odin_http_request_duration_seconds",
+                "Time until the head of the answer, by kind; streams go on after it",
+                ["kind"],
+                SECONDS,
+            ),
         }
     }
 }
 
 impl RequestMetrics {
-    /// Adds them.
-    pub(crate) fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "odin_http_requests",
-            "Requests that were answered, by kind and class of status",
-            self.requests.clone(),
-        );
-        registry.register(
-            "odin_http_request_duration_seconds",
-            "Time until the head of the answer, by kind; streams go on after it",
-            self.seconds.clone(),
-        );
+    /// All of it.
+    #[must_use]
+    pub fn families(&self) -> [Family; 2] {
+        [self.requests.family(), self.seconds.family()]
     }
 }
 
@@ -82,12 +77,9 @@ pub(crate) async fn measure(State(api): State<Api>, request: Request, next: Next
         500.. => "5xx",
     };
     let metrics = api.request_metrics();
-    let labels = [("kind", kind), ("status", status)];
-    metrics.requests.get_or_create(&labels).inc();
-    metrics
-        .seconds
-        .get_or_create(&[("kind", kind)])
-        .observe(began.elapsed().as_secs_f64());
+    metrics.requests.add([kind, status], 1);
+    let took = began.elapsed().as_secs_f64();
+    metrics.seconds.observe([kind], took);
     response
 }
 

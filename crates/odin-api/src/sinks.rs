@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use odin_model::sink::{
-    JOBS_OF_SINK_MAX, Sink, SinkChange, SinkName, SinkRefusal, SinkSpec, SinkTarget,
+    JOBS_OF_SINK_MAX, METRICS_EVERY_SECONDS_DEFAULT, Sink, SinkChange, SinkName, SinkRefusal,
+    SinkSpec, SinkTarget,
 };
 use odin_model::{Command, JobId, Refusal, SecretName, ValueKind};
 use odin_store::Reader;
@@ -87,7 +88,8 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sends one record to a sink now: a value `odin_sink_test` of a job `odin-sink-test` that there is not.
+/// Sends one record to a sink now, a value `odin_sink_test` of a job `odin-sink-test` that there is not, and the metrics
+/// where it takes these.
 #[utoipa::path(post, path = "/api/v1/sinks/{name}/test", tag = "sinks", operation_id = "test_sink",
     params(("name" = String, Path, description = "the sink's name")),
     responses((status = 200, body = SinkTest), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -119,13 +121,19 @@ fn to_spec(body: SetSink) -> Result<SinkSpec, Failure> {
     let records = &body.records;
     if let Some(other) = records
         .iter()
-        .find(|it| !["values", "runs"].contains(&it.as_str()))
+        .find(|it| !["values", "runs", "metrics"].contains(&it.as_str()))
     {
         return Err(bad(format!(
-            "{other:?} are no records: `values` and `runs` are"
+            "{other:?} are no records: `values`, `runs` and `metrics` are"
         )));
     }
     let takes = |word: &str| records.is_empty() || records.iter().any(|it| it == word);
+    let every = body.metrics_every_seconds;
+    if every.is_some() && !takes("metrics") {
+        return Err(bad(
+            "it says how often metrics go there, and `metrics` is not among its records",
+        ));
+    }
     let kinds: Result<Vec<_>, _> = body
         .kinds
         .iter()
@@ -147,6 +155,8 @@ fn to_spec(body: SetSink) -> Result<SinkSpec, Failure> {
         secret,
         values: takes("values"),
         runs: takes("runs"),
+        metrics_every_seconds: takes("metrics")
+            .then(|| every.unwrap_or(METRICS_EVERY_SECONDS_DEFAULT)),
         kinds: kinds?,
         jobs: jobs.map_err(|error| bad(format!("a job's id: {error}")))?,
     })
@@ -194,12 +204,17 @@ fn target_to_wire(target: SinkTarget) -> wire::SinkTarget {
 
 fn to_wire(sink: &Sink) -> wire::Sink {
     let spec = &sink.spec;
-    let records = [("values", spec.values), ("runs", spec.runs)];
+    let records = [
+        ("values", spec.values),
+        ("runs", spec.runs),
+        ("metrics", spec.metrics_every_seconds.is_some()),
+    ];
     let (failing_since, error) = sink.failing.clone().unzip();
-    let state = match (&error, sink.behind) {
-        (Some(_), _) => "failing",
-        (None, 0) => "ok",
-        (None, _) => "behind",
+    let (metrics_failing_since, metrics_error) = sink.metrics_failing.clone().unzip();
+    let state = match sink.behind {
+        _ if error.is_some() || metrics_error.is_some() => "failing",
+        0 => "ok",
+        _ => "behind",
     };
     wire::Sink {
         name: sink.name.to_string(),
@@ -210,6 +225,7 @@ fn to_wire(sink: &Sink) -> wire::Sink {
             .filter(|(_, goes)| *goes)
             .map(|(word, _)| word.to_owned())
             .collect(),
+        metrics_every_seconds: spec.metrics_every_seconds,
         kinds: spec.kinds.iter().map(|it| it.word().to_owned()).collect(),
         jobs: spec.jobs.iter().map(ToString::to_string).collect(),
         owner: sink.owner.user.clone(),
@@ -223,5 +239,7 @@ fn to_wire(sink: &Sink) -> wire::Sink {
         sent_at: sink.sent_at,
         failing_since,
         error,
+        metrics_failing_since,
+        metrics_error,
     }
 }

@@ -14,6 +14,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use jiff::{SignedDuration, Timestamp};
 use odin_job_file::{Defaults, bundle};
+use odin_metrics::{Family, Number};
 use odin_model::attempt::{AttemptEvent, AttemptEventKind, AttemptResult};
 use odin_model::calendar::date_of;
 use odin_model::channel::Channel;
@@ -37,6 +38,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::Tried;
 use crate::identity::Peer;
+use crate::request_metrics::RequestMetrics;
 use crate::routes::router;
 use crate::{Api, Backend, OutputFault, OutputPage, OutputPosition, ProposeError, SealError, User};
 
@@ -69,6 +71,7 @@ pub(crate) struct Fake {
     /// Whether the node has lost its key.
     pub(crate) key_is_missing: Mutex<bool>,
     pub(crate) metrics_are_open: Mutex<bool>,
+    requests: RequestMetrics,
     pub(crate) backup_refused: Mutex<Option<crate::BackupRefused>>,
     /// What running attempts printed.
     pub(crate) printed: Mutex<Vec<odin_model::output::OutputChunk>>,
@@ -293,10 +296,15 @@ impl Backend for Fake {
         lock(&self.metrics_are_open).to_owned()
     }
 
-    fn collect_metrics(&self, registry: &mut prometheus_client::registry::Registry) {
-        let jobs = prometheus_client::metrics::gauge::Gauge::<i64>::default();
-        jobs.set(i64::try_from(self.counts().jobs).unwrap());
-        registry.register("odin_jobs", "Jobs that are listed", jobs);
+    fn request_metrics(&self) -> RequestMetrics {
+        self.requests.clone()
+    }
+
+    fn metrics(&self) -> Vec<Family> {
+        let jobs = Number::Whole(self.counts().jobs);
+        let mut families = vec![Family::gauge("odin_jobs", "Jobs that are listed", jobs)];
+        families.extend(self.requests.families());
+        families
     }
 
     fn bundles_dir(&self) -> &Path {
@@ -504,6 +512,7 @@ impl TestBed {
             first: Mutex::default(),
             key_is_missing: Mutex::default(),
             metrics_are_open: Mutex::default(),
+            requests: RequestMetrics::default(),
             backup_refused: Mutex::default(),
             printed: Mutex::default(),
         });

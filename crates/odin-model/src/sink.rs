@@ -1,9 +1,11 @@
-//! Sinks: where values and the ends of runs go besides Odin's own history. Set up by admins, for the whole cluster.
+//! Sinks: where values, the ends of runs and metrics go besides Odin's own history. Set up by admins, for the whole
+//! cluster.
 //!
-//! What goes there stands in one *feed*, in the order of the log; each sink has a cursor in it that moves once the
-//! receiver has taken what is before.
+//! Values and ends of runs stand in one *feed*, in the order of the log; each sink has a cursor in it that moves once the
+//! receiver has taken what is before. Metrics are what they are now: they have no place in the feed.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,10 @@ pub const SINKS_MAX: usize = 20;
 pub const JOBS_OF_SINK_MAX: usize = 1_000;
 /// How many entries the feed keeps for the sink that is furthest behind. Beyond it the oldest go, counted.
 pub const FEED_MAX: u64 = 1_000_000;
+/// Every how many seconds metrics go to a sink unless it says so itself.
+pub const METRICS_EVERY_SECONDS_DEFAULT: u32 = 60;
+/// Every how many seconds metrics may go to a sink.
+pub const METRICS_EVERY_SECONDS: RangeInclusive<u32> = 5..=86_400;
 /// The longest error that is kept of a sink, in bytes.
 pub const SINK_ERROR_BYTES_MAX: usize = 1024;
 
@@ -172,6 +178,9 @@ pub struct SinkSpec {
     pub values: bool,
     /// Whether the ends of runs go there.
     pub runs: bool,
+    /// Every how many seconds what the leader counts and measures goes there, one of [`METRICS_EVERY_SECONDS`]. `None`: it
+    /// does not.
+    pub metrics_every_seconds: Option<u32>,
     /// The kinds of values that do; empty: all.
     pub kinds: Vec<ValueKind>,
     /// The jobs whose records do, at most [`JOBS_OF_SINK_MAX`]; empty: all.
@@ -187,6 +196,7 @@ impl SinkSpec {
             secret: None,
             values: true,
             runs: true,
+            metrics_every_seconds: Some(METRICS_EVERY_SECONDS_DEFAULT),
             kinds: Vec::new(),
             jobs: Vec::new(),
         }
@@ -232,8 +242,10 @@ pub struct Sink {
     pub dropped: u64,
     /// When the receiver last took something.
     pub sent_at: Option<Timestamp>,
-    /// Since when nothing gets there, and why. `None`: the last try went well.
+    /// Since when no values and runs get there, and why. `None`: the last try went well.
     pub failing: Option<(Timestamp, String)>,
+    /// The same for metrics.
+    pub metrics_failing: Option<(Timestamp, String)>,
 }
 
 /// A part of the feed.
@@ -316,6 +328,18 @@ pub enum SinkChange {
         token: u64,
         /// Why, at most [`SINK_ERROR_BYTES_MAX`] bytes.
         error: String,
+        /// The leader's wall clock.
+        #[serde(with = "crate::instant")]
+        at: Timestamp,
+    },
+    /// Metrics do not get there, or do again; proposed by the leader when that changes.
+    Metrics {
+        /// Its name.
+        name: SinkName,
+        /// Its token.
+        token: u64,
+        /// Why not, at most [`SINK_ERROR_BYTES_MAX`] bytes. `None`: they do.
+        error: Option<String>,
         /// The leader's wall clock.
         #[serde(with = "crate::instant")]
         at: Timestamp,

@@ -9,12 +9,13 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use odin_api::{
     Backend, BackupContents, BackupRefused, OUTPUT_PAGE_BYTES, OutputFault, OutputPage,
-    OutputPosition, ProposeError, SealError, Tried, User,
+    OutputPosition, ProposeError, RequestMetrics, SealError, Tried, User,
 };
 use odin_cluster::Leadership;
 use odin_executor::DataDir as ExecutorDir;
 use odin_executor::output::{self, OutputError};
 use odin_executor::protocol::{AttemptKey, PeekedOutput};
+use odin_metrics::Family;
 use odin_model::alert::{AlertEvent, EventKind};
 use odin_model::channel::{Channel, ChannelChange};
 use odin_model::delivery::{DeliveryId, Message, MessageId};
@@ -31,9 +32,9 @@ use odin_model::{
 use odin_schedule::Calendars;
 use odin_scheduling::delivery::ATTEMPT_MAX;
 use odin_scheduling::placement;
+use odin_sinks::Snapshot;
 use odin_store::{Counts, Effect, Reader, StoreError, View};
 use odin_wire::{Health, HealthStatus, NodeRole};
-use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 
 use crate::agent::Peek;
@@ -43,7 +44,7 @@ use crate::heartbeats::Heartbeats;
 use crate::launches::interpreter;
 use crate::life::Up;
 use crate::machine::Announcements;
-use crate::metrics::{self, Metrics, Sizes};
+use crate::metrics::{Metrics, Sizes};
 use crate::notifier::dispatch::Dispatch;
 use crate::proposer::Proposer;
 use crate::schedules::Schedules;
@@ -72,7 +73,10 @@ pub(crate) struct NodeBackend {
     backups: Arc<Semaphore>,
     beats: Arc<Heartbeats>,
     metrics: Metrics,
+    requests: RequestMetrics,
     sizes: Sizes,
+    /// When its counters were 0.
+    began_at: Timestamp,
 }
 
 /// What a node is to its clients.
@@ -103,12 +107,14 @@ impl NodeBackend {
             peeks: engine.peeks.clone(),
             dispatch: engine.dispatch.clone(),
             up: engine.up(),
+            began_at: clock.wall(),
             clock,
             identity,
             troubles,
             backups: Arc::new(Semaphore::new(1)),
             beats: Arc::clone(&engine.beats),
             metrics: engine.metrics.clone(),
+            requests: RequestMetrics::default(),
             sizes: Sizes::default(),
         }
     }
@@ -154,6 +160,24 @@ impl NodeBackend {
 
     pub(crate) fn beats(&self) -> &Heartbeats {
         &self.beats
+    }
+
+    /// What it counts and measures, to be sent. Blocking.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            at: self.clock.wall(),
+            began_at: self.began_at,
+            node: self.identity.name.clone(),
+            families: self.metric_families(),
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn requests(&self) -> &RequestMetrics {
+        &self.requests
     }
 
     pub(crate) fn sizes(&self) -> &Sizes {
@@ -472,10 +496,12 @@ impl Backend for NodeBackend {
         self.identity.metrics_open
     }
 
-    fn collect_metrics(&self, registry: &mut Registry) {
-        self.metrics.register(registry);
-        metrics::register_process(registry);
-        self.register_present(registry);
+    fn request_metrics(&self) -> RequestMetrics {
+        self.requests.clone()
+    }
+
+    fn metrics(&self) -> Vec<Family> {
+        self.metric_families()
     }
 
     fn bundles_dir(&self) -> &Path {
@@ -514,9 +540,9 @@ impl Backend for NodeBackend {
     }
 
     fn try_sink(&self, sink: Sink) -> BoxFuture<'_, Result<(), String>> {
-        let now = self.clock.wall();
         Box::pin(async move {
-            let tried = sinks::try_out(&self.reader, &self.identity.keyring, &sink, now);
+            let metrics = tokio::task::block_in_place(|| self.snapshot());
+            let tried = sinks::try_out(&self.reader, &self.identity.keyring, &sink, &metrics);
             tried.await.map_err(|error| error.to_string())
         })
     }

@@ -34,6 +34,7 @@ use crate::health_watch::HealthWatch;
 use crate::history_keeper::{self, Keeping, Pace};
 use crate::life::Up;
 use crate::sealing::Keyring;
+use crate::sinks::MetricsForwarder;
 use crate::watchdog::{Troubles, Watchdog, Watching};
 use crate::{room, users};
 
@@ -260,10 +261,12 @@ impl Server {
             collected: Arc::clone(&engine.collected),
             every: pace.at_most(COLLECT_EVERY),
         };
-        let api = Api::new(Arc::new(NodeBackend::new(
-            &engine, clock, identity, troubles,
-        )));
+        let keyring = Arc::clone(&identity.keyring);
+        let backend = Arc::new(NodeBackend::new(&engine, clock.clone(), identity, troubles));
+        let metrics = MetricsForwarder::new(&engine, clock, keyring, Arc::clone(&backend));
+        let api = Api::new(backend);
         let mut serving = JoinSet::new();
+        serving.spawn(metrics.run(stop.clone()));
         for listener in [Listener::Unix(unix), Listener::Tcp(tcp)] {
             let stopped = stop.clone();
             serving.spawn(odin_api::serve(api.clone(), listener, async move {

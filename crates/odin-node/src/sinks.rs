@@ -1,9 +1,10 @@
-//! The leader's forwarder: what the feed holds goes to the sinks, each at its own pace.
+//! The leader's forwarders: what the feed holds goes to the sinks, each at its own pace, and metrics beside it.
 //!
 //! A sink's cursor moves by a command of the log once its receiver has taken a batch. A leader that goes away in
 //! between leaves the cursor where it was, and the next one sends that batch again: receivers know its records by
 //! their keys. Nothing else waits for a sink, and no sink for another.
 
+mod metrics;
 mod records;
 
 use std::collections::HashMap;
@@ -14,13 +15,14 @@ use odin_cluster::{ProposeError, Term};
 use odin_model::sink::{SINK_ERROR_BYTES_MAX, Sink, SinkChange, SinkName};
 use odin_model::{Clock, Command, SecretValue};
 use odin_outbound::Bounds;
-use odin_sinks::{Delivered, Sender, Unsent, deliver};
+use odin_sinks::{Delivered, Sender, Snapshot, Unsent, deliver};
 use odin_store::{Effect, Reader, StoreError};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::metrics::MetricsForwarder;
 use self::records::Batch;
 use crate::machine::Announcements;
 use crate::proposer::Proposer;
@@ -70,11 +72,18 @@ impl Forwarder {
         while_leading(leadership, stop, |term| self.lead(term)).await;
     }
 
-    /// One term's work: a task for each sink, dropped when the term or the sink is over.
     async fn lead(&self, term: Term) {
-        if !caught_up(self.proposer.log(), term).await {
-            return;
+        if caught_up(self.proposer.log(), term).await {
+            self.for_each_sink(|sink| self.clone().serve(term, sink))
+                .await;
         }
+    }
+
+    /// One term's work: a task for each sink, dropped when the term is over or the sink another.
+    async fn for_each_sink<S>(&self, serve: impl Fn(Sink) -> S)
+    where
+        S: Future<Output = ()> + Send + 'static,
+    {
         let mut effects = self.announcements.effects();
         let mut tasks = JoinSet::new();
         let mut running: HashMap<SinkName, (Version, tokio::task::AbortHandle)> = HashMap::new();
@@ -101,7 +110,7 @@ impl Forwarder {
                     for sink in sinks {
                         running.entry(sink.name.clone()).or_insert_with(|| {
                             let version = version_of(&sink);
-                            (version, tasks.spawn(self.clone().serve(term, sink)))
+                            (version, tasks.spawn(serve(sink)))
                         });
                     }
                 }
@@ -221,12 +230,7 @@ impl Forwarder {
 
     /// Notes why nothing gets there, once for each reason.
     async fn tell(&self, term: Term, sink: &Sink, unsent: &Unsent, told: &mut Option<String>) {
-        let mut error = unsent.to_string();
-        let mut end = error.len().min(SINK_ERROR_BYTES_MAX);
-        while !error.is_char_boundary(end) {
-            end -= 1;
-        }
-        error.truncate(end);
+        let error = words(unsent);
         if told.as_ref() == Some(&error) {
             return;
         }
@@ -242,6 +246,17 @@ impl Forwarder {
             *told = Some(error);
         }
     }
+}
+
+/// What is kept of why nothing gets there.
+fn words(unsent: &Unsent) -> String {
+    let mut error = unsent.to_string();
+    let mut end = error.len().min(SINK_ERROR_BYTES_MAX);
+    while !error.is_char_boundary(end) {
+        end -= 1;
+    }
+    error.truncate(end);
+    error
 }
 
 /// The secret that a sink names, opened.
@@ -267,7 +282,7 @@ pub(crate) fn open_secret(
         .map_err(|error| not_now(format!("the secret `{name}` cannot be opened: {error}")).into())
 }
 
-/// Sends one record by which a sink is tried: a value of a job that there is not.
+/// Sends one record by which a sink is tried, a value of a job that there is not, and `metrics` where it takes these.
 ///
 /// # Errors
 /// When the receiver does not take it.
@@ -275,15 +290,22 @@ pub(crate) async fn try_out(
     reader: &Reader,
     keyring: &Keyring,
     sink: &Sink,
-    now: jiff::Timestamp,
+    metrics: &Snapshot,
 ) -> Result<(), SinkSecretError> {
     let secret = open_secret(reader, keyring, sink)?;
     let mut sender = Sender::new(sink, secret.as_ref(), Bounds::default())?;
-    let delivered = deliver(&mut sender, &[records::trial(now)]).await?;
-    match delivered.last_skipped {
-        None => Ok(()),
-        Some(reason) => Err(Unsent::Refused(reason).into()),
+    if sink.spec.values || sink.spec.runs {
+        let delivered = deliver(&mut sender, &[records::trial(metrics.at)]).await?;
+        if let Some(reason) = delivered.last_skipped {
+            return Err(Unsent::Refused(reason).into());
+        }
     }
+    if sink.spec.metrics_every_seconds.is_some() {
+        // What it said last may be about the tables of records.
+        let mut sender = Sender::new(sink, secret.as_ref(), Bounds::default())?;
+        sender.send_metrics(metrics).await?;
+    }
+    Ok(())
 }
 
 /// Why a sink's secret is not there.

@@ -1,6 +1,6 @@
 //! Addresses of receivers, checked before they are kept.
 
-use odin_model::sink::{SinkSpec, SinkTarget};
+use odin_model::sink::{METRICS_EVERY_SECONDS, SinkSpec, SinkTarget};
 use odin_outbound::HttpAddress;
 use odin_outbound::header::HeaderName;
 
@@ -31,6 +31,16 @@ pub enum AddressError {
         /// The size.
         bytes: u64,
     },
+    /// Metrics too often, or so seldom that nobody would see them.
+    #[error(
+        "metrics cannot go there every {seconds} s: every {} to {} s",
+        METRICS_EVERY_SECONDS.start(),
+        METRICS_EVERY_SECONDS.end()
+    )]
+    MetricsEvery {
+        /// How often.
+        seconds: u32,
+    },
     /// Not a database that can be connected to.
     #[error("the address of the database: {0}")]
     Database(String),
@@ -49,6 +59,11 @@ pub enum AddressError {
 /// # Errors
 /// When nothing could ever be sent by it.
 pub fn check(spec: &SinkSpec) -> Result<(), AddressError> {
+    if let Some(seconds) = spec.metrics_every_seconds
+        && !METRICS_EVERY_SECONDS.contains(&seconds)
+    {
+        return Err(AddressError::MetricsEvery { seconds });
+    }
     match &spec.target {
         SinkTarget::InfluxV2 { url, org, bucket } => {
             http(url)?;

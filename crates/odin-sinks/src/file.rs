@@ -1,38 +1,91 @@
 //! A file of JSON lines. A batch is on the disk before it counts as taken; what the file's last line of
-//! this sink says was written is not written again, so that on one node each record stands there once.
+//! this sink says was written is not written again, so that on one node each record stands there once. Whoever writes
+//! holds the file's lock: records and metrics come from two tasks, and two sinks may share a file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::json_lines::{feed_id, line};
-use crate::{Record, Unsent};
+use crate::json_lines::{feed_id, line, metric_lines};
+use crate::{Record, Snapshot, Unsent};
 
-/// How much of a file's end is looked at for its last whole line: more than the longest line.
-const TAIL_BYTES: u64 = 1 << 20;
+/// How much of a file's end is looked at for its last whole line: more than the longest line. Where that has no record of
+/// the sink, among many metrics say, more is looked at.
+const TAILS_BYTES: [u64; 3] = [1 << 20, 8 << 20, 64 << 20];
+/// How often a file that is rotated away in the moment in which it is opened is opened again.
+const OPENS_MAX: usize = 20;
 
 /// A file of JSON lines.
 #[derive(Debug, Clone)]
 pub(crate) struct JsonFile {
-    pub(crate) path: PathBuf,
-    pub(crate) rotate_bytes: u64,
-    pub(crate) keep: u32,
-    pub(crate) token: u64,
+    path: PathBuf,
+    rotate_bytes: u64,
+    keep: u32,
+    token: u64,
+    /// What is known of the file's end, so that it need not be read for each batch.
+    known: Option<End>,
+}
+
+/// A file's end after it was written.
+#[derive(Debug, Clone)]
+struct End {
+    /// Of which file.
+    inode: u64,
+    /// Its length then. What is behind it is not this sink's record.
+    length: u64,
+    /// The id of this sink's last record.
+    last: String,
+}
+
+/// A line to be written.
+struct NewLine {
+    /// `None`: it is no record of the feed, and is written each time.
+    id: Option<String>,
+    text: String,
 }
 
 impl JsonFile {
-    pub(crate) async fn send(&self, records: &[Record]) -> Result<(), Unsent> {
+    pub(crate) fn new(path: &str, (rotate_bytes, keep): (u64, u32), token: u64) -> Self {
+        Self {
+            path: path.into(),
+            rotate_bytes,
+            keep,
+            token,
+            known: None,
+        }
+    }
+
+    pub(crate) async fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
         let mut lines = Vec::with_capacity(records.len());
         for record in records {
             let (entry, index) = record.place;
-            lines.push((feed_id(self.token, entry, index), line(record, self.token)));
+            // A record by which the sink is tried is in no feed, and says nothing of what was sent.
+            let is_trial = record.place == (0, 0);
+            lines.push(NewLine {
+                id: (!is_trial).then(|| feed_id(self.token, entry, index)),
+                text: line(record, self.token),
+            });
         }
-        let this = self.clone();
-        let writing = tokio::task::spawn_blocking(move || this.write(&lines));
-        let done = writing
+        self.append(lines).await
+    }
+
+    pub(crate) async fn send_metrics(&mut self, snapshot: &Snapshot) -> Result<(), Unsent> {
+        let lines = metric_lines(snapshot).into_iter();
+        let lines = lines.map(|text| NewLine { id: None, text });
+        self.append(lines.collect()).await
+    }
+
+    async fn append(&mut self, lines: Vec<NewLine>) -> Result<(), Unsent> {
+        let mut this = self.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            let done = this.write(&lines);
+            (done, this.known)
+        });
+        let (done, known) = writing
             .await
             .map_err(|error| Unsent::not_now(error.to_string()))?;
+        self.known = known;
         done.map_err(|error| {
             Unsent::not_now(format!(
                 "{} cannot be written: {error}",
@@ -41,34 +94,67 @@ impl JsonFile {
         })
     }
 
-    fn write(&self, lines: &[(String, String)]) -> io::Result<()> {
-        let prefix = format!("{:016x}-", self.token);
-        // A record by which the sink is tried is in no feed: it is written each time, and says nothing of what was sent.
-        let trial = feed_id(self.token, 0, 0);
-        let counts = |id: &str| id.starts_with(&prefix) && id != trial;
+    fn write(&mut self, lines: &[NewLine]) -> io::Result<()> {
         let mut file = open(&self.path)?;
-        let mut last = last_id(&mut file, counts)?;
-        if last.is_none()
-            && let Ok(mut before) = File::open(rotated(&self.path, 1))
-        {
-            last = last_id_of(&mut before, counts)?.0;
-        }
-        let last = last.unwrap_or_default();
+        cut_off_half_line(&mut file)?;
+        let mut last = match lines.iter().any(|line| line.id.is_some()) {
+            true => self.last_id(&mut file)?,
+            false => String::new(),
+        };
         let mut bytes = Vec::new();
         let mut size = file.seek(SeekFrom::End(0))?;
-        for (id, line) in lines.iter().filter(|(id, _)| *id > last || *id == trial) {
-            debug_assert!(id.len() > prefix.len());
+        for NewLine { id, text } in lines {
+            if id.as_ref().is_some_and(|id| *id <= last) {
+                continue;
+            }
             if size + bytes.len() as u64 >= self.rotate_bytes {
                 append(&mut file, &bytes)?;
                 bytes.clear();
                 self.rotate()?;
                 file = open(&self.path)?;
-                size = 0;
+                size = file.seek(SeekFrom::End(0))?;
             }
-            bytes.extend_from_slice(line.as_bytes());
+            bytes.extend_from_slice(text.as_bytes());
             bytes.push(b'\n');
+            if let Some(id) = id {
+                last.clone_from(id);
+            }
         }
-        append(&mut file, &bytes)
+        // Whatever is not known for sure after an error is read again.
+        let known = self.known.take();
+        append(&mut file, &bytes)?;
+        let metadata = file.metadata()?;
+        self.known = match last.is_empty() {
+            // Metrics were written, and the file may be another one now.
+            true => known.filter(|known| known.inode == metadata.ino()),
+            false => Some(End {
+                inode: metadata.ino(),
+                length: metadata.len(),
+                last,
+            }),
+        };
+        Ok(())
+    }
+
+    /// The id of this sink's last record in the file, or in the one before it; empty where there is none.
+    fn last_id(&self, file: &mut File) -> io::Result<String> {
+        let metadata = file.metadata()?;
+        if let Some(known) = &self.known
+            && known.inode == metadata.ino()
+            && known.length <= metadata.len()
+        {
+            return Ok(known.last.clone());
+        }
+        let prefix = format!("{:016x}-", self.token);
+        let trial = feed_id(self.token, 0, 0);
+        let counts = |id: &str| id.starts_with(&prefix) && id != trial;
+        let mut last = last_id_of(file, counts)?;
+        if last.is_none()
+            && let Ok(mut before) = File::open(rotated(&self.path, 1))
+        {
+            last = last_id_of(&mut before, counts)?;
+        }
+        Ok(last.unwrap_or_default())
     }
 
     /// `x` becomes `x.1`, and so on; the oldest goes.
@@ -95,18 +181,34 @@ fn rotated(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
+/// The file, which nobody else writes to for as long as it is open.
 fn open(path: &Path) -> io::Result<File> {
-    let is_new = !path.exists();
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .open(path)?;
-    if is_new {
-        sync_folder(path)?;
+    for _ in 0..OPENS_MAX {
+        let is_new = !path.exists();
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o640)
+            .open(path)?;
+        if is_new {
+            sync_folder(path)?;
+        }
+        match file.lock() {
+            Ok(()) => {}
+            // Some network file systems have no locks. Only a rotation in the middle of another's write is left to chance.
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(file),
+            Err(error) => return Err(error),
+        }
+        // Before the lock was there, the file may have been rotated away.
+        let opened = file.metadata()?;
+        let is_current = fs::metadata(path)
+            .is_ok_and(|now| (now.dev(), now.ino()) == (opened.dev(), opened.ino()));
+        if is_current {
+            return Ok(file);
+        }
     }
-    Ok(file)
+    Err(io::Error::other("it is rotated faster than it is opened"))
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
@@ -121,34 +223,44 @@ fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
-/// The id of the last whole line that `counts`. A line that a crash cut off is taken away.
-fn last_id(file: &mut File, counts: impl Fn(&str) -> bool) -> io::Result<Option<String>> {
-    let (id, end) = last_id_of(file, counts)?;
-    if end < file.metadata()?.len() {
-        file.set_len(end)?;
-    }
-    Ok(id)
-}
-
-/// The id of the last whole line that `counts`, and where the last whole line ends.
-fn last_id_of(file: &mut File, counts: impl Fn(&str) -> bool) -> io::Result<(Option<String>, u64)> {
-    let length = file.metadata()?.len();
-    let from = length.saturating_sub(TAIL_BYTES);
+/// The last bytes of a file, up to `most`, and where they begin.
+fn tail(file: &mut File, most: u64) -> io::Result<(Vec<u8>, u64)> {
+    let from = file.metadata()?.len().saturating_sub(most);
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
-    file.take(TAIL_BYTES).read_to_end(&mut tail)?;
-    let Some(end) = tail.iter().rposition(|byte| *byte == b'\n') else {
+    file.take(most).read_to_end(&mut tail)?;
+    Ok((tail, from))
+}
+
+/// Takes away a line that a crash cut off.
+fn cut_off_half_line(file: &mut File) -> io::Result<()> {
+    if tail(file, 1)?.0.iter().all(|byte| *byte == b'\n') {
+        return Ok(());
+    }
+    let (tail, from) = tail(file, TAILS_BYTES[0])?;
+    match tail.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => file.set_len(from + end as u64 + 1),
         // What does not begin as a line of Odin's is somebody else's, and stays.
-        let is_ours = from == 0 && tail.first() == Some(&b'{');
-        return Ok((None, if is_ours { 0 } else { length }));
-    };
+        None if from == 0 && tail.first() == Some(&b'{') => file.set_len(0),
+        None => file.write_all(b"\n"),
+    }
+}
+
+/// The id of the last whole line that `counts`.
+fn last_id_of(file: &mut File, counts: impl Fn(&str) -> bool) -> io::Result<Option<String>> {
     let id_of = |line: &[u8]| {
         let line: serde_json::Value = serde_json::from_slice(line).ok()?;
         let id = line.get("feed")?.as_str()?;
         counts(id).then(|| id.to_owned())
     };
-    let id = tail[..end].rsplit(|byte| *byte == b'\n').find_map(id_of);
-    Ok((id, from + end as u64 + 1))
+    for most in TAILS_BYTES {
+        let (tail, from) = tail(file, most)?;
+        let id = tail.rsplit(|byte| *byte == b'\n').find_map(id_of);
+        if id.is_some() || from == 0 {
+            return Ok(id);
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -157,6 +269,7 @@ mod tests {
 
     use super::*;
     use crate::record::tests::value;
+    use crate::snapshot::tests::snapshot;
 
     fn records(range: std::ops::Range<u32>) -> Vec<Record> {
         range
@@ -175,18 +288,14 @@ mod tests {
     }
 
     fn sink(folder: &Path, rotate_bytes: u64) -> JsonFile {
-        JsonFile {
-            path: folder.join("odin.jsonl"),
-            rotate_bytes,
-            keep: 2,
-            token: 9,
-        }
+        let path = folder.join("odin.jsonl");
+        JsonFile::new(path.to_str().unwrap(), (rotate_bytes, 2), 9)
     }
 
     #[tokio::test]
     async fn what_comes_again_is_written_once_even_after_a_line_was_cut_off() {
         let folder = tempfile::tempdir().unwrap();
-        let sink = sink(folder.path(), 1 << 30);
+        let mut sink = sink(folder.path(), 1 << 30);
         sink.send(&records(0..3)).await.unwrap();
         sink.send(&records(0..5)).await.unwrap();
         assert_eq!(values(&sink.path), [0, 1, 2, 3, 4]);
@@ -202,8 +311,9 @@ mod tests {
         sink.send(&records(5..7)).await.unwrap();
         assert_eq!(values(&sink.path), [0, 1, 2, 3, 4, 5, 0, 0, 6]);
         // Another sink's records are not mistaken for these.
-        let other = JsonFile {
+        let mut other = JsonFile {
             token: 1,
+            known: None,
             ..sink.clone()
         };
         other.send(&records(0..1)).await.unwrap();
@@ -211,9 +321,76 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn records_are_found_again_behind_many_metrics() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = sink(folder.path(), 1 << 30);
+        sink.send(&records(0..3)).await.unwrap();
+        let mut metrics = sink.clone();
+        let mut length = 0;
+        while length < 2 * TAILS_BYTES[0] {
+            for _ in 0..500 {
+                metrics.send_metrics(&snapshot()).await.unwrap();
+            }
+            length = std::fs::metadata(&sink.path).unwrap().len();
+        }
+        // One that has written before knows it, one that begins has to look for it.
+        sink.send(&records(0..4)).await.unwrap();
+        let mut begun = JsonFile {
+            known: None,
+            ..sink
+        };
+        begun.send(&records(0..5)).await.unwrap();
+        let text = std::fs::read_to_string(&begun.path).unwrap();
+        let seen = text.lines().filter(|line| line.contains("\"feed\""));
+        assert_eq!(seen.count(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_line_of_somebody_elses_without_an_end_stays_a_line_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = sink(folder.path(), 1 << 30);
+        std::fs::write(&sink.path, "no JSON").unwrap();
+        sink.send(&records(0..1)).await.unwrap();
+        let text = std::fs::read_to_string(&sink.path).unwrap();
+        assert!(text.starts_with("no JSON\n{"), "{text}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn two_that_write_and_rotate_at_once_lose_and_garble_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("odin.jsonl");
+        let path = path.to_str().unwrap();
+        let writers = [1, 2].map(|token| {
+            let mut sink = JsonFile::new(path, (4_096, 10_000), token);
+            tokio::spawn(async move {
+                for index in 0..200 {
+                    sink.send(&records(index..index + 1)).await.unwrap();
+                    sink.send_metrics(&snapshot()).await.unwrap();
+                }
+            })
+        });
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        let mut ids = Vec::new();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            assert!(text.ends_with('\n'));
+            for line in text.lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                ids.extend(line["feed"].as_str().map(ToOwned::to_owned));
+            }
+        }
+        ids.sort();
+        let expected = [1, 2].map(|token| (0..200).map(move |index| feed_id(token, 7, index)));
+        let expected: Vec<_> = expected.into_iter().flatten().collect();
+        assert_eq!(ids, expected);
+    }
+
+    #[tokio::test]
     async fn a_full_file_makes_room_and_the_oldest_goes() {
         let folder = tempfile::tempdir().unwrap();
-        let sink = sink(folder.path(), 1_000);
+        let mut sink = sink(folder.path(), 1_000);
         sink.send(&records(0..40)).await.unwrap();
         let mut seen = Vec::new();
         for path in [
@@ -232,7 +409,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_folder_that_is_not_there_is_said() {
-        let sink = sink(Path::new("/nonexistent/odin"), 1_000);
+        let mut sink = sink(Path::new("/nonexistent/odin"), 1_000);
         let error = sink.send(&records(0..1)).await.unwrap_err();
         assert!(
             error

@@ -1,14 +1,16 @@
-//! InfluxDB's line protocol. Measurements `odin_values` and `odin_runs`; what has few different texts is a tag, what
+//! InfluxDB's line protocol. Measurements `odin_values`, `odin_runs` and `odin_metrics`; what has few different texts is a tag, what
 //! has many is a field, so that runs do not make series.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use odin_metrics::{Family, Label};
 use odin_model::{SecretValue, ValueData};
 
 use crate::address::in_query;
 use crate::http::HttpReceiver;
 use crate::record::{hex, integer, nanos, number};
-use crate::{Body, Record, RunFacts, Unsent, ValueFacts};
+use crate::{Body, Record, RunFacts, Snapshot, Unsent, ValueFacts};
 
 /// The resolution of a record's instant; the digits below it keep records of one instant apart.
 const MICRO: i64 = 1_000;
@@ -65,12 +67,45 @@ impl Influx {
         for record in records {
             write_line(&mut text, record);
         }
+        self.post(&text).await
+    }
+
+    pub(crate) async fn send_metrics(&mut self, snapshot: &Snapshot) -> Result<(), Unsent> {
+        self.post(&metric_lines(snapshot)).await
+    }
+
+    async fn post(&mut self, text: &str) -> Result<(), Unsent> {
         let body = text.as_bytes();
         self.client
             .post_gzip(&self.path, "text/plain; charset=utf-8", body)
             .await?;
         Ok(())
     }
+}
+
+/// A line for each set of labels, with everything that has these as its fields.
+fn metric_lines(snapshot: &Snapshot) -> String {
+    let mut by_labels: BTreeMap<Vec<Label>, Line> = BTreeMap::new();
+    for sample in snapshot.families.iter().flat_map(Family::samples) {
+        let labels = snapshot.with_node(&sample.labels, "node");
+        let number = sample.value.as_f64();
+        if number.is_finite() {
+            by_labels
+                .entry(labels)
+                .or_default()
+                .float(&sample.name, number);
+        }
+    }
+    let mut text = String::new();
+    for (labels, mut line) in by_labels {
+        for (name, value) in labels {
+            line.tag(name, &value);
+        }
+        let Line { tags, fields } = line;
+        let at = nanos(snapshot.at);
+        let _ = writeln!(text, "odin_metrics{tags} {fields} {at}");
+    }
+    text
 }
 
 fn write_line(text: &mut String, record: &Record) {
@@ -230,6 +265,7 @@ impl Line {
 mod tests {
     use super::*;
     use crate::record::tests::{run, value};
+    use crate::snapshot::tests::snapshot;
 
     #[track_caller]
     fn check(name: &str, data: ValueData, expected: &str) {
@@ -279,6 +315,19 @@ mod tests {
             number("1"),
             "😀,owner=ann attempt=1i,value=1.0,integer=1i",
         );
+    }
+
+    #[test]
+    fn metrics_of_the_same_labels_share_a_line() {
+        let text = metric_lines(&snapshot());
+        let expected = r"odin_metrics,le=+Inf,node=a\,\ b odin_log_sync_seconds_bucket=2.0 1790000060000000000
+odin_metrics,le=0.5,node=a\,\ b odin_log_sync_seconds_bucket=1.0 1790000060000000000
+odin_metrics,le=10.0,node=a\,\ b odin_log_sync_seconds_bucket=1.0 1790000060000000000
+odin_metrics,node=a\,\ b odin_jobs=3.0,odin_log_sync_seconds_sum=20.25,odin_log_sync_seconds_count=2.0 1790000060000000000
+odin_metrics,node=a\,\ b,outcome=failed odin_runs_finished_total=7.0 1790000060000000000
+odin_metrics,node=a\,\ b,version=1 odin_build_info=1.0 1790000060000000000
+";
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Records as JSON objects, one a line.
 
+use odin_metrics::{Distribution, Kind, Number, Reading};
 use odin_model::ValueData;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
 use crate::record::{hex, number};
-use crate::{Body, Record, RunFacts, ValueFacts};
+use crate::{Body, Record, RunFacts, Snapshot, ValueFacts};
 
 /// A record's line, without its end. `feed` is the sink's own: token, entry and place, so that a line that came twice
 /// is known.
@@ -23,6 +24,55 @@ pub(crate) fn line(record: &Record, token: u64) -> String {
     object.insert("owner".to_owned(), record.job.owner.clone().into());
     object.insert("trace".to_owned(), hex(&record.trace.trace).into());
     Json::Object(object).to_string()
+}
+
+/// A line for each series of a snapshot, without its end.
+pub(crate) fn metric_lines(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = Vec::new();
+    for family in &snapshot.families {
+        for series in &family.series {
+            let labels = series.labels.iter();
+            let labels = labels.map(|(name, value)| ((*name).to_owned(), value.clone().into()));
+            let mut object = json!({
+                "record": "metric",
+                "at": snapshot.at.to_string(),
+                "node": snapshot.node,
+                "name": family.name,
+                "kind": family.kind.word(),
+                "labels": labels.collect::<Map<String, Json>>(),
+            });
+            match &series.reading {
+                Reading::Number(Number::Whole(it)) => object["value"] = (*it).into(),
+                Reading::Number(Number::Fraction(it)) => object["value"] = fraction(*it),
+                Reading::Distribution(it) => {
+                    object["count"] = it.count().into();
+                    object["sum"] = fraction(it.sum);
+                    object["buckets"] = buckets(it);
+                }
+            }
+            if matches!(family.kind, Kind::Counter | Kind::Histogram) {
+                object["began_at"] = snapshot.began_at.to_string().into();
+            }
+            lines.push(object.to_string());
+        }
+    }
+    lines
+}
+
+/// Each bound with how many observations are at most that large; the last bound is `+Inf`.
+pub(crate) fn buckets(of: &Distribution) -> Json {
+    let buckets = of.cumulative();
+    buckets
+        .map(|(bound, count)| json!({"le": fraction(bound), "count": count}))
+        .collect()
+}
+
+/// What JSON has no number for is its text.
+fn fraction(number: f64) -> Json {
+    match number.is_finite() {
+        true => number.into(),
+        false => Number::Fraction(number).to_string().into(),
+    }
 }
 
 /// Orders as text does for one sink.
@@ -125,6 +175,7 @@ fn of_run(object: &mut Map<String, Json>, run: &RunFacts) {
 mod tests {
     use super::*;
     use crate::record::tests::{run, value};
+    use crate::snapshot::tests::snapshot;
 
     #[test]
     fn a_value_keeps_its_type_and_every_digit() {
@@ -153,6 +204,35 @@ mod tests {
             assert_eq!(read["value"], expected, "{given:?}");
             assert_eq!(read["type"], given.type_word());
         }
+    }
+
+    #[test]
+    fn a_metric_is_a_line_for_each_series() {
+        let lines = metric_lines(&snapshot());
+        let read: Vec<Json> = lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(
+            read[0],
+            json!({
+                "record": "metric", "at": "2026-09-21T14:14:20Z", "node": "a, b", "name": "odin_runs_finished",
+                "kind": "counter", "labels": {"outcome": "failed"}, "value": 7, "began_at": "2026-09-21T14:13:20Z",
+            })
+        );
+        let bucket = |le: Json, count: u64| json!({"le": le, "count": count});
+        assert_eq!(
+            read[3]["buckets"],
+            json!([
+                bucket(0.5.into(), 1),
+                bucket(10.0.into(), 1),
+                bucket("+Inf".into(), 2)
+            ])
+        );
+        assert_eq!(
+            (&read[3]["count"], &read[3]["sum"]),
+            (&json!(2), &json!(20.25))
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Takes values and the ends of runs to databases, collectors and files.
+//! Takes values, the ends of runs and metrics to databases, collectors and files.
 //!
 //! One form for each kind of receiver, and what to make of its answers. What is sent, when, and how far a sink has come
 //! is the caller's.
@@ -14,11 +14,14 @@ mod influx;
 mod json_lines;
 mod otlp;
 mod otlp_messages;
+mod otlp_metrics;
 mod postgres;
+mod postgres_metrics;
 mod postgres_tls;
 mod record;
 mod remote_write;
 mod sender;
+mod snapshot;
 
 pub use address::{AddressError, check};
 pub use delivery::{Delivered, deliver};
@@ -26,3 +29,4 @@ pub use failure::Unsent;
 pub use postgres::SCHEMA as POSTGRES_SCHEMA;
 pub use record::{AttemptFacts, Body, JobFacts, Record, RunFacts, TraceIds, ValueFacts};
 pub use sender::Sender;
+pub use snapshot::Snapshot;

@@ -16,7 +16,7 @@ use crate::otlp_messages::{
     ScopeMetrics, ScopeSpans, Span, Status, TracesRequest,
 };
 use crate::record::{integer, nanos, number};
-use crate::{AttemptFacts, Body, Record, RunFacts, Unsent, ValueFacts};
+use crate::{AttemptFacts, Body, Record, RunFacts, Snapshot, Unsent, ValueFacts, otlp_metrics};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const INTERNAL: i32 = 1;
@@ -91,10 +91,14 @@ impl Otlp {
             };
             self.post("/v1/logs", &request, &mut rejected).await?;
         }
-        match rejected {
-            (0, _) => Ok(()),
-            (rejected, reason) => Err(Unsent::Partly { rejected, reason }),
-        }
+        whole(rejected)
+    }
+
+    pub(crate) async fn send_metrics(&mut self, snapshot: &Snapshot) -> Result<(), Unsent> {
+        let mut rejected = (0, String::new());
+        let request = otlp_metrics::request(snapshot);
+        self.post("/v1/metrics", &request, &mut rejected).await?;
+        whole(rejected)
     }
 
     async fn post(
@@ -117,13 +121,21 @@ impl Otlp {
     }
 }
 
-fn resource() -> Resource {
+/// Whether everything was taken: how much was not, and why.
+fn whole((rejected, reason): (u64, String)) -> Result<(), Unsent> {
+    match rejected {
+        0 => Ok(()),
+        rejected => Err(Unsent::Partly { rejected, reason }),
+    }
+}
+
+pub(crate) fn resource() -> Resource {
     Resource {
         attributes: vec![KeyValue::text("service.name", "odin")],
     }
 }
 
-fn scope() -> Scope {
+pub(crate) fn scope() -> Scope {
     Scope {
         name: "odin".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -201,9 +213,11 @@ impl Messages {
                 description: String::new(),
                 unit,
                 gauge: Some(Gauge::default()),
+                ..Metric::default()
             });
         let gauge = metric.gauge.get_or_insert_default();
         gauge.data_points.push(Point {
+            start_time_unix_nano: 0,
             time_unix_nano: time(at),
             attributes,
             value: Some(value),
@@ -360,7 +374,7 @@ fn text(text: &str) -> Option<AnyValue> {
     })
 }
 
-fn time(at: Timestamp) -> u64 {
+pub(crate) fn time(at: Timestamp) -> u64 {
     nanos(at).max(0).unsigned_abs()
 }
 

@@ -86,8 +86,13 @@ pub(crate) struct Metric {
     pub(crate) description: String,
     #[prost(string, tag = "3")]
     pub(crate) unit: String,
+    // One of these three.
     #[prost(message, optional, tag = "5")]
     pub(crate) gauge: Option<Gauge>,
+    #[prost(message, optional, tag = "7")]
+    pub(crate) sum: Option<Sum>,
+    #[prost(message, optional, tag = "9")]
+    pub(crate) histogram: Option<Histogram>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -97,7 +102,49 @@ pub(crate) struct Gauge {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(crate) struct Sum {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) data_points: Vec<Point>,
+    /// 2: cumulative.
+    #[prost(int32, tag = "2")]
+    pub(crate) aggregation_temporality: i32,
+    #[prost(bool, tag = "3")]
+    pub(crate) is_monotonic: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Histogram {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) data_points: Vec<HistogramPoint>,
+    /// 2: cumulative.
+    #[prost(int32, tag = "2")]
+    pub(crate) aggregation_temporality: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct HistogramPoint {
+    #[prost(fixed64, tag = "2")]
+    pub(crate) start_time_unix_nano: u64,
+    #[prost(fixed64, tag = "3")]
+    pub(crate) time_unix_nano: u64,
+    #[prost(fixed64, tag = "4")]
+    pub(crate) count: u64,
+    #[prost(double, optional, tag = "5")]
+    pub(crate) sum: Option<f64>,
+    /// Of each bucket by itself, one more than there are bounds.
+    #[prost(fixed64, repeated, tag = "6")]
+    pub(crate) bucket_counts: Vec<u64>,
+    #[prost(double, repeated, tag = "7")]
+    pub(crate) explicit_bounds: Vec<f64>,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) attributes: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct Point {
+    /// 0 where it counts nothing.
+    #[prost(fixed64, tag = "2")]
+    pub(crate) start_time_unix_nano: u64,
     #[prost(fixed64, tag = "3")]
     pub(crate) time_unix_nano: u64,
     #[prost(message, repeated, tag = "7")]

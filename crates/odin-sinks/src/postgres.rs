@@ -1,5 +1,5 @@
-//! PostgreSQL: two tables, filled by one statement each for a batch, in one transaction. Their keys are what Odin
-//! knows the records by, so what comes again changes nothing.
+//! PostgreSQL: a table each for values, runs and metrics, filled by one statement each for a batch, in one transaction.
+//! Their keys are what Odin knows the records by, so what comes again changes nothing.
 
 use jiff::Timestamp;
 use odin_model::SecretValue;
@@ -12,7 +12,7 @@ use crate::address::AddressError;
 use crate::delivery::cut;
 use crate::postgres_tls::Tls;
 use crate::record::{hex, number};
-use crate::{Body, Record, RunFacts, Unsent, ValueFacts};
+use crate::{Body, Record, RunFacts, Snapshot, Unsent, ValueFacts, postgres_metrics};
 
 /// The tables, which are made where they are missing. The instants are part of their keys, so that TimescaleDB can
 /// make hypertables of them.
@@ -89,13 +89,33 @@ impl Postgres {
     }
 
     pub(crate) async fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
+        self.fill(&["odin_values", "odin_runs"], async |client| {
+            insert(client, records).await
+        })
+        .await
+    }
+
+    pub(crate) async fn send_metrics(&mut self, snapshot: &Snapshot) -> Result<(), Unsent> {
+        self.fill(&["odin_metrics"], async |client| {
+            let done = postgres_metrics::insert(client, snapshot).await;
+            done.map(|_| ()).map_err(|error| judge(&error))
+        })
+        .await
+    }
+
+    /// Does `insert` over a connection, after which these tables are there.
+    async fn fill(
+        &mut self,
+        tables: &[&str],
+        insert: impl AsyncFnOnce(&Client) -> Result<(), Unsent>,
+    ) -> Result<(), Unsent> {
         let open = self.open.take().filter(|open| !open.is_closed());
         let batch = async {
             let client = match open {
                 Some(client) => client,
-                None => connect(&self.config, &self.bounds).await?,
+                None => connect(&self.config, &self.bounds, tables).await?,
             };
-            let done = insert(&client, records).await;
+            let done = insert(&client).await;
             Ok((client, done))
         };
         // Whatever step hangs: a connection that is dropped ends its statement and the transaction.
@@ -132,7 +152,7 @@ fn place(config: &Config) -> String {
     places.join(", ")
 }
 
-async fn connect(config: &Config, bounds: &Bounds) -> Result<Client, Unsent> {
+async fn connect(config: &Config, bounds: &Bounds, tables: &[&str]) -> Result<Client, Unsent> {
     // Encrypted wherever it is not a socket of this machine, unless the address says otherwise.
     let is_local = config.get_hosts().iter().all(|host| match host {
         Host::Unix(_) => true,
@@ -171,8 +191,8 @@ async fn connect(config: &Config, bounds: &Bounds) -> Result<Client, Unsent> {
     // Asked first: who may write to tables that are there need not be allowed to make any.
     let there = client
         .query_one(
-            "SELECT to_regclass('odin_values') IS NOT NULL AND to_regclass('odin_runs') IS NOT NULL",
-            &[],
+            "SELECT bool_and(to_regclass(it) IS NOT NULL) FROM unnest($1::text[]) AS it",
+            &[&tables],
         )
         .await
         .map_err(|it| judge(&it))?;
@@ -299,7 +319,7 @@ async fn insert_runs(
 }
 
 /// PostgreSQL's texts hold any character but one.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

@@ -40,3 +40,15 @@ CREATE TABLE IF NOT EXISTS odin_runs (
     PRIMARY KEY (run, finished_at)
 );
 CREATE INDEX IF NOT EXISTS odin_runs_by_job ON odin_runs (job, finished_at);
+CREATE TABLE IF NOT EXISTS odin_metrics (
+    at timestamptz NOT NULL,
+    node text NOT NULL,
+    name text NOT NULL,
+    labels jsonb NOT NULL,
+    kind text NOT NULL,
+    value double precision,
+    count bigint,
+    sum double precision,
+    buckets jsonb,
+    PRIMARY KEY (name, labels, node, at)
+);

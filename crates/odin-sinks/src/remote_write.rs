@@ -1,17 +1,18 @@
-//! Prometheus remote write 1.0: `odin_value` for each number, and the lengths of runs.
+//! Prometheus remote write 1.0: `odin_value` for each number, the lengths of runs, and what `/metrics` shows.
 
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use odin_metrics::{Family, Label};
 use odin_model::{SecretValue, ValueData};
 use odin_outbound::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use prost::Message;
 
 use crate::http::HttpReceiver;
 use crate::record::number;
-use crate::{Body, Record, Unsent};
+use crate::{Body, Record, Snapshot, Unsent};
 
 /// What a signalling NaN means to Prometheus: the series ends. No value of a job may say that by chance.
 const PLAIN_NAN: u64 = 0x7ff8_0000_0000_0001;
@@ -25,13 +26,13 @@ struct WriteRequest {
 #[derive(Clone, PartialEq, Message)]
 struct TimeSeries {
     #[prost(message, repeated, tag = "1")]
-    labels: Vec<Label>,
+    labels: Vec<PromLabel>,
     #[prost(message, repeated, tag = "2")]
     samples: Vec<Sample>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Label {
+struct PromLabel {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(string, tag = "2")]
@@ -80,6 +81,14 @@ impl RemoteWrite {
         if request.timeseries.is_empty() {
             return Ok(());
         }
+        self.post(&request).await
+    }
+
+    pub(crate) async fn send_metrics(&mut self, snapshot: &Snapshot) -> Result<(), Unsent> {
+        self.post(&metrics_request(snapshot)).await
+    }
+
+    async fn post(&mut self, request: &WriteRequest) -> Result<(), Unsent> {
         let packed = snap::raw::Encoder::new()
             .compress_vec(&request.encode_to_vec())
             .map_err(|error| Unsent::Refused(format!("it cannot be compressed: {error}")))?;
@@ -90,19 +99,53 @@ impl RemoteWrite {
     }
 }
 
+/// What a scrape of the node would give: `job` and `instance` are the labels that Prometheus itself adds to one.
+fn metrics_request(snapshot: &Snapshot) -> WriteRequest {
+    let samples = snapshot.families.iter().flat_map(Family::samples);
+    let timeseries = samples.map(|sample| {
+        let mut labels = snapshot.with_node(&sample.labels, "instance");
+        labels.extend([
+            ("__name__", sample.name.clone()),
+            ("job", "odin".to_owned()),
+        ]);
+        labels.sort_unstable();
+        TimeSeries {
+            labels: to_labels(labels),
+            samples: vec![Sample {
+                value: plain_nan(sample.value.as_f64()),
+                timestamp: snapshot.at.as_millisecond(),
+            }],
+        }
+    });
+    WriteRequest {
+        timeseries: timeseries.collect(),
+    }
+}
+
+fn to_labels(labels: Vec<Label>) -> Vec<PromLabel> {
+    let labels = labels.into_iter();
+    let label = |(name, value): Label| PromLabel {
+        name: name.to_owned(),
+        value,
+    };
+    // An empty one is the same as none, and refused by some receivers.
+    labels
+        .filter(|(_, text)| !text.is_empty())
+        .map(label)
+        .collect()
+}
+
 /// Each series once, its samples in the order of time, one for each instant: the one that came last.
 fn request(records: &[Record]) -> WriteRequest {
-    let mut series: BTreeMap<Vec<(&'static str, String)>, BTreeMap<i64, f64>> = BTreeMap::new();
-    let mut add =
-        |name: &str, mut labels: Vec<(&'static str, String)>, at: Timestamp, value: f64| {
-            labels.push(("__name__", name.to_owned()));
-            labels.retain(|(_, text)| !text.is_empty());
-            labels.sort_unstable();
-            series
-                .entry(labels)
-                .or_default()
-                .insert(at.as_millisecond(), value);
-        };
+    let mut series: BTreeMap<Vec<Label>, BTreeMap<i64, f64>> = BTreeMap::new();
+    let mut add = |name: &str, mut labels: Vec<Label>, at: Timestamp, value: f64| {
+        labels.push(("__name__", name.to_owned()));
+        labels.sort_unstable();
+        series
+            .entry(labels)
+            .or_default()
+            .insert(at.as_millisecond(), value);
+    };
     for record in records {
         let mut labels = vec![
             ("odin_job", record.job.name.clone()),
@@ -135,13 +178,7 @@ fn request(records: &[Record]) -> WriteRequest {
         }
     }
     let timeseries = series.into_iter().map(|(labels, samples)| TimeSeries {
-        labels: labels
-            .into_iter()
-            .map(|(name, value)| Label {
-                name: name.to_owned(),
-                value,
-            })
-            .collect(),
+        labels: to_labels(labels),
         samples: samples
             .into_iter()
             .map(|(timestamp, value)| Sample { value, timestamp })
@@ -156,10 +193,14 @@ fn request(records: &[Record]) -> WriteRequest {
 fn sample(data: &ValueData) -> Option<f64> {
     match data {
         ValueData::Boolean(it) => Some(f64::from(u8::from(*it))),
-        data => number(data).map(|it| match it.is_nan() {
-            true => f64::from_bits(PLAIN_NAN),
-            false => it,
-        }),
+        data => number(data).map(plain_nan),
+    }
+}
+
+fn plain_nan(number: f64) -> f64 {
+    match number.is_nan() {
+        true => f64::from_bits(PLAIN_NAN),
+        false => number,
     }
 }
 
@@ -167,6 +208,7 @@ fn sample(data: &ValueData) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::record::tests::{at, run, value};
+    use crate::snapshot::tests::snapshot;
 
     #[test]
     fn each_series_stands_once_with_sorted_labels_and_samples() {
@@ -208,6 +250,35 @@ mod tests {
             .map(|it| it.value)
             .collect();
         assert_eq!(values, [4.0, 9.0]);
+    }
+
+    #[test]
+    fn metrics_have_the_names_and_labels_of_a_scrape() {
+        let request = metrics_request(&snapshot());
+        let text = |series: &TimeSeries| {
+            assert!(series.labels.is_sorted_by(|a, b| a.name < b.name));
+            assert_eq!(series.samples[0].timestamp, 1_790_000_060_000);
+            let labels = series
+                .labels
+                .iter()
+                .map(|it| format!("{}={}", it.name, it.value));
+            let labels: Vec<_> = labels.collect();
+            format!("{} {}", labels.join(";"), series.samples[0].value)
+        };
+        let seen: Vec<_> = request.timeseries.iter().map(text).collect();
+        assert_eq!(
+            seen,
+            [
+                "__name__=odin_runs_finished_total;instance=a, b;job=odin;outcome=failed 7",
+                "__name__=odin_jobs;instance=a, b;job=odin 3",
+                "__name__=odin_build_info;instance=a, b;job=odin;node=a, b;version=1 1",
+                "__name__=odin_log_sync_seconds_bucket;instance=a, b;job=odin;le=0.5 1",
+                "__name__=odin_log_sync_seconds_bucket;instance=a, b;job=odin;le=10.0 1",
+                "__name__=odin_log_sync_seconds_bucket;instance=a, b;job=odin;le=+Inf 2",
+                "__name__=odin_log_sync_seconds_sum;instance=a, b;job=odin 20.25",
+                "__name__=odin_log_sync_seconds_count;instance=a, b;job=odin 2",
+            ]
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::influx::Influx;
 use crate::otlp::Otlp;
 use crate::postgres::Postgres;
 use crate::remote_write::RemoteWrite;
-use crate::{Record, Unsent};
+use crate::{Record, Snapshot, Unsent};
 
 /// What sends records to one receiver, over a connection that it keeps.
 pub struct Sender(Kind);
@@ -52,12 +52,7 @@ impl Sender {
                 path,
                 rotate_bytes,
                 keep,
-            } => Kind::File(JsonFile {
-                path: path.into(),
-                rotate_bytes: *rotate_bytes,
-                keep: *keep,
-                token: sink.token,
-            }),
+            } => Kind::File(JsonFile::new(path, (*rotate_bytes, *keep), sink.token)),
         }))
     }
 
@@ -71,6 +66,24 @@ impl Sender {
             Kind::File(it) => it.send(records).await,
             #[cfg(test)]
             Kind::Scripted(it) => it.send(records),
+        }
+    }
+}
+
+impl Sender {
+    /// Sends what a node counted and measured, in one request. It is not sent again: the next one says it all.
+    ///
+    /// # Errors
+    /// When the receiver did not take all of it.
+    pub async fn send_metrics(&mut self, snapshot: &Snapshot) -> Result<(), Unsent> {
+        match &mut self.0 {
+            Kind::Influx(it) => it.send_metrics(snapshot).await,
+            Kind::RemoteWrite(it) => it.send_metrics(snapshot).await,
+            Kind::Otlp(it) => it.send_metrics(snapshot).await,
+            Kind::Postgres(it) => it.send_metrics(snapshot).await,
+            Kind::File(it) => it.send_metrics(snapshot).await,
+            #[cfg(test)]
+            Kind::Scripted(_) => Ok(()),
         }
     }
 }

@@ -86,6 +86,7 @@ fn sender(target: SinkTarget) -> Sender {
         dropped: 0,
         sent_at: None,
         failing: None,
+        metrics_failing: None,
     };
     Sender::new(&sink, None, Bounds::default()).unwrap()
 }

@@ -136,6 +136,7 @@ fn sink(url: &str) -> Sink {
         dropped: 0,
         sent_at: None,
         failing: None,
+        metrics_failing: None,
     }
 }
 

@@ -462,7 +462,7 @@ CREATE TABLE delivery_events (
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
 
--- Where values and the ends of runs go. `cursor` is the last entry of the feed that a sink is done with.
+-- Where values, the ends of runs and metrics go. `cursor` is the last entry of the feed that a sink is done with.
 CREATE TABLE sinks (
     name TEXT PRIMARY KEY,
     owner_uid INTEGER NOT NULL,
@@ -477,7 +477,9 @@ CREATE TABLE sinks (
     dropped INTEGER NOT NULL,
     sent_at INTEGER,
     failing_since INTEGER,
-    error TEXT
+    error TEXT,
+    metrics_failing_since INTEGER,
+    metrics_error TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- What sinks are to send, in the order of the log; numbers have no gaps. Without an attempt: the run is over.

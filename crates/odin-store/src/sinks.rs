@@ -9,7 +9,7 @@ use crate::{StoreError, columns};
 
 /// The columns that `read` takes, in its order. What is behind is counted from the feed's end: numbers have no gaps.
 const COLUMNS: &str = "name, owner_uid, owner_user, spec, token, set_at, cursor, sent, skipped, last_skipped, dropped, \
-     sent_at, failing_since, error, ifnull((SELECT max(number) FROM sink_feed), 0)";
+     sent_at, failing_since, error, metrics_failing_since, metrics_error, ifnull((SELECT max(number) FROM sink_feed), 0)";
 
 /// The sink of that name.
 pub(crate) fn find(conn: &Connection, name: &SinkName) -> Result<Option<Sink>, StoreError> {
@@ -65,9 +65,11 @@ fn read(row: &Row<'_>) -> Result<Sink, StoreError> {
     let name: String = row.get(0)?;
     let spec = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
     let cursor = columns::to_count(row.get(6)?);
-    let last = columns::to_count(row.get(14)?);
+    let last = columns::to_count(row.get(16)?);
     let since = columns::to_at_option(row.get(12)?);
     let error: Option<String> = row.get(13)?;
+    let metrics_since = columns::to_at_option(row.get(14)?);
+    let metrics_error: Option<String> = row.get(15)?;
     Ok(Sink {
         name: SinkName::parse(&name).map_err(|_| StoreError::damaged("a sink's name"))?,
         owner: Owner {
@@ -85,5 +87,6 @@ fn read(row: &Row<'_>) -> Result<Sink, StoreError> {
         dropped: columns::to_count(row.get(10)?),
         sent_at: columns::to_at_option(row.get(11)?),
         failing: since.zip(error),
+        metrics_failing: metrics_since.zip(metrics_error),
     })
 }

@@ -315,6 +315,12 @@ fn sink_commands() -> Vec<(&'static str, Command)> {
         rotate_bytes: 1 << 20,
         keep: 3,
     };
+    let metrics = |error| SinkChange::Metrics {
+        name: name(),
+        token: 78,
+        error,
+        at: at(24),
+    };
     let changes = [
         (
             "sink-set-influx-v2",
@@ -372,6 +378,11 @@ fn sink_commands() -> Vec<(&'static str, Command)> {
                 error: "cannot connect".to_owned(),
                 at: at(23),
             },
+        ),
+        ("sink-metrics", metrics(None)),
+        (
+            "sink-metrics-failing",
+            metrics(Some("cannot connect".to_owned())),
         ),
     ];
     changes

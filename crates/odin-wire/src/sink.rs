@@ -1,4 +1,4 @@
-//! Sinks: where values and the ends of runs go besides Odin's own history.
+//! Sinks: where values, the ends of runs and metrics go besides Odin's own history.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,10 @@ pub struct Sink {
     pub target: SinkTarget,
     /// The name of the secret that it needs.
     pub secret: Option<String>,
-    /// What goes there: `values`, `runs` or both.
+    /// What goes there, some of `values`, `runs` and `metrics`.
     pub records: Vec<String>,
+    /// Every how many seconds metrics do. `null`: they do not.
+    pub metrics_every_seconds: Option<u32>,
     /// The kinds of values that do; empty: all.
     pub kinds: Vec<String>,
     /// The ids of the jobs whose records do; empty: all.
@@ -42,12 +44,18 @@ pub struct Sink {
     #[serde(with = "crate::as_text::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub sent_at: Option<Timestamp>,
-    /// Since when nothing gets there. `null`: the last try went well.
+    /// Since when no values and runs get there. `null`: the last try went well.
     #[serde(with = "crate::as_text::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub failing_since: Option<Timestamp>,
     /// Why.
     pub error: Option<String>,
+    /// Since when no metrics get there. `null`: the last try went well.
+    #[serde(with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub metrics_failing_since: Option<Timestamp>,
+    /// Why.
+    pub metrics_error: Option<String>,
 }
 
 /// What receives.
@@ -127,9 +135,12 @@ pub struct SetSink {
     /// The secret of the asker's that it needs.
     #[serde(default)]
     pub secret: Option<String>,
-    /// What goes there: `values`, `runs`; empty: both.
+    /// What goes there, some of `values`, `runs` and `metrics`; empty: all.
     #[serde(default)]
     pub records: Vec<String>,
+    /// Every how many seconds metrics do, 5 to 86,400. `null`: every 60.
+    #[serde(default)]
+    pub metrics_every_seconds: Option<u32>,
     /// The kinds of values that do; empty: all.
     #[serde(default)]
     pub kinds: Vec<String>,

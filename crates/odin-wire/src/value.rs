@@ -206,10 +206,14 @@ fn raw(data: &model::ValueData) -> Box<RawValue> {
     }
 }
 
+/// [`Value`] by a name that utoipa does not take for any JSON.
+type ReportedValue = Value;
+
 /// A page of values.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ValueList {
     /// The values, in the order that the path states.
+    #[schema(value_type = Vec<ReportedValue>)]
     pub values: Vec<Value>,
     /// What `after` of the next page is; `null` on the last.
     pub next: Option<String>,
@@ -233,6 +237,7 @@ pub struct NewValues {
     /// The number after the last.
     pub to: u64,
     /// The last of them, in order: at most 32, and fewer where many runs report at once.
+    #[schema(value_type = Vec<ReportedValue>)]
     pub values: Vec<Value>,
 }
 

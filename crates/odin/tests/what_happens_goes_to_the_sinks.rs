@@ -13,7 +13,13 @@ use serde_json::Value;
 
 const ODIN: &str = env!("CARGO_BIN_EXE_odin");
 
+/// The records in a file: everything but metrics, which come by the clock.
 fn lines(path: &Path) -> Vec<Value> {
+    let all = all_lines(path).into_iter();
+    all.filter(|line| line["record"] != "metric").collect()
+}
+
+fn all_lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -55,7 +61,7 @@ fn a_file_gets_each_record_once_over_an_outage_and_a_kill() {
     place.ended("fetch", &first);
     let failing = place.server.wait_for("a sink that fails", |_| {
         let seen = status(&place, "archive");
-        (seen["state"] == "failing").then_some(seen)
+        (seen["state"] == "failing" && !seen["error"].is_null()).then_some(seen)
     });
     let error = failing["error"].as_str().unwrap();
     assert!(
@@ -121,9 +127,15 @@ fn a_receiver_that_never_answers_holds_up_no_run_and_no_other_sink() {
             let _ = reached.send(());
         }
     });
-    place
-        .server
-        .json(["sink", "set", "slow", "--otlp", &address]);
+    place.server.json([
+        "sink",
+        "set",
+        "slow",
+        "--otlp",
+        &address,
+        "--metrics-every",
+        "off",
+    ]);
     let path = place.path("odin.jsonl");
     let file = path.to_str().unwrap();
     place
@@ -148,6 +160,70 @@ fn a_receiver_that_never_answers_holds_up_no_run_and_no_other_sink() {
     let slow = status(&place, "slow");
     assert_eq!((&slow["sent"], &slow["behind"]), (&0.into(), &21.into()));
     assert_eq!((&slow["skipped"], &slow["dropped"]), (&0.into(), &0.into()));
+}
+
+#[test]
+fn metrics_go_where_they_are_asked_for_and_say_why_they_do_not() {
+    let place = Place::new();
+    place.deploy("fetch", "never", "", "exit 3\n");
+    let run = place.run("fetch");
+    place.ended("fetch", &run);
+    let path = place.path("records/metrics.jsonl");
+    let file = path.to_str().unwrap();
+    let set = [
+        "sink", "set", "numbers", "--file", file, "--only", "metrics",
+    ];
+    let set = place
+        .server
+        .json([&set[..], &["--metrics-every", "5s"]].concat());
+    assert_eq!(set["records"], serde_json::json!(["metrics"]));
+    assert_eq!(set["metrics_every_seconds"], 5);
+    // The folder is not there yet.
+    let failing = place.server.wait_for("metrics that fail", |_| {
+        let seen = status(&place, "numbers");
+        (seen["state"] == "failing" && !seen["metrics_error"].is_null()).then_some(seen)
+    });
+    let error = failing["metrics_error"].as_str().unwrap();
+    assert!(error.contains("cannot be written"), "{error}");
+    assert_eq!(failing["error"], Value::Null);
+    std::fs::create_dir(place.path("records")).unwrap();
+    place.server.wait_for("metrics that are well", |_| {
+        (status(&place, "numbers")["state"] == "ok").then_some(())
+    });
+    let metrics = all_lines(&path);
+    let named = |name: &str| {
+        let found = metrics.iter().find(|line| line["name"] == name);
+        found.unwrap_or_else(|| panic!("no {name} in {metrics:?}"))
+    };
+    assert_eq!(named("odin_jobs")["value"], 1);
+    let finished = named("odin_runs_finished");
+    assert_eq!(
+        (&finished["labels"]["outcome"], &finished["value"]),
+        (&"failed".into(), &1.into())
+    );
+    let duration = named("odin_run_duration_seconds");
+    assert_eq!(
+        (&duration["kind"], &duration["count"]),
+        (&"histogram".into(), &1.into())
+    );
+    assert!(lines(&path).is_empty(), "no record that is not asked for");
+
+    // What is asked for no more does not come, and a try says what the receiver says.
+    let off = [
+        "sink",
+        "set",
+        "numbers",
+        "--file",
+        file,
+        "--metrics-every",
+        "off",
+    ];
+    let off = place.server.json(off);
+    assert_eq!(off["records"], serde_json::json!(["values", "runs"]));
+    let tried = place.server.json(["sink", "test", "numbers"]);
+    assert_eq!(tried["taken"], true);
+    let last = all_lines(&path).pop().unwrap();
+    assert_eq!(last["name"], "odin_sink_test");
 }
 
 #[test]
@@ -192,6 +268,47 @@ fn what_cannot_be_a_sink_is_refused_with_the_reason() {
             vec!["sink", "set", "A B", "--file", "/tmp/x"],
             2,
             "a sink's name",
+        ),
+        (
+            vec![
+                "sink",
+                "set",
+                "x",
+                "--file",
+                "/tmp/x",
+                "--metrics-every",
+                "4s",
+            ],
+            2,
+            "every 5 to 86400 s",
+        ),
+        (
+            vec![
+                "sink",
+                "set",
+                "x",
+                "--file",
+                "/tmp/x",
+                "--metrics-every",
+                "0.5s",
+            ],
+            2,
+            "whole seconds",
+        ),
+        (
+            vec![
+                "sink",
+                "set",
+                "x",
+                "--file",
+                "/tmp/x",
+                "--only",
+                "metrics",
+                "--metrics-every",
+                "off",
+            ],
+            2,
+            "never go there",
         ),
         (vec!["sink", "status", "none"], 4, "there is no sink `none`"),
         (vec!["sink", "set", "x"], 2, "required"),

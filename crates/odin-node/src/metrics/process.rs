@@ -1,53 +1,48 @@
 //! What the kernel says of this process, under the names that Prometheus' own client libraries use.
 
 use std::fs;
-use std::sync::atomic::AtomicU64;
 
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::registry::Registry;
+use odin_metrics::{Family, Number};
 
-use super::{fraction, gauge};
-
-/// Adds what can be read; what cannot is left out.
-pub(crate) fn register(registry: &mut Registry) {
+/// What can be read; what cannot is left out.
+pub(crate) fn families() -> Vec<Family> {
+    let mut families = Vec::new();
     if let Ok(entries) = fs::read_dir("/proc/self/fd") {
         let open = entries.count().saturating_sub(1) as u64;
         let help = "Descriptors that the server has open";
-        gauge(registry, "process_open_fds", help, open);
+        let open = Number::Whole(open);
+        families.push(Family::gauge("process_open_fds", help, open));
     }
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     if let Some(limit) = limit.current {
         let help = "Descriptors that the server may have open";
-        gauge(registry, "process_max_fds", help, limit);
+        let limit = Number::Whole(limit);
+        families.push(Family::gauge("process_max_fds", help, limit));
     }
     let Ok(stat) = fs::read_to_string("/proc/self/stat") else {
-        return;
+        return families;
     };
     let Some(numbers) = Numbers::parse(&stat) else {
-        return;
+        return families;
     };
     let ticks = ticks_per_second();
     let help = "Processor time of the server, in user and system mode";
-    let cpu = Counter::<f64, AtomicU64>::default();
-    cpu.inc_by((numbers.user + numbers.system) / ticks);
-    registry.register("process_cpu_seconds", help, cpu);
+    let cpu = Number::Fraction((numbers.user + numbers.system) / ticks);
+    families.push(Family::counter("process_cpu_seconds", help, cpu));
     let page = rustix::param::page_size() as u64;
     let help = "Memory of the server that is in use";
-    gauge(
-        registry,
+    let resident = Number::Whole(numbers.resident * page);
+    families.push(Family::gauge(
         "process_resident_memory_bytes",
         help,
-        numbers.resident * page,
-    );
+        resident,
+    ));
     if let Some(boot) = booted_at() {
         let help = "When the server was started, in seconds since 1970";
-        fraction(
-            registry,
-            "process_start_time_seconds",
-            help,
-            boot + numbers.start / ticks,
-        );
+        let started = Number::Fraction(boot + numbers.start / ticks);
+        families.push(Family::gauge("process_start_time_seconds", help, started));
     }
+    families
 }
 
 fn ticks_per_second() -> f64 {

@@ -81,6 +81,27 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SinkChange) -> Result<Reply,
             let changed = failing(conn, (name, *token), error, *at)?;
             Ok(Reply::Stepped { counts: changed })
         }
+        SinkChange::Metrics {
+            name,
+            token,
+            error,
+            at,
+        } => {
+            let changed = conn
+                .prepare_cached(
+                    "UPDATE sinks SET metrics_failing_since = iif(?4 IS NULL, NULL, ifnull(metrics_failing_since, ?3)), \
+                     metrics_error = ?4 WHERE name = ?1 AND token = ?2",
+                )?
+                .execute(params![
+                    name.as_str(),
+                    token.cast_signed(),
+                    columns::at(*at),
+                    error
+                ])?;
+            Ok(Reply::Stepped {
+                counts: changed > 0,
+            })
+        }
     }
 }
 
@@ -105,7 +126,7 @@ fn set(
         "INSERT INTO sinks (name, owner_uid, owner_user, spec, token, set_at, cursor, sent, skipped, dropped) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0) \
          ON CONFLICT (name) DO UPDATE SET owner_uid = ?2, owner_user = ?3, spec = ?4, set_at = ?6, \
-         failing_since = NULL, error = NULL",
+         failing_since = NULL, error = NULL, metrics_failing_since = NULL, metrics_error = NULL",
     )?
     .execute(params![
         name.as_str(),

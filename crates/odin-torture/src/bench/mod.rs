@@ -8,6 +8,7 @@ mod populate;
 mod proposals;
 mod rate;
 mod raw;
+mod sinks;
 pub(crate) mod values;
 
 use std::future::Future;
@@ -106,6 +107,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
         part(
             "values per second, from processes into the store",
             values::measure(arguments, size),
+        )
+        .await?;
+    }
+    if wanted("sinks") {
+        part(
+            "values per second, from the store to each kind of sink",
+            sinks::measure(arguments, size),
         )
         .await?;
     }

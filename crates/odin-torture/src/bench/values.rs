@@ -35,27 +35,10 @@ pub(crate) async fn measure(arguments: &Arguments, size: Size) -> Outcome<()> {
     );
     let mut server = populate::template(&arguments.odin, directory.path())?;
     server.restart();
-    let job = deploy(&server, directory.path(), size.values / PROCESSES)?;
     let began = SystemClock.boottime();
-    for _ in 0..PROCESSES {
-        server.json(["run", "-i", "reporting"]);
-    }
     let reader = Reader::of_file(&server.data_dir().join("state.db"))?;
-    let (until, query) = (now() + GIVE_UP_AFTER, query(job));
-    let expected = size.values / PROCESSES * PROCESSES;
-    loop {
-        let there = reader
-            .series(job, None, 1)?
-            .first()
-            .map_or(0, |series| series.count);
-        if there == expected {
-            break;
-        }
-        if now() > until {
-            return Err(format!("{there} of {expected} values came").into());
-        }
-        sleep(LOOK_EVERY).await;
-    }
+    let (job, expected) = reported(&server, &reader, directory.path(), size.values).await?;
+    let query = query(job);
     let ended = now();
     let took = SystemClock.boottime().since(began).as_secs_f64();
     let first = reader.values_of_series(&query, None, 1)?;
@@ -76,6 +59,35 @@ pub(crate) async fn measure(arguments: &Arguments, size: Size) -> Outcome<()> {
         drawn.len()
     );
     Ok(())
+}
+
+/// Has a job's processes report so many values, or a few less, and waits until all are in the store. Gives the job, and
+/// how many there were.
+pub(super) async fn reported(
+    server: &Server,
+    reader: &Reader,
+    directory: &Path,
+    count: u64,
+) -> Outcome<(JobId, u64)> {
+    let job = deploy(server, directory, count / PROCESSES)?;
+    for _ in 0..PROCESSES {
+        server.json(["run", "-i", "reporting"]);
+    }
+    let until = now() + GIVE_UP_AFTER;
+    let expected = count / PROCESSES * PROCESSES;
+    loop {
+        let there = reader
+            .series(job, None, 1)?
+            .first()
+            .map_or(0, |series| series.count);
+        if there == expected {
+            return Ok((job, expected));
+        }
+        if now() > until {
+            return Err(format!("{there} of {expected} values came").into());
+        }
+        sleep(LOOK_EVERY).await;
+    }
 }
 
 fn query(job: JobId) -> SeriesQuery<'static> {

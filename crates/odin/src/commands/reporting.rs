@@ -1,7 +1,7 @@
 //! `odin watch`, `odin condition` and `odin result`: the SDK for shell and any other language.
 
 use clap::Args;
-use odin_sdk::{Odin, Outcome, Value};
+use odin_sdk::{Odin, Outcome, Status, Value};
 use odin_wire::Exit;
 
 /// `odin watch`.
@@ -52,9 +52,18 @@ pub(crate) fn condition(args: &ConditionArgs) -> Exit {
 /// Reports how the run went, and ends with 1 for a failure, else with 0.
 pub(crate) fn result(args: &ResultArgs) -> Exit {
     let odin = Odin::from_environment();
-    match odin.finish(&args.message, args.status.as_str()).1 {
+    match odin.finish(&args.message, status(&args.status)).1 {
         Outcome::Success | Outcome::Warning => Exit::Done,
         Outcome::Failure => Exit::Failed,
+    }
+}
+
+/// A number where one is written, as the libraries of other languages send it.
+fn status(text: &str) -> Status<'_> {
+    let number = text.trim().parse::<i64>().ok();
+    match number.filter(|number| number.to_string() == text.trim()) {
+        Some(number) => number.into(),
+        None => text.into(),
     }
 }
 
@@ -68,6 +77,17 @@ fn holds(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_is_a_number_where_one_is_written() {
+        for text in ["0", "404", "-1", " 200\n"] {
+            let number: i64 = text.trim().parse().unwrap();
+            assert_eq!(status(text), number.into(), "{text:?}");
+        }
+        for text in ["", "007", "+5", "4.5", "ok", "99999999999999999999"] {
+            assert_eq!(status(text), text.into(), "{text:?}");
+        }
+    }
 
     #[test]
     fn what_languages_write_for_false_is_false() {

@@ -1,4 +1,4 @@
-//! `odin sink`: where values and the ends of runs go besides Odin's own history.
+//! `odin sink`: where values, the ends of runs and metrics go besides Odin's own history.
 
 mod set;
 mod show;
@@ -20,7 +20,7 @@ pub(crate) enum SinkCommand {
     List,
     /// Show one sink in full: what was sent, passed over and dropped, and why nothing gets there; takes an admin
     Status(SinkArg),
-    /// Send one record to a sink now; takes an admin
+    /// Send one record and the metrics to a sink now; takes an admin
     Test(SinkArg),
     /// Remove a sink; what it has not sent is not sent; takes an admin
     #[command(visible_alias = "rm")]

@@ -6,6 +6,7 @@ use odin_wire::{SetSink, SinkTarget, keep_default, rotate_bytes_default};
 use super::SinkArg;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::times::parse_duration;
 
 /// `odin sink set`.
 #[derive(Debug, Args)]
@@ -56,7 +57,10 @@ pub(crate) struct SetArgs {
     /// The secret of yours that the receiver asks for
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     secret: Option<String>,
-    /// Only these records: values, runs [default: both]
+    /// How often metrics go there, such as 30s, from 5s to 24h; off: never [default: 1m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_every)]
+    metrics_every: Option<Every>,
+    /// Only these records: values, runs, metrics [default: all]
     #[arg(long, value_name = "RECORDS", value_delimiter = ',')]
     only: Vec<String>,
     /// Only values of these kinds, such as watch,metric
@@ -67,11 +71,46 @@ pub(crate) struct SetArgs {
     job: Vec<String>,
 }
 
+/// How often metrics go to a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Every {
+    Never,
+    Seconds(u32),
+}
+
+fn parse_every(text: &str) -> Result<Every, String> {
+    if text == "off" {
+        return Ok(Every::Never);
+    }
+    let duration = parse_duration(text)?;
+    let seconds = u32::try_from(duration.as_secs()).ok();
+    let whole = seconds.filter(|_| duration.subsec_nanos() == 0);
+    whole
+        .map(Every::Seconds)
+        .ok_or_else(|| format!("`{text}` is not a number of whole seconds"))
+}
+
+/// Which records go there. `None`: metrics are asked for and never sent.
+fn records(args: &SetArgs) -> Option<Vec<String>> {
+    match (args.metrics_every, args.only.as_slice()) {
+        (Some(Every::Never), []) => Some(vec!["values".to_owned(), "runs".to_owned()]),
+        (Some(Every::Never), only) if only.iter().any(|it| it == "metrics") => None,
+        (_, only) => Some(only.to_vec()),
+    }
+}
+
 pub(super) async fn run(args: &SetArgs, context: &Context) -> Result<(), CliError> {
     let body = SetSink {
         target: target(args)?,
         secret: args.secret.clone(),
-        records: args.only.clone(),
+        records: records(args).ok_or_else(|| {
+            let words = "--only names metrics, and --metrics-every says that they never go there";
+            CliError::refused("cli/usage", words)
+        })?,
+        metrics_every_seconds: match args.metrics_every {
+            Some(Every::Seconds(seconds)) => Some(seconds),
+            Some(Every::Never) | None => None,
+        },
         kinds: args.kind.clone(),
         jobs: args.job.clone(),
     };

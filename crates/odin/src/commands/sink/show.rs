@@ -74,6 +74,11 @@ fn described(sink: &Sink) -> String {
             sink.secret.clone().unwrap_or_else(|| "none".to_owned()),
         ),
         ("Records", sink.records.join(", ")),
+        (
+            "Metrics",
+            sink.metrics_every_seconds
+                .map_or("off".to_owned(), |it| format!("every {it} s")),
+        ),
         ("Kinds", listed(&sink.kinds)),
         ("Jobs", listed(&sink.jobs)),
         ("Behind", sink.behind.to_string()),
@@ -92,9 +97,13 @@ fn described(sink: &Sink) -> String {
         lines.push(("Failing since", instant(sink.failing_since)));
         lines.push(("Because", error.clone()));
     }
+    if let Some(error) = &sink.metrics_error {
+        lines.push(("Metrics failing", instant(sink.metrics_failing_since)));
+        lines.push(("Because", error.clone()));
+    }
     lines
         .into_iter()
-        .map(|(title, text)| format!("{title:<14} {}\n", terminal::visible(&text)))
+        .map(|(title, text)| format!("{title:<15} {}\n", terminal::visible(&text)))
         .collect()
 }
 

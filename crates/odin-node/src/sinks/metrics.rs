@@ -1,0 +1,129 @@
+//! What the leader counts and measures goes to the sinks that take it, every so often.
+//!
+//! A task and a connection of its own for each sink: values and runs do not wait for metrics, nor these for values that
+//! are being caught up. What a receiver misses is not sent later: counters go on from where they are, so only resolution is
+//! lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use odin_cluster::Term;
+use odin_model::sink::{Sink, SinkChange};
+use odin_model::{Clock, Command};
+use odin_sinks::{Sender, Unsent};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::{DELAY_MAX, Forwarder, Interrupted, words};
+use crate::backend::NodeBackend;
+use crate::engine::Engine;
+use crate::sealing::Keyring;
+use crate::while_leading::{caught_up, while_leading};
+
+/// What sends metrics.
+#[derive(Clone)]
+pub(crate) struct MetricsForwarder {
+    forwarder: Forwarder,
+    backend: Arc<NodeBackend>,
+}
+
+impl MetricsForwarder {
+    pub(crate) fn new(
+        engine: &Engine,
+        clock: Arc<dyn Clock>,
+        keyring: Arc<Keyring>,
+        backend: Arc<NodeBackend>,
+    ) -> Self {
+        let forwarder = Forwarder {
+            proposer: engine.proposer.clone(),
+            reader: engine.reader.clone(),
+            announcements: engine.announcements.clone(),
+            clock,
+            keyring,
+        };
+        Self { forwarder, backend }
+    }
+
+    /// Sends whenever this node is the leader, until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let leadership = self.forwarder.proposer.log().leadership();
+        while_leading(leadership, stop, |term| self.lead(term)).await;
+    }
+
+    async fn lead(&self, term: Term) {
+        if caught_up(self.forwarder.proposer.log(), term).await {
+            self.forwarder
+                .for_each_sink(|sink| self.clone().serve(term, sink))
+                .await;
+        }
+    }
+
+    /// Serves one sink until it is changed.
+    async fn serve(self, term: Term, sink: Sink) {
+        let Some(seconds) = sink.spec.metrics_every_seconds else {
+            return std::future::pending().await;
+        };
+        let mut ticks = tokio::time::interval(Duration::from_secs(seconds.into()));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sender = None;
+        let mut told: Option<String> = sink.metrics_failing.as_ref().map(|(_, why)| why.clone());
+        loop {
+            ticks.tick().await;
+            let error = match self.send(&sink, &mut sender).await {
+                Ok(()) => None,
+                Err(Interrupted::Unsent(unsent)) => {
+                    // A connection that failed is not used again.
+                    sender = None;
+                    if let Unsent::NotNow {
+                        after: Some(after), ..
+                    } = &unsent
+                    {
+                        let rest = Duration::from_secs(seconds.into()).max(*after);
+                        ticks.reset_at(Instant::now() + rest.min(DELAY_MAX));
+                    }
+                    Some(words(&unsent))
+                }
+                Err(error) => {
+                    tracing::debug!(sink = %sink.name, %error, "metrics were not sent");
+                    continue;
+                }
+            };
+            if error != told && self.tell(term, &sink, error.clone()).await {
+                told = error;
+            }
+        }
+    }
+
+    async fn send(&self, sink: &Sink, sender: &mut Option<Sender>) -> Result<(), Interrupted> {
+        let backend = Arc::clone(&self.backend);
+        let collecting = tokio::task::spawn_blocking(move || backend.snapshot());
+        let snapshot = collecting.await.map_err(|error| Unsent::NotNow {
+            reason: format!("the metrics cannot be read: {error}"),
+            after: None,
+        })?;
+        let sender = match sender {
+            Some(sender) => sender,
+            None => sender.insert(self.forwarder.sender(sink)?),
+        };
+        Ok(sender.send_metrics(&snapshot).await?)
+    }
+
+    /// Notes that metrics do not get there, once for each reason, or that they do again.
+    async fn tell(&self, term: Term, sink: &Sink, error: Option<String>) -> bool {
+        match &error {
+            Some(error) => {
+                tracing::warn!(sink = %sink.name, error, "a sink's receiver takes no metrics");
+            }
+            None => tracing::info!(sink = %sink.name, "a sink's receiver takes metrics again"),
+        }
+        let change = SinkChange::Metrics {
+            name: sink.name.clone(),
+            token: sink.token,
+            error,
+            at: self.forwarder.clock.wall(),
+        };
+        let command = Command::Sink(Box::new(change));
+        let proposing = self.forwarder.proposer.propose_fenced(term, &command);
+        proposing.await.is_ok()
+    }
+}
