@@ -390,13 +390,8 @@ fn a_database_of_time_series_gets_odd_names_whole_by_influxs_and_by_prometheus_p
     let port = free_port();
     let _server = start_victoria_metrics(directory.path(), port);
     let place = Place::new();
-    let code = format!(
-        "{}",
-        reporting().replace(
-            "exit 3",
-            &format!("{ODIN} watch \"$(printf 'two\\nlines, 🦀=')\" -- 5\nexit 3")
-        )
-    );
+    let lines = format!("{ODIN} watch \"$(printf 'two\\nlines, 🦀=')\" -- 5\nexit 3");
+    let code = reporting().replace("exit 3", &lines);
     place.deploy("fetch", "never", "", &code);
     let base = format!("http://127.0.0.1:{port}");
     let influx = [
@@ -606,7 +601,7 @@ fn a_collector_passes_on_traces_metrics_and_logs() {
         .flat_map(|it| it["gauge"]["dataPoints"].as_array().unwrap())
         .collect();
     assert!(
-        points.iter().any(|it| it["asInt"] == i64::MAX.to_string()),
+        points.iter().any(|it| it["asInt"] == "9223372036854775807"),
         "{points:?}"
     );
     assert!(

@@ -34,7 +34,7 @@ fn status(place: &Place, name: &str) -> Value {
 fn settled(place: &Place, name: &str, sent: u64) -> Value {
     place.server.wait_for("a sink that is up to date", |_| {
         let seen = status(place, name);
-        (seen["behind"] == 0 && seen["sent"] == sent).then_some(seen)
+        (seen["behind"] == 0 && seen["sent"] == sent && seen["state"] == "ok").then_some(seen)
     })
 }
 

@@ -6,6 +6,7 @@ mod present;
 mod process;
 mod sizes;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,7 +34,9 @@ const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 128.0, 256.0, 1024.0];
 
 /// What is counted as it happens. A clone is the same counters.
 #[derive(Clone)]
-pub(crate) struct Metrics {
+pub(crate) struct Metrics(Arc<Counted>);
+
+struct Counted {
     node: NodeId,
     runs_made: Counters<1>,
     runs_finished: Counters<1>,
@@ -52,7 +55,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// For the node with this id.
     pub(crate) fn new(node: NodeId) -> Self {
-        Self {
+        Self(Arc::new(Counted {
             node,
             runs_made: Counters::new(
                 "odin_runs_created",
@@ -112,17 +115,17 @@ impl Metrics {
                 "odin_backup_last_success_timestamp_seconds",
                 "When the last backup was sent whole; 0 since this server started",
             ),
-        }
+        }))
     }
 
     /// A batch was applied.
     pub(crate) fn applied(&self, commands: usize, took: Duration, observations: &[Observation]) {
         if commands > 0 {
-            self.applied.add([], commands as u64);
+            self.0.applied.add([], commands as u64);
             let commands = u32::try_from(commands).unwrap_or(u32::MAX);
-            self.batch.observe([], f64::from(commands));
+            self.0.batch.observe([], f64::from(commands));
         }
-        self.apply.observe([], took.as_secs_f64());
+        self.0.apply.observe([], took.as_secs_f64());
         for observation in observations {
             self.observe(*observation);
         }
@@ -131,14 +134,14 @@ impl Metrics {
     fn observe(&self, observation: Observation) {
         match observation {
             Observation::RunMade { cause } => {
-                self.runs_made.add([cause], 1);
+                self.0.runs_made.add([cause], 1);
             }
             Observation::RunStarted {
                 ready_at,
                 started_at,
             } => {
                 let late = started_at.duration_since(ready_at).as_secs_f64();
-                self.lateness.observe([], late.max(0.0));
+                self.0.lateness.observe([], late.max(0.0));
             }
             Observation::RunFinished {
                 outcome,
@@ -147,57 +150,59 @@ impl Metrics {
                 finished_at,
             } => {
                 // Each run is counted by one node: the sum over the nodes is the cluster's.
-                if node.is_some_and(|node| node != self.node) {
+                if node.is_some_and(|node| node != self.0.node) {
                     return;
                 }
                 let word = [outcome.word()];
-                self.runs_finished.add(word, 1);
+                self.0.runs_finished.add(word, 1);
                 if let (Some(started), Some(finished)) = (started_at, finished_at) {
                     let took = finished.duration_since(started).as_secs_f64();
-                    self.duration.observe(word, took.max(0.0));
+                    self.0.duration.observe(word, took.max(0.0));
                 }
             }
             Observation::Decided { outcome, count } => {
-                self.decided.add([outcome.word()], count);
+                self.0.decided.add([outcome.word()], count);
             }
         }
     }
 
     /// What is told of each sync of the log.
     pub(crate) fn sync_observer(&self) -> SyncObserver {
-        let sync = self.sync.clone();
+        let sync = self.0.sync.clone();
         SyncObserver::new(move |took| sync.observe([], took.as_secs_f64()))
     }
 
     /// So many executors are connected.
     pub(crate) fn executors_connected(&self, count: usize) {
-        self.executors.set(count as u64);
+        self.0.executors.set(count as u64);
     }
 
     /// A backup is over.
     pub(crate) fn backup_over(&self, is_whole: bool, now: Timestamp) {
         let result = if is_whole { "sent" } else { "broken_off" };
-        self.backups.add([result], 1);
+        self.0.backups.add([result], 1);
         if is_whole {
-            self.last_backup.set(now.as_second().max(0).unsigned_abs());
+            self.0
+                .last_backup
+                .set(now.as_second().max(0).unsigned_abs());
         }
     }
 
     /// All of it.
     pub(crate) fn families(&self) -> Vec<Family> {
         vec![
-            self.runs_made.family(),
-            self.runs_finished.family(),
-            self.duration.family(),
-            self.lateness.family(),
-            self.decided.family(),
-            self.applied.family(),
-            self.batch.family(),
-            self.apply.family(),
-            self.sync.family(),
-            self.executors.family(),
-            self.backups.family(),
-            self.last_backup.family(),
+            self.0.runs_made.family(),
+            self.0.runs_finished.family(),
+            self.0.duration.family(),
+            self.0.lateness.family(),
+            self.0.decided.family(),
+            self.0.applied.family(),
+            self.0.batch.family(),
+            self.0.apply.family(),
+            self.0.sync.family(),
+            self.0.executors.family(),
+            self.0.backups.family(),
+            self.0.last_backup.family(),
         ]
     }
 }

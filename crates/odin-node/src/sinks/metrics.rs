@@ -11,10 +11,10 @@ use odin_cluster::Term;
 use odin_model::sink::{Sink, SinkChange};
 use odin_model::{Clock, Command};
 use odin_sinks::{Sender, Unsent};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{DELAY_MAX, Forwarder, Interrupted, words};
+use super::{DELAY_MAX, DELAY_MIN, Forwarder, Interrupted, words};
 use crate::backend::NodeBackend;
 use crate::engine::Engine;
 use crate::sealing::Keyring;
@@ -63,34 +63,40 @@ impl MetricsForwarder {
         let Some(seconds) = sink.spec.metrics_every_seconds else {
             return std::future::pending().await;
         };
-        let mut ticks = tokio::time::interval(Duration::from_secs(seconds.into()));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let every = Duration::from_secs(seconds.into());
+        let mut delay = DELAY_MIN;
         let mut sender = None;
         let mut told: Option<String> = sink.metrics_failing.as_ref().map(|(_, why)| why.clone());
         loop {
-            ticks.tick().await;
-            let error = match self.send(&sink, &mut sender).await {
+            let next = Instant::now() + every;
+            let failed = match self.send(&sink, &mut sender).await {
                 Ok(()) => None,
-                Err(Interrupted::Unsent(unsent)) => {
-                    // A connection that failed is not used again.
-                    sender = None;
-                    if let Unsent::NotNow {
-                        after: Some(after), ..
-                    } = &unsent
-                    {
-                        let rest = Duration::from_secs(seconds.into()).max(*after);
-                        ticks.reset_at(Instant::now() + rest.min(DELAY_MAX));
-                    }
-                    Some(words(&unsent))
-                }
+                Err(Interrupted::Unsent(unsent)) => Some(unsent),
                 Err(error) => {
                     tracing::debug!(sink = %sink.name, %error, "metrics were not sent");
+                    tokio::time::sleep(DELAY_MIN).await;
                     continue;
                 }
             };
+            let error = failed.as_ref().map(words);
             if error != told && self.tell(term, &sink, error.clone()).await {
                 told = error;
             }
+            let Some(unsent) = failed else {
+                delay = DELAY_MIN;
+                tokio::time::sleep_until(next).await;
+                continue;
+            };
+            // A connection that failed is not used again. What is mended is seen soon, however seldom metrics go there.
+            sender = None;
+            let wait = match &unsent {
+                Unsent::NotNow {
+                    after: Some(after), ..
+                } => delay.max(*after).min(DELAY_MAX),
+                _ => delay,
+            };
+            delay = (delay * 2).min(every).min(DELAY_MAX);
+            tokio::time::sleep(wait).await;
         }
     }
 
