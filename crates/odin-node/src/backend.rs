@@ -32,7 +32,6 @@ use odin_model::{
 use odin_schedule::Calendars;
 use odin_scheduling::delivery::ATTEMPT_MAX;
 use odin_scheduling::placement;
-use odin_sinks::Snapshot;
 use odin_store::{Counts, Effect, Reader, StoreError, View};
 use odin_wire::{Health, HealthStatus, NodeRole};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
@@ -72,11 +71,11 @@ pub(crate) struct NodeBackend {
     /// One backup at a time: each holds a copy of the state on the disk.
     backups: Arc<Semaphore>,
     beats: Arc<Heartbeats>,
-    metrics: Metrics,
-    requests: RequestMetrics,
+    pub(crate) metrics: Metrics,
+    pub(crate) requests: RequestMetrics,
     sizes: Sizes,
     /// When its counters were 0.
-    began_at: Timestamp,
+    pub(crate) began_at: Timestamp,
 }
 
 /// What a node is to its clients.
@@ -160,24 +159,6 @@ impl NodeBackend {
 
     pub(crate) fn beats(&self) -> &Heartbeats {
         &self.beats
-    }
-
-    /// What it counts and measures, to be sent. Blocking.
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            at: self.clock.wall(),
-            began_at: self.began_at,
-            node: self.identity.name.clone(),
-            families: self.metric_families(),
-        }
-    }
-
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    pub(crate) fn requests(&self) -> &RequestMetrics {
-        &self.requests
     }
 
     pub(crate) fn sizes(&self) -> &Sizes {

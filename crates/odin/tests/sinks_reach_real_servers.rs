@@ -480,22 +480,22 @@ struct Collector {
 
 impl Collector {
     fn start(directory: &Path) -> Self {
-        let install = "python3 -m venv target/receivers && target/receivers/bin/pip install \
-             opentelemetry-proto==1.45.2 line-protocol-parser==2.0.1 rotel==0.0.1a15";
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let receivers = crates.join("../target/receivers");
         let mut receiver = Command::new(receivers.join("bin/python3"))
             .arg(crates.join("odin-sinks/tests/receiver.py"))
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("the receiver: {error}; make it: {install}"));
+            .unwrap_or_else(|error| panic!("the receiver: {error}; `.ci/run` makes it"));
         let mut lines = BufReader::new(receiver.stdout.take().unwrap()).lines();
         let onward = lines.next().expect("the receiver starts").unwrap();
         let versions = std::fs::read_dir(receivers.join("lib")).unwrap();
         let agent = versions
             .map(|it| it.unwrap().path().join("site-packages/rotel/rotel-agent"))
             .find(|it| it.exists())
-            .unwrap_or_else(|| panic!("there is no collector; install it: {install}"));
+            .unwrap_or_else(|| {
+                panic!("there is no collector in target/receivers: `.ci/run` installs it")
+            });
         let port = free_port();
         let agent = Command::new(agent)
             .arg("start")

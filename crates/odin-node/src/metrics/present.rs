@@ -2,6 +2,7 @@
 
 use odin_cluster::Leadership;
 use odin_metrics::{Family, Number};
+use odin_sinks::Snapshot;
 use odin_store::StoreError;
 
 use super::process_families;
@@ -20,9 +21,19 @@ fn fraction(name: &'static str, help: &'static str, value: f64) -> Family {
 }
 
 impl NodeBackend {
+    /// What it counts and measures, to be sent. Blocking.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            at: self.wall(),
+            began_at: self.began_at,
+            node: self.name().to_owned(),
+            families: self.metric_families(),
+        }
+    }
+
     /// Everything that this node counts and measures. What cannot be read is left out, and said. Blocking.
     pub(crate) fn metric_families(&self) -> Vec<Family> {
-        let mut families = self.metrics().families();
+        let mut families = self.metrics.families();
         families.extend(process_families());
         let version = vec![
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -38,7 +49,7 @@ impl NodeBackend {
         }
         families.extend(self.log_families());
         families.extend(self.disk_families());
-        families.extend(self.requests().families());
+        families.extend(self.requests.families());
         families
     }
 
