@@ -1,13 +1,16 @@
 //! The server's connection: requests in, reports out, neither ever waited for.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
+use odin_model::Boottime;
 use odin_model::attempt::AttemptEventKind;
 use rustix::event::epoll::EventFlags;
 use rustix::net::SendFlags;
 
 use super::attempt::State;
 use super::main_loop::MainLoop;
+use super::queue::Queue;
 use super::sources::Source;
 use crate::fault::{self, Point};
 use crate::frame::{self, FrameBuffer};
@@ -24,11 +27,16 @@ const OUT_BYTES_MAX: usize = 8 << 20;
 const EVENTS_UNTIL_BYTES: usize = 256 << 10;
 /// Events in one report, at most.
 const EVENTS_AT_ONCE: usize = 256;
+/// How long events wait for others while attempts that are due wait for their start. The processor is then for the starts:
+/// the server writes and applies fewer and larger batches.
+const HOLD_EVENTS: Duration = Duration::from_millis(50);
 
 /// At most one connection: the newest.
 #[derive(Default)]
 pub(super) struct Control {
     connection: Option<Connection>,
+    /// Until then, the events that are there wait.
+    held_until: Option<Boottime>,
 }
 
 struct Connection {
@@ -56,6 +64,11 @@ impl Control {
         {
             connection.append(report);
         }
+    }
+
+    /// When events that wait are to be sent.
+    pub(super) fn held_until(&self) -> Option<Boottime> {
+        self.held_until
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -265,13 +278,27 @@ impl MainLoop {
         self.control.queue(&Report::Attempts(all));
     }
 
+    /// Whether events wait a little for others: attempts that are due wait for their start, and a report is not full.
+    fn holds_events(&mut self, written: u64) -> bool {
+        let is_due = |queue: &Queue| queue.first().is_some_and(|first| first.0 <= self.now);
+        let is_busy = is_due(&self.starting) || is_due(&self.armed);
+        let connection = self.control.connection.as_ref();
+        let waiting = connection.map_or(0, |connection| {
+            let events = self.events.sendable(connection.next_event, written);
+            events.take(EVENTS_AT_ONCE).count()
+        });
+        self.control.held_until = hold(self.control.held_until, self.now, is_busy, waiting);
+        self.control.held_until.is_some()
+    }
+
     /// Sends what is queued, and the events whose records are written.
     pub(super) fn send(&mut self) {
         let written = self.journal.written();
+        let holds = self.holds_events(written);
         let Some(connection) = &mut self.control.connection else {
             return;
         };
-        while connection.is_greeted && connection.out.len() < EVENTS_UNTIL_BYTES {
+        while !holds && connection.is_greeted && connection.out.len() < EVENTS_UNTIL_BYTES {
             let events = self.events.sendable(connection.next_event, written);
             let batch: Vec<NumberedEvent> = events.take(EVENTS_AT_ONCE).cloned().collect();
             let Some(last) = batch.last() else { break };
@@ -294,5 +321,41 @@ impl MainLoop {
                     .watch_otherwise(&connection.socket, Source::Control, interest);
             }
         }
+    }
+}
+
+/// Until when so many events wait for others, if they do; `held` is what this said before.
+fn hold(held: Option<Boottime>, now: Boottime, is_busy: bool, waiting: usize) -> Option<Boottime> {
+    if !is_busy || waiting == 0 || waiting == EVENTS_AT_ONCE {
+        return None;
+    }
+    match held {
+        None => Some(now.plus(HOLD_EVENTS)),
+        Some(until) => Some(until).filter(|until| *until > now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_wait_for_others_only_while_starts_are_due_and_only_so_long() {
+        #[track_caller]
+        fn check(held: Option<u64>, now: u64, is_busy: bool, waiting: usize, until: Option<u64>) {
+            let millis = |millis| Boottime(Duration::from_millis(millis));
+            let seen = hold(held.map(millis), millis(now), is_busy, waiting);
+            assert_eq!(seen, until.map(millis));
+        }
+        // Nothing is due, or nothing is to be sent.
+        check(None, 1000, false, 5, None);
+        check(None, 1000, true, 0, None);
+        check(Some(1050), 1010, false, 5, None);
+        // The first one begins the wait, which others do not lengthen.
+        check(None, 1000, true, 1, Some(1050));
+        check(Some(1050), 1049, true, 9, Some(1050));
+        check(Some(1050), 1050, true, 9, None);
+        // A report is full.
+        check(Some(1050), 1001, true, EVENTS_AT_ONCE, None);
     }
 }

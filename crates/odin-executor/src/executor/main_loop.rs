@@ -328,6 +328,7 @@ impl MainLoop {
             self.next_launch(),
             self.sync_at,
             self.retry_at,
+            self.control.held_until(),
             self.idle_until(),
         ];
         candidates.into_iter().flatten().min()
