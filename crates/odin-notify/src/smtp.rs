@@ -15,7 +15,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use lettre::transport::smtp::response::Response;
 use odin_model::SecretValue;
 use odin_model::channel::{EmailTarget, MailLogin, MailSecurity};
-use odin_outbound::{Bounds, OutboundError, TlsFlaw, connector, dial};
+use odin_outbound::{Bounds, OutboundError, TlsFlaw, connector, dial, with_causes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -292,19 +292,4 @@ fn words_of(response: &Response) -> String {
 
 fn explained(place: &str, error: &SmtpError) -> String {
     format!("{place}: {}", with_causes(error))
-}
-
-/// The error with what caused it: the library's own words name only the step.
-fn with_causes(error: &SmtpError) -> String {
-    let mut words = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_words = cause.to_string();
-        if !words.contains(&cause_words) {
-            words.push_str(": ");
-            words.push_str(&cause_words);
-        }
-        source = cause.source();
-    }
-    words
 }

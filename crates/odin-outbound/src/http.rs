@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::connect::dial;
 use crate::tls::connector;
-use crate::{Bounds, HttpAddress, OutboundError, TlsFlaw};
+use crate::{Bounds, HttpAddress, OutboundError, TlsFlaw, with_causes};
 
 /// How many bytes the head of an answer may have.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -304,19 +304,4 @@ async fn read(response: Response<Incoming>, bounds: &Bounds) -> Answer {
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// The error with what caused it: the library's own words name only the step.
-fn with_causes(error: &hyper::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_words = cause.to_string();
-        if !words.contains(&cause_words) {
-            words.push_str(": ");
-            words.push_str(&cause_words);
-        }
-        source = cause.source();
-    }
-    words
 }

@@ -17,7 +17,7 @@ mod tls;
 pub use address::{AddressError, HttpAddress, URL_BYTES_MAX};
 pub use bounds::Bounds;
 pub use connect::dial;
-pub use error::{OutboundError, TlsFlaw};
+pub use error::{OutboundError, TlsFlaw, with_causes};
 pub use http::{Answer, Ending, HttpClient};
 pub use hyper::{StatusCode, header};
 pub use tls::{Connector, connector};

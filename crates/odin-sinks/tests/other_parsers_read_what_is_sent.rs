@@ -3,23 +3,19 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods, reason = "the receiver is a process")]
 
+mod samples;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use odin_model::owner::Owner;
-use odin_model::sink::{Sink, SinkName, SinkSpec, SinkTarget};
-use odin_model::{
-    AttemptNumber, JobId, Outcome, RunId, Usage, Value, ValueData, ValueKind, VersionNumber,
-};
+use odin_model::sink::SinkTarget;
+use odin_model::{AttemptNumber, Outcome, Usage, ValueData, ValueKind, VersionNumber};
 use odin_outbound::Bounds;
-use odin_sinks::{
-    AttemptFacts, Body, JobFacts, Record, RunFacts, Sender, TraceIds, ValueFacts, deliver,
-};
+use odin_sinks::{AttemptFacts, Body, Record, RunFacts, Sender, deliver};
 use serde_json::{Value as Json, json};
 
 /// A receiver that ends with the test.
@@ -69,67 +65,18 @@ impl Drop for Receiver {
 }
 
 fn sender(target: SinkTarget) -> Sender {
-    let sink = Sink {
-        name: SinkName::parse("other").unwrap(),
-        owner: Owner {
-            user: "ann".to_owned(),
-            uid: 1000,
-        },
-        spec: SinkSpec::new(target),
-        token: 1,
-        set_at: Timestamp::UNIX_EPOCH,
-        cursor: 0,
-        behind: 0,
-        sent: 0,
-        skipped: 0,
-        last_skipped: None,
-        dropped: 0,
-        sent_at: None,
-        failing: None,
-        metrics_failing: None,
-    };
-    Sender::new(&sink, None, Bounds::default()).unwrap()
+    Sender::new(&samples::sink(target), None, Bounds::default()).unwrap()
 }
 
 fn at(second: i64) -> Timestamp {
     "2026-09-21T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
 }
 
-fn record(place: u32, body: Body) -> Record {
-    Record {
-        place: (1, place),
-        job: Arc::new(JobFacts {
-            id: JobId::from_bits(0xa37b_187f_5930),
-            name: JOB.to_owned(),
-            owner: "ann".to_owned(),
-        }),
-        run: RunId::from_bits(5),
-        trace: TraceIds {
-            trace: [1; 16],
-            run: [2; 8],
-        },
-        body,
-    }
-}
-
 const JOB: &str = "nightly, \"big\" = 1";
 
 fn value(place: u32, kind: ValueKind, name: &str, data: ValueData) -> Record {
-    let facts = ValueFacts {
-        attempt: AttemptNumber::FIRST,
-        span: [3; 8],
-        number: place.into(),
-        value: Value {
-            at: at(place.into()),
-            kind,
-            name: name.to_owned(),
-            data,
-            status: None,
-            unit: None,
-            flaw: None,
-        },
-    };
-    record(place, Body::Value(facts))
+    let job = samples::job(JOB);
+    samples::value(&job, (place, at(place.into())), kind, name, data)
 }
 
 fn run(place: u32) -> Record {
@@ -158,7 +105,7 @@ fn run(place: u32) -> Record {
             reason: Some("exit code 3".to_owned()),
         }],
     };
-    record(place, Body::Run(Box::new(facts)))
+    samples::record(&samples::job(JOB), place, Body::Run(Box::new(facts)))
 }
 
 #[tokio::test]

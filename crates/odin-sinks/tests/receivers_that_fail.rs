@@ -2,6 +2,8 @@
 //! tried again and loses nothing.
 #![allow(clippy::unwrap_used)]
 
+mod samples;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -9,11 +11,10 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
-use odin_model::owner::Owner;
-use odin_model::sink::{Sink, SinkName, SinkSpec, SinkTarget};
-use odin_model::{AttemptNumber, JobId, RunId, SecretValue, Value, ValueData, ValueKind};
+use odin_model::sink::{Sink, SinkTarget};
+use odin_model::{SecretValue, ValueData, ValueKind};
 use odin_outbound::Bounds;
-use odin_sinks::{Body, JobFacts, Record, Sender, TraceIds, Unsent, ValueFacts, deliver};
+use odin_sinks::{Record, Sender, Unsent, deliver};
 
 /// What a receiver does with one request.
 #[derive(Debug, Clone, Copy)]
@@ -115,60 +116,21 @@ fn serve(
 }
 
 fn sink(url: &str) -> Sink {
-    Sink {
-        name: SinkName::parse("metrics").unwrap(),
-        owner: Owner {
-            user: "ann".to_owned(),
-            uid: 1000,
-        },
-        spec: SinkSpec::new(SinkTarget::InfluxV2 {
-            url: url.to_owned(),
-            org: "a b".to_owned(),
-            bucket: "odin".to_owned(),
-        }),
-        token: 1,
-        set_at: Timestamp::UNIX_EPOCH,
-        cursor: 0,
-        behind: 0,
-        sent: 0,
-        skipped: 0,
-        last_skipped: None,
-        dropped: 0,
-        sent_at: None,
-        failing: None,
-        metrics_failing: None,
-    }
+    samples::sink(SinkTarget::InfluxV2 {
+        url: url.to_owned(),
+        org: "a b".to_owned(),
+        bucket: "odin".to_owned(),
+    })
 }
 
 fn records(count: u32) -> Vec<Record> {
-    let job = Arc::new(JobFacts {
-        id: JobId::from_bits(1),
-        name: "nightly".to_owned(),
-        owner: "ann".to_owned(),
-    });
+    let job = samples::job("nightly");
+    let at = Timestamp::from_second(1_790_000_000).unwrap();
     (0..count)
-        .map(|index| Record {
-            place: (1, index),
-            job: Arc::clone(&job),
-            run: RunId::from_bits(5),
-            trace: TraceIds {
-                trace: [1; 16],
-                run: [2; 8],
-            },
-            body: Body::Value(ValueFacts {
-                attempt: AttemptNumber::FIRST,
-                span: [3; 8],
-                number: index.into(),
-                value: Value {
-                    at: Timestamp::from_second(1_790_000_000).unwrap(),
-                    kind: ValueKind::Watch,
-                    name: format!("n{index:02}"),
-                    data: ValueData::Number(index.to_string()),
-                    status: None,
-                    unit: None,
-                    flaw: None,
-                },
-            }),
+        .map(|index| {
+            let (name, data) = (format!("n{index:02}"), index.to_string());
+            let data = ValueData::Number(data);
+            samples::value(&job, (index, at), ValueKind::Watch, &name, data)
         })
         .collect()
 }

@@ -176,17 +176,20 @@ mod tests {
     use odin_model::{AttemptNumber, ValueData, ValueKind};
     use odin_wire::{Cause, Outcome};
 
-    fn value(run: &Run, name: &str, kind: ValueKind, data: ValueData) -> Value {
-        let value = odin_model::Value {
-            at: "2026-11-21T15:00:01Z".parse().unwrap(),
-            kind,
-            name: name.to_owned(),
-            data,
-            status: None,
-            unit: (kind == ValueKind::Metric).then(|| "rows".to_owned()),
-            flaw: None,
+    fn reported(run: &Run, values: Vec<(&str, ValueKind, ValueData)>) -> Vec<Value> {
+        let value = |(name, kind, data): (&str, ValueKind, ValueData)| {
+            let value = odin_model::Value {
+                at: "2026-11-21T15:00:01Z".parse().unwrap(),
+                kind,
+                name: name.to_owned(),
+                data,
+                status: None,
+                unit: (kind == ValueKind::Metric).then(|| "rows".to_owned()),
+                flaw: None,
+            };
+            Value::new(run.id, AttemptNumber::FIRST, 0, &value)
         };
-        Value::new(run.id, AttemptNumber::FIRST, 0, &value)
+        values.into_iter().map(value).collect()
     }
 
     fn two_runs() -> (Run, Run) {
@@ -211,42 +214,24 @@ mod tests {
         let (before, after) = two_runs();
         let number = |text: &str| ValueData::Number(text.to_owned());
         let text = |text: &str| ValueData::Text(text.to_owned());
+        let (yes, no) = (ValueData::Boolean(true), ValueData::Boolean(false));
+        let url = text("https://a.example\u{1b}[2J");
         let old = vec![
-            value(
-                &before,
-                "has rows",
-                ValueKind::Condition,
-                ValueData::Boolean(true),
-            ),
-            value(&before, "price", ValueKind::Metric, number("100.1")),
-            value(&before, "price", ValueKind::Watch, number("1")),
-            value(
-                &before,
-                "url",
-                ValueKind::Watch,
-                text("https://a.example\u{1b}[2J"),
-            ),
+            ("has rows", ValueKind::Condition, yes),
+            ("price", ValueKind::Metric, number("100.1")),
+            ("price", ValueKind::Watch, number("1")),
+            ("url", ValueKind::Watch, url.clone()),
         ];
         let new = vec![
-            value(
-                &after,
-                "has rows",
-                ValueKind::Condition,
-                ValueData::Boolean(false),
-            ),
-            value(&after, "new", ValueKind::Watch, number("7")),
-            value(&after, "price", ValueKind::Metric, number("101.5")),
-            value(&after, "price", ValueKind::Watch, number("1")),
-            value(
-                &after,
-                "url",
-                ValueKind::Watch,
-                text("https://a.example\u{1b}[2J"),
-            ),
+            ("has rows", ValueKind::Condition, no),
+            ("new", ValueKind::Watch, number("7")),
+            ("price", ValueKind::Metric, number("101.5")),
+            ("price", ValueKind::Watch, number("1")),
+            ("url", ValueKind::Watch, url),
         ];
         Comparison {
             measures: facts::measures(&before, &after),
-            values: values::pairs(old, new),
+            values: values::pairs(reported(&before, old), reported(&after, new)),
             version: Some(Difference {
                 job: after.job,
                 name: after.job_name.clone(),
