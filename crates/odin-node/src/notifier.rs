@@ -275,3 +275,19 @@ fn held_until(channel: &Channel, delivery: &Delivery, now: Timestamp) -> Option<
 fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nap_ends_with_what_is_next_and_a_clock_that_is_set_is_noticed_soon() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let check = |next_at, now, expected| assert_eq!(nap(at(next_at), at(now)), expected);
+        check(103, 100, Duration::from_secs(3));
+        check(86_400, 100, NAP_MAX);
+        // It became due since it was asked.
+        check(100, 100, MOMENT);
+        check(100, 103, MOMENT);
+    }
+}

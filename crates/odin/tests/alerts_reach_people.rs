@@ -144,6 +144,24 @@ fn a_failure_and_the_recovery_are_told_once_although_the_receiver_was_down() {
 }
 
 #[test]
+fn what_comes_due_while_nothing_is_applied_is_told() {
+    let receiver = Receiver::new(0);
+    let place = Place::new();
+    set_channel(&place, &receiver);
+    let settings =
+        "  expect: {max_duration: 2s}\n  notify: {on: [too_slow, never_finished], to: [ops]}\n";
+    let code = "until [ -e $HERE/go ]; do sleep 0.1; done\n";
+    place.deploy("slow", "never", settings, code);
+    let run = place.run("slow");
+    // Nothing happens from the start of the process on: each is told when its time has passed, and so is the message.
+    let seen = receiver.wait_for(2);
+    assert_eq!(what(&seen[0].1), ["opened too_slow"]);
+    assert_eq!(what(&seen[1].1), ["opened never_finished"]);
+    std::fs::write(place.path("go"), "").unwrap();
+    place.ended("slow", &run);
+}
+
+#[test]
 fn a_server_that_is_killed_around_a_sending_tells_it_under_one_id() {
     for point in ["server-notify-before", "server-notify-after"] {
         let receiver = Receiver::new(0);

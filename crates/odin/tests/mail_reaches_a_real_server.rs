@@ -319,6 +319,9 @@ fn tls_and_logins_are_made_as_the_channel_says_or_nothing_is_said_in_clear() {
     }
 }
 
+/// How the server is started, its address and whom mail is for; whether it takes it, and what is said.
+type Case<'a> = (&'a [&'a str], &'a str, &'a [&'a str], bool, &'a str);
+
 #[test]
 fn what_a_server_does_not_take_is_told_with_the_next_step() {
     let place = place();
@@ -326,7 +329,7 @@ fn what_a_server_does_not_take_is_told_with_the_next_step() {
     let login = ["--user", "odin", "--password", "another one"];
     let unknown = ["--unknown", "gone@example.org"];
     let foreign = ["ops@example.org", "Öps <öps@exämple.org>"];
-    let cases: [(&[&str], &str, &[&str], bool, &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         (
             &login,
             "smtp+plain://odin@127.0.0.1:*",
