@@ -6,18 +6,43 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use odin_executor::trace::RunTrace;
 use odin_model::run::Run;
-use odin_model::sink::{FeedEntry, FeedPart, SinkSpec};
+use odin_model::sink::{FeedEntry, FeedPart, SinkSpec, SinkTarget};
 use odin_model::{AttemptNumber, JobId, NodeId, RunId, RunState, Value, ValueData, ValueKind};
 use odin_sinks::{AttemptFacts, Body, JobFacts, Record, RunFacts, TraceIds, ValueFacts};
 use odin_store::{Reader, RunPlace, StoreError};
 
 /// How many entries of the feed are looked at for one batch.
 const ENTRIES_MAX: usize = 1_000;
-/// How many records a batch has, at least, before no further entry is taken into it. One entry has no more values
-/// than one command of the log.
-const RECORDS_ENOUGH: usize = 2_000;
-/// How many bytes of values a batch has, at least, before no further entry is taken into it.
-const BYTES_ENOUGH: usize = 1 << 20;
+
+/// What a batch has, at least, before no further entry is taken into it. One entry has no more values than one command of
+/// the log.
+struct Enough {
+    records: usize,
+    /// Of values.
+    bytes: usize,
+}
+
+impl Enough {
+    /// Each batch costs a sync of the log, to a file one more, so the largest that receivers are made for are fastest.
+    fn for_target(target: &SinkTarget) -> Self {
+        match target {
+            SinkTarget::File { .. } | SinkTarget::Postgres { .. } => Self {
+                records: 10_000,
+                bytes: 4 << 20,
+            },
+            // What InfluxData advises for one request.
+            SinkTarget::InfluxV2 { .. } | SinkTarget::InfluxV3 { .. } => Self {
+                records: 5_000,
+                bytes: 2 << 20,
+            },
+            // What Prometheus itself sends at most, and what collectors take without being told.
+            SinkTarget::RemoteWrite { .. } | SinkTarget::Otlp { .. } => Self {
+                records: 2_000,
+                bytes: 1 << 20,
+            },
+        }
+    }
+}
 
 /// What is sent next.
 pub(super) struct Batch {
@@ -51,10 +76,11 @@ pub(super) fn next(
             gone: 0,
         },
     };
+    let enough = Enough::for_target(&spec.target);
     for entry in reader.sink_feed(cursor, ENTRIES_MAX)? {
         reading.take(&entry)?;
         let batch = &reading.batch;
-        if batch.records.len() >= RECORDS_ENOUGH || reading.bytes >= BYTES_ENOUGH {
+        if batch.records.len() >= enough.records || reading.bytes >= enough.bytes {
             break;
         }
     }

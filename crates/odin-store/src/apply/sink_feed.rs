@@ -198,6 +198,35 @@ mod tests {
     }
 
     #[test]
+    fn metrics_that_fail_are_known_since_when_until_they_go_there_or_the_sink_is_set() {
+        let mut scenario = Scenario::with_node();
+        scenario.apply(&set("file", 7));
+        let metrics = |error: Option<&str>, token, at| {
+            Command::Sink(Box::new(SinkChange::Metrics {
+                name: name(),
+                token,
+                error: error.map(ToOwned::to_owned),
+                at: minute(at),
+            }))
+        };
+        let failing = |since, why: &str| Some((minute(since), why.to_owned()));
+        for (command, expected) in [
+            (metrics(Some("full"), 8, 1), None),
+            (metrics(Some("full"), 7, 2), failing(2, "full")),
+            (metrics(Some("gone"), 7, 3), failing(2, "gone")),
+            (advance(0, 0, 7), failing(2, "gone")),
+            (metrics(None, 7, 4), None),
+            (metrics(Some("gone"), 7, 5), failing(5, "gone")),
+            (set("file", 9), None),
+        ] {
+            scenario.apply(&command);
+            let sink = scenario.store.reader().sink(&name()).unwrap().unwrap();
+            assert_eq!(sink.metrics_failing, expected, "{command:?}");
+            assert_eq!(sink.failing, None, "of values and runs nothing is said");
+        }
+    }
+
+    #[test]
     fn beyond_the_bound_the_oldest_goes_and_who_had_not_sent_it_counts_it() {
         let mut scenario = Scenario::with_node();
         let job = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
