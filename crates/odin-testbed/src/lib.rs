@@ -307,20 +307,20 @@ fn executors_of(data_dir: &Path) -> Vec<u32> {
     };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let named: Vec<u32> = pids
-        .filter(|pid| {
-            let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
-                return false;
-            };
-            let words: Vec<_> = line.split(|&byte| byte == 0).collect();
-            words.contains(&b"__executor".as_slice())
-                && words.contains(&data_dir.as_os_str().as_encoded_bytes())
-        })
-        .collect();
+    let is_named = |pid: &u32| {
+        let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
+            return false;
+        };
+        let words: Vec<_> = line.split(|&byte| byte == 0).collect();
+        words.contains(&b"__executor".as_slice())
+            && words.contains(&data_dir.as_os_str().as_encoded_bytes())
+    };
+    let named: Vec<u32> = pids.filter(is_named).collect();
+    // A process that an executor is about to make has its name for a moment, and may be gone before it is known whose it is.
     let made: Vec<u32> = named.iter().flat_map(|pid| descendants(*pid)).collect();
     named
         .into_iter()
-        .filter(|pid| !made.contains(pid))
+        .filter(|pid| !made.contains(pid) && is_named(pid))
         .collect()
 }
 
