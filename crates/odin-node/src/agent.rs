@@ -38,7 +38,7 @@ use crate::preparations::Preparations;
 use crate::proposer::Proposer;
 use crate::reporter::{Handed, report};
 use crate::sealing::Keyring;
-use crate::turns::{HELD_MAX, Turns};
+use crate::turns::Turns;
 use crate::values::ValuesFiles;
 use crate::wall_offset::SKEW_MAX;
 
@@ -113,6 +113,8 @@ struct Work {
     turns: Turns,
     /// The earliest of the runs that the state has for this node and that did not fit.
     behind: Option<RunId>,
+    /// After missed effects, from which run on the state is still to be read.
+    missed: Option<RunId>,
     /// What was reported as over since the executor was last asked what it has, until the state is read: that may not
     /// know it yet.
     over_meanwhile: HashSet<AttemptKey>,
@@ -147,6 +149,7 @@ pub(crate) async fn run(agent: Agent, link: ExecutorLink, stop: CancellationToke
         collected: 0,
         turns,
         behind: None,
+        missed: None,
         over_meanwhile: HashSet::new(),
         peeks: HashMap::new(),
     };
@@ -169,6 +172,8 @@ enum Event {
     Look,
     /// The time of a run that waits has come.
     Ready,
+    /// Effects were missed, or there is room for runs that did not fit before.
+    ReadOn,
 }
 
 /// Everything that the executor had recorded when it was asked is applied.
@@ -208,12 +213,17 @@ impl Work {
                 () = tokio::time::sleep(ready.unwrap_or_default()), if ready.is_some() => {
                     Event::Ready
                 }
+                // As often as anything else that is there: what comes due now does not wait for all that was behind.
+                () = std::future::ready(()), if self.can_read_on() => Event::ReadOn,
             };
             let done = match event {
                 Event::Report(report) => self.on_report(report, &caught_up).await,
                 Event::ExecutorGone => return,
                 Event::Effect(effect) => self.on_effect(&effect).await,
-                Event::EffectsMissed => self.read_state(None).await,
+                Event::EffectsMissed => {
+                    self.read_what_was_missed();
+                    Ok(())
+                }
                 Event::Lease(lease) => self.on_lease(lease).await,
                 Event::Peek(peek) => self.on_peek(peek).await,
                 Event::CaughtUp(caught_up) if caught_up.list == self.lists => {
@@ -223,7 +233,7 @@ impl Work {
                         let known = caught_up.listed.iter().map(|listed| listed.key);
                         values.adopt_all_but(known).await;
                     }
-                    match self.read_state(Some(&caught_up.listed)).await {
+                    match self.read_state(&caught_up.listed).await {
                         Ok(()) => {
                             self.pass_lease_on().await;
                             Ok(())
@@ -238,6 +248,7 @@ impl Work {
                     failed => failed,
                 },
                 Event::Ready => self.admit().await,
+                Event::ReadOn => self.read_on().await,
             };
             if let Err(error) = done {
                 // The next effect or connection reads the state again; a broken disk stops the log as well.
@@ -279,11 +290,6 @@ impl Work {
                     }
                 }
                 self.hand(Handed::Events(events)).await;
-                if self.turns.known() <= HELD_MAX / 2
-                    && let Some(from) = self.behind.take()
-                {
-                    self.read_on(from).await?;
-                }
                 self.admit().await?;
             }
             Report::Attempts(listed) => self.on_attempts(listed, caught_up).await,
@@ -318,6 +324,7 @@ impl Work {
         self.stage = Stage::Reading;
         self.turns.clear();
         self.behind = None;
+        self.missed = None;
         self.over_meanwhile.clear();
         self.preparations.forget_waiting();
         self.lists += 1;

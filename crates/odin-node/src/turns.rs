@@ -14,8 +14,8 @@ use odin_scheduling::admission::{Candidate, UnderWay, next};
 use crate::launches::Pinned;
 
 /// How many runs are under way or wait at once: below what an executor holds. The others stay in the state, and are taken
-/// on once half of these are over.
-pub(crate) const HELD_MAX: usize = 16_000;
+/// on a few hundred at a time as these are over.
+const HELD_MAX: usize = 16_000;
 /// How many places of [`HELD_MAX`] are kept for runs of seconds of which few are here.
 const KEPT_FREE: usize = 2_000;
 /// How many of one second are few.
@@ -85,6 +85,11 @@ impl Turns {
         let of_second = self.of_second.get(&ready_at.as_second());
         known < HELD_MAX - KEPT_FREE
             || (known < HELD_MAX && of_second.is_none_or(|count| *count < FEW))
+    }
+
+    /// Whether so many more fit, of whatever second.
+    pub(crate) fn has_room_for_many(&self, count: usize) -> bool {
+        self.known() + count <= HELD_MAX - KEPT_FREE
     }
 
     /// The job of a run that is under way.

@@ -17,10 +17,18 @@ const TOMBSTONES_MAX: usize = 131_072;
 /// From this much of unacknowledged results on, nothing new is started. What runs still ends and is kept.
 const UNACKED_BYTES_MAX: usize = 16 << 20;
 
+/// From this many unacknowledged events on, starts wait for a server that is at work: what it writes down would fall
+/// behind what happens, and with it whatever else it has to decide.
+const UNACKED_MAX: usize = 2_048;
+/// How long after its last word a server is at work. Starts do not wait for one that is gone or hangs.
+const AT_WORK_FOR: Duration = Duration::from_secs(2);
+
 /// Events in the order of their numbers.
 pub(super) struct Events {
     next_number: u64,
     acked: u64,
+    /// When the server last acknowledged something.
+    acked_at: Option<Boottime>,
     /// With the position that the journal must be written up to before the event may be sent.
     unacked: VecDeque<(NumberedEvent, u64)>,
     unacked_bytes: usize,
@@ -35,6 +43,7 @@ impl Events {
         let mut events = Self {
             next_number: replay.next_number,
             acked: 0,
+            acked_at: None,
             unacked: VecDeque::new(),
             unacked_bytes: 0,
             over: HashSet::new(),
@@ -81,6 +90,7 @@ impl Events {
 
     /// The server has everything up to this number.
     pub(super) fn ack(&mut self, up_to: u64, now: Boottime) {
+        self.acked_at = Some(now);
         while let Some((event, _)) = self
             .unacked
             .front()
@@ -135,6 +145,12 @@ impl Events {
     /// Whether the server has everything.
     pub(super) fn is_acknowledged(&self) -> bool {
         self.unacked.is_empty()
+    }
+
+    /// Until when starts wait for the server, if they do.
+    pub(super) fn waits_for_server(&self, now: Boottime) -> Option<Boottime> {
+        let until = self.acked_at?.plus(AT_WORK_FOR);
+        (self.unacked.len() >= UNACKED_MAX && until > now).then_some(until)
     }
 
     /// Whether so much is unacknowledged that nothing new may start.
@@ -356,6 +372,22 @@ mod tests {
         assert!(run > 3000, "{run}");
         events.ack(run / 2, NOW);
         assert!(!events.is_full());
+    }
+
+    #[test]
+    fn starts_wait_for_a_server_that_is_behind_and_at_work_and_for_no_other() {
+        let mut events = empty();
+        let bound = u64::try_from(UNACKED_MAX).unwrap();
+        for run in 0..=bound {
+            finish(&mut events, run, 0);
+        }
+        assert_eq!(events.waits_for_server(NOW), None, "nobody is there");
+        events.ack(1, NOW);
+        let until = NOW.plus(AT_WORK_FOR);
+        assert_eq!(events.waits_for_server(NOW), Some(until));
+        assert_eq!(events.waits_for_server(until), None, "it hangs");
+        events.ack(2, until);
+        assert_eq!(events.waits_for_server(until), None, "it is not behind");
     }
 
     #[test]

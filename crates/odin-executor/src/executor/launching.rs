@@ -115,7 +115,10 @@ impl MainLoop {
 
     /// Gives the spawners what is due and on the disk.
     pub(super) fn order_processes(&mut self) {
-        if self.starting.is_empty() || self.lease_until <= self.now {
+        if self.starting.is_empty()
+            || self.lease_until <= self.now
+            || self.events.waits_for_server(self.now).is_some()
+        {
             return;
         }
         let durable = self.journal.durable();

@@ -329,6 +329,7 @@ impl MainLoop {
             self.sync_at,
             self.retry_at,
             self.control.held_until(),
+            self.events.waits_for_server(self.now),
             self.idle_until(),
         ];
         candidates.into_iter().flatten().min()

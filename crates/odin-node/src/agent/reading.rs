@@ -9,32 +9,32 @@ use odin_store::{CancelRequest, CancelWhen, OpenRun, StoreError};
 
 use super::{Stage, Work};
 use crate::launches::Pinned;
-use crate::turns::HELD_MAX;
+
+/// How many of the runs that did not fit before are read at once.
+const READ_AT_ONCE: usize = 500;
+/// With so many effects to be taken in, they come before what is read.
+const EFFECTS_FIRST: usize = 1_000;
 
 impl Work {
-    /// Arms what is assigned to this node and cancels what is to stop. With `listed`, what the executor of a new
-    /// connection has: a run that is under way in the state and unknown there is lost.
-    pub(super) async fn read_state(
-        &mut self,
-        listed: Option<&[ListedAttempt]>,
-    ) -> Result<(), StoreError> {
+    /// Arms what is assigned to this node and cancels what is to stop, by what the executor of a new connection has: a
+    /// run that is under way in the state and unknown there is lost.
+    pub(super) async fn read_state(&mut self, listed: &[ListedAttempt]) -> Result<(), StoreError> {
         if self.stage != Stage::Ready || self.skew.is_none() {
             return Ok(());
         }
         // Missed effects are in the state by now.
         self.effects = self.effects.resubscribe();
-        let known: Option<HashSet<_>> =
-            listed.map(|listed| listed.iter().map(|attempt| attempt.key).collect());
+        let known: HashSet<_> = listed.iter().map(|attempt| attempt.key).collect();
         let over = std::mem::take(&mut self.over_meanwhile);
         let runs = self.agent.reader.open_runs_of_node(self.agent.life.node)?;
-        self.disarm(listed.unwrap_or_default(), &runs).await?;
+        self.disarm(listed, &runs).await?;
         for run in runs {
             let Some(key) = key_of(&run) else {
                 continue;
             };
-            let has_it = known.as_ref().is_some_and(|known| known.contains(&key));
+            let has_it = known.contains(&key);
             match run.state {
-                RunState::Running { .. } if known.is_some() && !has_it => {
+                RunState::Running { .. } if !has_it => {
                     let reason =
                         "its executor's record of it is gone: nobody can tell how it ended"
                             .to_owned();
@@ -46,9 +46,7 @@ impl Work {
                     }
                     self.launch(&pinned(key, &run)).await?;
                 }
-                // Without a list nothing is new here that runs: what does not count is over, and the state does not
-                // know it yet.
-                RunState::Running { .. } if has_it && !over.contains(&key) => {
+                RunState::Running { .. } if !over.contains(&key) => {
                     self.turns.has(key, run.job, run.lane, run.ready_at);
                 }
                 RunState::Running { .. }
@@ -57,15 +55,34 @@ impl Work {
                 | RunState::Retrying { .. }
                 | RunState::Finished(_) => {}
             }
-            if let Some(CancelRequest { when, reason }) = run.cancel {
-                self.cancel(key, reason, when).await;
-            }
+            self.stop(&run, key).await;
         }
         Ok(())
     }
 
-    /// Arms what did not fit before, as far as it fits now.
-    pub(super) async fn read_on(&mut self, from: RunId) -> Result<(), StoreError> {
+    /// Has the state read for what missed effects told of, a part at a time: with a hundred thousand runs the next effects
+    /// would be missed meanwhile, and what comes due would wait for all of it.
+    pub(super) fn read_what_was_missed(&mut self) {
+        // An executor that is asked what it has gets all of the state when it has answered.
+        if self.stage == Stage::Ready && self.skew.is_some() {
+            self.effects = self.effects.resubscribe();
+            self.missed = Some(RunId::from_bits(0));
+        }
+    }
+
+    /// Whether effects were missed, or runs did not fit before and some fit now. Effects that are there come first.
+    pub(super) fn can_read_on(&self) -> bool {
+        let is_wanted = self.missed.is_some()
+            || (self.behind.is_some() && self.turns.has_room_for_many(READ_AT_ONCE));
+        is_wanted && self.effects.len() < EFFECTS_FIRST
+    }
+
+    /// Arms some of what was missed, or did not fit before, and cancels what is to stop.
+    pub(super) async fn read_on(&mut self) -> Result<(), StoreError> {
+        let missed = self.missed.take();
+        let Some(from) = missed.or_else(|| self.behind.take()) else {
+            return Ok(());
+        };
         if self.stage != Stage::Ready || self.skew.is_none() {
             return Ok(());
         }
@@ -73,22 +90,36 @@ impl Work {
         let runs = self
             .agent
             .reader
-            .open_runs_of_node_from(node, from, HELD_MAX)?;
-        if runs.len() == HELD_MAX
+            .open_runs_of_node_from(node, from, READ_AT_ONCE)?;
+        if runs.len() == READ_AT_ONCE
             && let Some(last) = runs.last()
         {
-            self.leave_in_state(last.id);
+            match missed {
+                Some(_) => self.missed = Some(last.id),
+                None => self.leave_in_state(last.id),
+            }
         }
         for run in &runs {
+            let Some(key) = key_of(run) else {
+                continue;
+            };
             let is_to_start = matches!(
                 run.state,
                 RunState::Assigned { .. } | RunState::Unreachable { .. }
             );
-            if is_to_start && let Some(key) = key_of(run) {
+            if is_to_start {
                 self.launch(&pinned(key, run)).await?;
             }
+            self.stop(run, key).await;
         }
         Ok(())
+    }
+
+    /// Stops a run that is to be stopped.
+    async fn stop(&mut self, run: &OpenRun, key: AttemptKey) {
+        if let Some(CancelRequest { when, reason }) = &run.cancel {
+            self.cancel(key, reason.clone(), *when).await;
+        }
     }
 
     /// A run is read again once others are over.

@@ -1,6 +1,8 @@
 //! What a series looks like: a few hundred stretches of time with the extremes and ends of each, from however many
 //! points.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use odin_model::instant::{from_micros, to_micros};
 use rusqlite::{Connection, params};
@@ -109,6 +111,8 @@ fn draw(
         series,
         from,
         width: length / buckets + i64::from(length % buckets != 0),
+        place: 0,
+        within: 0..0,
         cells: vec![None; usize::try_from(buckets).unwrap_or(1)],
     };
     match level {
@@ -134,14 +138,22 @@ struct Drawing<'d> {
     from: i64,
     /// Of one bucket, in microseconds.
     width: i64,
+    /// The bucket that was added to last, and the instants that are in it: most points are in that of the point before.
+    place: usize,
+    within: Range<i64>,
     cells: Vec<Option<Cell>>,
 }
 
 impl Drawing<'_> {
     fn add(&mut self, at: i64, cell: &Cell) {
-        let place = usize::try_from((at - self.from) / self.width).unwrap_or(0);
-        let last = self.cells.len() - 1;
-        Cell::merge(&mut self.cells[place.min(last)], cell);
+        if !self.within.contains(&at) {
+            let place = ((at - self.from) / self.width).max(0);
+            let start = self.from + place * self.width;
+            self.within = start..start.saturating_add(self.width);
+            let last = self.cells.len() - 1;
+            self.place = usize::try_from(place).map_or(last, |place| place.min(last));
+        }
+        Cell::merge(&mut self.cells[self.place], cell);
     }
 
     /// Takes the cells that lie in the stretch whole, and what is left at both ends from finer ones.
