@@ -8,6 +8,9 @@ use odin_testbed::Server;
 
 use crate::outcome::Outcome;
 
+/// What the names of the log's files end with.
+const LOG_EXTENSION: &str = "wal";
+
 /// Something that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
@@ -156,8 +159,15 @@ fn status(pid: u32, field: &str) -> Outcome<u64> {
     Ok(text.trim().trim_end_matches(" kB").parse()?)
 }
 
+/// How many descriptors a process has open, without those of the log's files: it has one for each 2 MiB, until the next
+/// snapshot, and is a measure of its own.
 fn descriptors(pid: u32) -> Outcome<u64> {
-    let count = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
+    let is_of_log = |entry: &std::fs::DirEntry| {
+        let leads_to = std::fs::read_link(entry.path()).unwrap_or_default();
+        leads_to.extension().is_some_and(|it| it == LOG_EXTENSION)
+    };
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd"))?.flatten();
+    let count = entries.filter(|entry| !is_of_log(entry)).count();
     Ok(u64::try_from(count)?)
 }
 
