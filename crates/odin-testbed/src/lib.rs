@@ -8,6 +8,10 @@
     reason = "real processes of a real server: a test starts them, and waits for what they do with a bound in time"
 )]
 
+mod database;
+
+pub use database::{Commits, Database, free_port};
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -259,14 +263,7 @@ impl Server {
     /// # Panics
     /// When it does not within a minute.
     pub fn wait_for<T>(&self, what: &str, mut condition: impl FnMut(&Self) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(value) = condition(self) {
-                return value;
-            }
-            assert!(Instant::now() < deadline, "waited a minute for {what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_for(what, || condition(self))
     }
 
     /// The process ids of the executors on this data directory.
@@ -280,6 +277,21 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         end_executors(&self.data_dir);
+    }
+}
+
+/// Waits until `condition` gives a value.
+///
+/// # Panics
+/// When it does not within a minute.
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited a minute for {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -10,13 +10,12 @@ mod faults;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use faults::{Place, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
+use odin_testbed::{Commits, Database, free_port};
 use serde_json::Value;
 
 const ODIN: &str = env!("CARGO_BIN_EXE_odin");
@@ -28,128 +27,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// The newest PostgreSQL that is installed.
-fn postgres_programs() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .expect("PostgreSQL is installed: apt-get install postgresql");
-    let mut found: Vec<PathBuf> = versions.map(|it| it.unwrap().path().join("bin")).collect();
-    found.sort();
-    found.pop().unwrap()
-}
-
-/// A database server of its own, as the user that its package made: it refuses to be root's.
-struct Database {
-    programs: PathBuf,
-    directory: tempfile::TempDir,
-    port: u16,
-    ids: (u32, u32),
-    process: Option<Process>,
-}
-
-impl Database {
-    fn new() -> Self {
-        let id = |flag| {
-            let out = Command::new("id")
-                .args([flag, "postgres"])
-                .output()
-                .unwrap();
-            String::from_utf8(out.stdout)
-                .unwrap()
-                .trim()
-                .parse()
-                .unwrap()
-        };
-        let ids = (id("-u"), id("-g"));
-        let directory = tempfile::tempdir().unwrap();
-        std::os::unix::fs::chown(directory.path(), Some(ids.0), Some(ids.1)).unwrap();
-        let mut database = Self {
-            programs: postgres_programs(),
-            directory,
-            port: free_port(),
-            ids,
-            process: None,
-        };
-        let password = database.directory.path().join("password");
-        std::fs::write(&password, "correct-horse\n").unwrap();
-        let made = database
-            .program("initdb")
-            .args([
-                "--auth=scram-sha-256",
-                "--username=odin",
-                "--no-sync",
-                "-E",
-                "UTF8",
-            ])
-            .arg(format!("--pwfile={}", password.display()))
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
-        database.start();
-        database
-    }
-
-    fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.programs.join(name));
-        command
-            .uid(self.ids.0)
-            .gid(self.ids.1)
-            .current_dir(self.directory.path())
-            .env("PGDATA", self.directory.path().join("data"))
-            .env("PGPASSWORD", "correct-horse");
-        command
-    }
-
-    fn start(&mut self) {
-        let child = self
-            .program("postgres")
-            .args(["-h", "127.0.0.1", "-F", "-k"])
-            .arg(self.directory.path())
-            .args(["-p", &self.port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.process = Some(Process(child));
-        wait_for("a database", || {
-            (!self.ask("SELECT 1").is_empty()).then_some(())
-        });
-    }
-
-    /// Ends it at once: connections break.
-    fn stop(&mut self) {
-        let mut process = self.process.take().unwrap();
-        let pid = Pid::from_child(&process.0);
-        kill_process(pid, Signal::QUIT).unwrap();
-        process.0.wait().unwrap();
-    }
-
-    /// What a query answers, a row a line; empty where it fails.
-    fn ask(&self, query: &str) -> String {
-        let out = self
-            .program("psql")
-            .args([
-                "-h",
-                "127.0.0.1",
-                "-U",
-                "odin",
-                "-d",
-                "postgres",
-                "-At",
-                "-c",
-                query,
-            ])
-            .args(["-p", &self.port.to_string()])
-            .output()
-            .unwrap();
-        String::from_utf8(out.stdout).unwrap()
     }
 }
 
@@ -183,11 +60,11 @@ fn reporting() -> String {
 
 #[test]
 fn postgresql_gets_each_row_once_over_its_own_crash_and_the_servers() {
-    let mut database = Database::new();
+    let mut database = Database::new(Commits::Unsynced);
     let mut place = Place::new();
     place.deploy("fetch", "never", "", &reporting());
     set_secret(&place, "PG_PASSWORD", "wrong");
-    let url = format!("postgres://odin@127.0.0.1:{}/postgres", database.port);
+    let url = database.url();
     let set = [
         "sink",
         "set",

@@ -1,5 +1,5 @@
-//! How many values a second get from the store to each kind of sink that is behind, beside the same bytes written or posted
-//! without Odin.
+//! How many values a second get from the store to each kind of sink that is behind, beside the same bytes written, posted or
+//! copied into the same table without Odin.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use odin_model::Clock;
 use odin_model::sink::SinkName;
 use odin_node::clock::SystemClock;
 use odin_store::Reader;
-use odin_testbed::Server;
+use odin_testbed::{Commits, Database, Server};
 use tokio::time::sleep;
 
 use crate::arguments::Arguments;
@@ -22,6 +22,10 @@ use crate::outcome::Outcome;
 
 /// Where nobody listens: the sinks are set up before there is anything to send, and get a receiver one after the other.
 const NOWHERE: &str = "http://127.0.0.1:9";
+/// The same as a database.
+const NO_DATABASE: &str = "postgres://odin@127.0.0.1:9/postgres";
+/// The flags of the database's sink.
+const POSTGRES: [&str; 3] = ["--secret", "PG_PASSWORD", "--postgres"];
 /// Between two looks at how far a sink is.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// No measurement takes longer.
@@ -48,6 +52,11 @@ pub(crate) async fn measure(arguments: &Arguments, size: Size) -> Outcome<()> {
     for (name, flags) in HTTP {
         set(&server, name, flags, NOWHERE);
     }
+    let password = directory.path().join("password");
+    fs::write(&password, "correct-horse")?;
+    let secret = ["secret", "set", "PG_PASSWORD", "--from-file"];
+    server.json(secret.into_iter().chain([path_text(&password)?]));
+    set(&server, "postgres", &POSTGRES, NO_DATABASE);
     let reader = Reader::of_file(&server.data_dir().join("state.db"))?;
     let (_, count) = values::reported(&server, &reader, directory.path(), size.values).await?;
 
@@ -67,6 +76,13 @@ pub(crate) async fn measure(arguments: &Arguments, size: Size) -> Outcome<()> {
         let raw = receiver.posted_raw()?;
         say(name, count, took, raw);
     }
+
+    let database = Database::new(Commits::Synced);
+    let began = SystemClock.boottime();
+    set(&server, "postgres", &POSTGRES, &database.url());
+    let took = sent(&reader, "postgres", count, began).await?;
+    let raw = copied_raw(&database)?;
+    say("postgres, beside one COPY", count, took, raw);
     Ok(())
 }
 
@@ -84,9 +100,10 @@ fn set(server: &Server, name: &str, flags: &[&str], address: &str) {
 #[expect(clippy::cast_precision_loss, reason = "a count of values")]
 fn say(kind: &str, count: u64, took: Duration, raw: Duration) {
     let rate = count as f64 / took.as_secs_f64();
+    let raw = count as f64 / raw.as_secs_f64();
     println!(
-        "  {kind}: {count} values, {rate:.0} a second, of {:.0} that are raw   (target: 100,000)",
-        count as f64 / raw.as_secs_f64()
+        "  {kind}: {count} values, {rate:.0} a second, of {raw:.0} that are raw: {:.0} %   (target: 100,000)",
+        100.0 * rate / raw
     );
 }
 
@@ -123,6 +140,25 @@ fn written_raw(path: &Path, raw: &Path) -> Outcome<Duration> {
         file.write_all(part)?;
         file.sync_data()?;
     }
+    Ok(SystemClock.boottime().since(began))
+}
+
+/// How long the rows that the sink wrote take to be copied into a table like theirs, with its indexes, by one statement.
+fn copied_raw(database: &Database) -> Outcome<Duration> {
+    let rows = database.path("rows");
+    let rows = path_text(&rows)?;
+    let run = |command: &str| -> Outcome<()> {
+        let done = database.psql(command);
+        match done.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&done.stderr).into()),
+        }
+    };
+    run(&format!("COPY odin_values TO '{rows}'"))?;
+    run("CREATE TABLE copied (LIKE odin_values INCLUDING ALL)")?;
+    run("CHECKPOINT")?;
+    let began = SystemClock.boottime();
+    run(&format!("\\copy copied FROM '{rows}'"))?;
     Ok(SystemClock.boottime().since(began))
 }
 

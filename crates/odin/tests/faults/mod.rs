@@ -5,18 +5,18 @@
     reason = "tests wait for what real processes do, with a bound in time"
 )]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use odin_testbed::Server;
+pub(crate) use odin_testbed::wait_for;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
 pub(crate) const ODIN: &str = env!("CARGO_BIN_EXE_odin");
-
-/// Far beyond what anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server, and a directory for what jobs and tests write.
 pub(crate) struct Place {
@@ -118,6 +118,21 @@ impl Place {
         })
     }
 
+    /// The header by which the server knows its own user.
+    pub(crate) fn authorization(&self) -> String {
+        let token = self.server.data_dir().join("local.token");
+        let token = std::fs::read_to_string(token).unwrap();
+        format!("Authorization: Bearer {}\r\n", token.trim())
+    }
+
+    /// What `/metrics` says of a series, named as it stands there.
+    pub(crate) fn metric(&self, series: &str) -> Option<f64> {
+        let (_, body) = get(&self.server.http, "/metrics", &self.authorization());
+        let text = text(&body);
+        let number = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(number)
+    }
+
     /// The one executor.
     pub(crate) fn executor(&self) -> u32 {
         self.server.wait_for("one executor", |server| {
@@ -127,6 +142,27 @@ impl Place {
             }
         })
     }
+}
+
+/// The head and the body of the answer to a GET.
+pub(crate) fn get(http: &str, path: &str, headers: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(http).unwrap();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+/// The lines of a body, chunked or not, that are not the lengths of chunks.
+pub(crate) fn text(body: &str) -> String {
+    let is_length = |line: &str| {
+        !line.is_empty() && line.len() < 8 && line.bytes().all(|it| it.is_ascii_hexdigit())
+    };
+    let lines = body.lines().filter(|line| !is_length(line.trim()));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// Lets other users reach what is in the directory by name, and puts the program there, which may lie where they cannot
@@ -153,18 +189,6 @@ pub(crate) fn program_of(directory: &Path, uid: u32) -> PathBuf {
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     program
-}
-
-/// Waits until `condition` gives a value, server or not.
-pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waited a minute for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Lets a fault last: `length` is what the fault is about, not a guess at how long something takes.
