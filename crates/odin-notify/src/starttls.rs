@@ -145,53 +145,53 @@ mod tests {
         assert_eq!(format!("{heard:?} {said}"), expected);
     }
 
+    const OFFERS: &str = "250-mail\r\n250-SIZE 1000\r\n250 starttls\r\n";
+
     #[tokio::test]
     async fn nothing_but_a_greeting_is_said_before_a_server_agrees_to_tls() {
-        let offers = "250-mail\r\n250-SIZE 1000\r\n250 starttls\r\n";
-        check(
-            &["220-one moment\r\n220 mail\r\n", offers, "220 go\r\n"],
-            r#""EHLO node\r\nSTARTTLS\r\n" TLS"#,
-        )
-        .await;
-        check(
-            &["554 go away\r\n"],
-            r#""" mail:587 answered the connection with 554 go away"#,
-        )
-        .await;
-        check(
-            &["220 mail\r\n", "250-mail\r\n250 SIZE STARTTLS\r\n"],
-            r#""EHLO node\r\n" STARTTLS is not supported by mail:587; name the server as smtps://HOST:465 if it speaks TLS from the start, or as smtp+plain://HOST if nothing may be encrypted"#,
-        )
-        .await;
-        check(
-            &["220 mail\r\n", offers, "454 not now\r\n"],
-            r#""EHLO node\r\nSTARTTLS\r\n" mail:587 answered STARTTLS with 454 not now"#,
-        )
-        .await;
+        for (says, expected) in [
+            (
+                &["220-one moment\r\n220 mail\r\n", OFFERS, "220 go\r\n"][..],
+                r#""EHLO node\r\nSTARTTLS\r\n" TLS"#,
+            ),
+            (
+                &["554 go away\r\n"],
+                r#""" mail:587 answered the connection with 554 go away"#,
+            ),
+            (
+                &["220 mail\r\n", "250-mail\r\n250 SIZE STARTTLS\r\n"],
+                r#""EHLO node\r\n" STARTTLS is not supported by mail:587; name the server as smtps://HOST:465 if it speaks TLS from the start, or as smtp+plain://HOST if nothing may be encrypted"#,
+            ),
+            (
+                &["220 mail\r\n", OFFERS, "454 not now\r\n"],
+                r#""EHLO node\r\nSTARTTLS\r\n" mail:587 answered STARTTLS with 454 not now"#,
+            ),
+        ] {
+            check(says, expected).await;
+        }
     }
 
     #[tokio::test]
     async fn what_comes_in_clear_after_the_word_that_tls_begins_is_not_taken_for_the_servers() {
-        let offers = "250 STARTTLS\r\n";
-        check(
-            &["220 mail\r\n", offers, "220 go\r\n250-mail\r\n250 AUTH PLAIN\r\n"],
-            r#""EHLO node\r\nSTARTTLS\r\n" mail:587 said more in clear after it agreed to TLS, as somebody in between would; nothing was sent"#,
-        )
-        .await;
+        let more = "220 go\r\n250-mail\r\n250 AUTH PLAIN\r\n";
+        let expected = r#""EHLO node\r\nSTARTTLS\r\n" mail:587 said more in clear after it agreed to TLS, as somebody in between would; nothing was sent"#;
+        check(&["220 mail\r\n", OFFERS, more], expected).await;
     }
 
     #[tokio::test]
     async fn an_answer_that_ends_early_or_never_is_left() {
-        check(
-            &["220 mail"],
-            r#""" the connection to mail:587 broke: unexpected end of file"#,
-        )
-        .await;
         let endless = "250-and more\r\n".repeat(2_000);
-        check(
-            &["220 mail\r\n", &endless],
-            r#""EHLO node\r\n" the connection to mail:587 broke: its answer does not end"#,
-        )
-        .await;
+        for (says, expected) in [
+            (
+                &["220 mail"][..],
+                r#""" the connection to mail:587 broke: unexpected end of file"#,
+            ),
+            (
+                &["220 mail\r\n", &endless],
+                r#""EHLO node\r\n" the connection to mail:587 broke: its answer does not end"#,
+            ),
+        ] {
+            check(says, expected).await;
+        }
     }
 }
