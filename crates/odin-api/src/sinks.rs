@@ -211,7 +211,7 @@ fn to_wire(sink: &Sink) -> wire::Sink {
     ];
     let (failing_since, error) = sink.failing.clone().unzip();
     let (metrics_failing_since, metrics_error) = sink.metrics_failing.clone().unzip();
-    let state = match sink.behind {
+    let state = match sink.behind.entries {
         _ if error.is_some() || metrics_error.is_some() => "failing",
         0 => "ok",
         _ => "behind",
@@ -231,7 +231,10 @@ fn to_wire(sink: &Sink) -> wire::Sink {
         owner: sink.owner.user.clone(),
         set_at: sink.set_at,
         state: state.to_owned(),
-        behind: sink.behind,
+        behind: sink.behind.entries,
+        behind_values: sink.behind.values,
+        behind_runs: sink.behind.runs,
+        behind_since: sink.behind.since,
         sent: sink.sent,
         skipped: sink.skipped,
         last_skipped: sink.last_skipped.clone(),

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Kind {
     /// Grows from 0, which it is when the process starts.
     Counter,
+    /// A counter that outlives the process: it was 0 at some time before.
+    LastingCounter,
     /// Goes up and down.
     Gauge,
     /// How many observations were how large, each counter among them as [`Counter`](Self::Counter).
@@ -20,7 +22,7 @@ impl Kind {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Self::Counter => "counter",
+            Self::Counter | Self::LastingCounter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
             Self::Info => "info",
@@ -198,12 +200,27 @@ impl Family {
         labels: Vec<Label>,
         value: Number,
     ) -> Self {
-        let reading = Reading::Number(value);
+        Self::of(name, help, kind, [(labels, value)])
+    }
+
+    /// A number for each combination of labels.
+    #[must_use]
+    pub fn of(
+        name: &'static str,
+        help: &'static str,
+        kind: Kind,
+        values: impl IntoIterator<Item = (Vec<Label>, Number)>,
+    ) -> Self {
+        let values = values.into_iter();
+        let series = values.map(|(labels, value)| Series {
+            labels,
+            reading: Reading::Number(value),
+        });
         Self {
             name,
             help,
             kind,
-            series: vec![Series { labels, reading }],
+            series: series.collect(),
         }
     }
 
@@ -215,16 +232,8 @@ impl Family {
         values: impl IntoIterator<Item = (String, Number)>,
     ) -> Self {
         let values = values.into_iter();
-        let series = values.map(|(word, value)| Series {
-            labels: vec![(label, word)],
-            reading: Reading::Number(value),
-        });
-        Self {
-            name,
-            help,
-            kind,
-            series: series.collect(),
-        }
+        let values = values.map(|(word, value)| (vec![(label, word)], value));
+        Self::of(name, help, kind, values)
     }
 
     /// The unit by the Unified Code for Units of Measure: `s`, `By`; empty where things are counted.
@@ -254,7 +263,7 @@ impl Family {
             match &series.reading {
                 Reading::Number(value) => {
                     let ending = match self.kind {
-                        Kind::Counter => "_total",
+                        Kind::Counter | Kind::LastingCounter => "_total",
                         Kind::Info => "_info",
                         Kind::Gauge | Kind::Histogram => "",
                     };

@@ -23,7 +23,7 @@ pub fn plain(families: &[Family]) -> String {
     let mut text = String::new();
     for family in families {
         let (ending, word) = match family.kind {
-            Kind::Counter => ("_total", Kind::Counter.word()),
+            kind @ (Kind::Counter | Kind::LastingCounter) => ("_total", kind.word()),
             Kind::Info => ("_info", Kind::Gauge.word()),
             kind @ (Kind::Gauge | Kind::Histogram) => ("", kind.word()),
         };

@@ -230,8 +230,8 @@ pub struct Sink {
     pub set_at: Timestamp,
     /// The number of the last entry of the feed that it is done with.
     pub cursor: u64,
-    /// How many entries of the feed are not done yet.
-    pub behind: u64,
+    /// What it is not done with yet.
+    pub behind: Behind,
     /// How many records the receiver has taken.
     pub sent: u64,
     /// How many records the receiver refused for good, each passed over.
@@ -246,6 +246,19 @@ pub struct Sink {
     pub failing: Option<(Timestamp, String)>,
     /// The same for metrics.
     pub metrics_failing: Option<(Timestamp, String)>,
+}
+
+/// How much of the feed a sink is not done with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Entries.
+    pub entries: u64,
+    /// Values in them, before the sink's choice of kinds and jobs; 0 where values do not go there at all.
+    pub values: u64,
+    /// Ends of runs among them, before its choice of jobs; 0 where these do not go there at all.
+    pub runs: u64,
+    /// When what stands in the oldest entry happened, by the clock of the node where it did. `None`: there is none.
+    pub since: Option<Timestamp>,
 }
 
 /// A part of the feed.

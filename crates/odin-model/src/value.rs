@@ -226,6 +226,9 @@ pub struct ValuesPart {
     pub to: u64,
     /// What is there, in order.
     pub values: Vec<Value>,
+    /// When the node took the first of them, by its own clock: what a job says of the time may be anything.
+    #[serde(with = "crate::instant")]
+    pub taken_at: Timestamp,
 }
 
 #[cfg(test)]

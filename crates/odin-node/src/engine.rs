@@ -191,6 +191,7 @@ impl Engine {
             announcements: announcements.clone(),
             clock: Arc::clone(&parts.clock),
             keyring: Arc::clone(&parts.keyring),
+            failures: metrics.sink_failures().clone(),
         };
         tasks.spawn(forwarder.run(stop.clone()));
 

@@ -4,6 +4,8 @@
 //! between leaves the cursor where it was, and the next one sends that batch again: receivers know its records by
 //! their keys. Nothing else waits for a sink, and no sink for another.
 
+mod delay;
+mod failures;
 mod metrics;
 mod records;
 
@@ -22,6 +24,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::delay::{DELAY_MAX, DELAY_MIN, Delay};
+pub(crate) use self::failures::{Failures, Part};
 pub(crate) use self::metrics::MetricsForwarder;
 use self::records::Batch;
 use crate::machine::Announcements;
@@ -33,10 +37,6 @@ use crate::while_leading::{caught_up, while_leading};
 const TICK: Duration = Duration::from_secs(5);
 /// For how long records are gathered before they are sent.
 const GATHER: Duration = Duration::from_millis(250);
-/// The first delay after a failure; each further one is twice as long.
-const DELAY_MIN: Duration = Duration::from_secs(1);
-/// The longest delay, whatever the receiver asks for.
-const DELAY_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// What the forwarder works with.
 #[derive(Clone)]
@@ -46,6 +46,7 @@ pub(crate) struct Forwarder {
     pub(crate) announcements: Announcements,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<Keyring>,
+    pub(crate) failures: Failures,
 }
 
 /// Why a pass of a sink ended.
@@ -97,6 +98,7 @@ impl Forwarder {
             }
             match self.reader.sinks() {
                 Ok(sinks) => {
+                    self.failures.keep(&sinks);
                     running.retain(|name, (version, task)| {
                         let stays = !task.is_finished()
                             && sinks
@@ -128,12 +130,12 @@ impl Forwarder {
     async fn serve(self, term: Term, sink: Sink) {
         let mut effects = self.announcements.effects();
         let mut sender = None;
-        let mut delay = DELAY_MIN;
+        let mut delay = Delay::up_to(DELAY_MAX);
         let mut told: Option<String> = sink.failing.as_ref().map(|(_, why)| why.clone());
         loop {
             match self.pass(term, &sink, &mut sender).await {
                 Ok(Progress::Further) => {
-                    delay = DELAY_MIN;
+                    delay.reset();
                     told = None;
                 }
                 Ok(Progress::UpToDate) => {
@@ -146,15 +148,9 @@ impl Forwarder {
                 Err(Interrupted::Unsent(unsent)) => {
                     // A connection that failed is not used again.
                     sender = None;
-                    let wait = match &unsent {
-                        Unsent::NotNow {
-                            after: Some(after), ..
-                        } => delay.max(*after).min(DELAY_MAX),
-                        _ => delay,
-                    };
+                    self.failures.count(&sink, Part::Feed);
                     self.tell(term, &sink, &unsent, &mut told).await;
-                    delay = (delay * 2).min(DELAY_MAX);
-                    tokio::time::sleep(wait).await;
+                    tokio::time::sleep(delay.after(&unsent)).await;
                 }
                 Err(error) => {
                     tracing::debug!(sink = %sink.name, %error, "a pass of a sink was interrupted");
@@ -174,7 +170,7 @@ impl Forwarder {
         let Some(now) = self.reader.sink(&sink.name)? else {
             return Ok(Progress::Gone);
         };
-        if now.behind == 0 {
+        if now.behind.entries == 0 {
             return Ok(Progress::UpToDate);
         }
         let (reader, spec, cursor) = (self.reader.clone(), sink.spec.clone(), now.cursor);

@@ -325,6 +325,7 @@ odin_metrics,le=0.5,node=a\,\ b odin_log_sync_seconds_bucket=1.0 179000006000000
 odin_metrics,le=10.0,node=a\,\ b odin_log_sync_seconds_bucket=1.0 1790000060000000000
 odin_metrics,node=a\,\ b odin_jobs=3.0,odin_log_sync_seconds_sum=20.25,odin_log_sync_seconds_count=2.0 1790000060000000000
 odin_metrics,node=a\,\ b,outcome=failed odin_runs_finished_total=7.0 1790000060000000000
+odin_metrics,node=a\,\ b,sink=db odin_sink_records_total=9.0 1790000060000000000
 odin_metrics,node=a\,\ b,version=1 odin_build_info=1.0 1790000060000000000
 ";
         assert_eq!(text, expected);

@@ -233,6 +233,11 @@ mod tests {
             (&read[3]["count"], &read[3]["sum"]),
             (&json!(2), &json!(20.25))
         );
+        // It is older than the server.
+        assert_eq!(
+            (&read[4]["kind"], read[4].get("began_at")),
+            (&json!("counter"), None)
+        );
     }
 
     #[test]

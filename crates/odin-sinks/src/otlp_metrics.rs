@@ -38,9 +38,14 @@ fn metric(snapshot: &Snapshot, family: &Family) -> Metric {
         ..Metric::default()
     };
     match family.kind {
-        Kind::Counter => {
+        Kind::Counter | Kind::LastingCounter => {
+            // 0 says that the start is not known.
+            let start = match family.kind {
+                Kind::LastingCounter => 0,
+                _ => time(snapshot.began_at),
+            };
             metric.sum = Some(Sum {
-                data_points: points(snapshot, family, time(snapshot.began_at)),
+                data_points: points(snapshot, family, start),
                 aggregation_temporality: CUMULATIVE,
                 is_monotonic: true,
             });
@@ -115,7 +120,7 @@ mod tests {
     fn each_kind_is_what_opentelemetry_has_for_it() {
         let snapshot = snapshot();
         let request = request(&snapshot);
-        let [runs, jobs, build, took] = request.resource_metrics[0].scope_metrics[0]
+        let [runs, jobs, build, took, sent] = request.resource_metrics[0].scope_metrics[0]
             .metrics
             .as_slice()
         else {
@@ -138,5 +143,8 @@ mod tests {
         assert_eq!(point.explicit_bounds, [0.5, 10.0]);
         assert_eq!(point.bucket_counts, [1, 0, 1]);
         assert_eq!((point.count, point.sum), (2, Some(20.25)));
+        let sum = sent.sum.as_ref().unwrap();
+        assert!(sum.is_monotonic && sum.aggregation_temporality == CUMULATIVE);
+        assert_eq!(sum.data_points[0].start_time_unix_nano, 0, "it is older");
     }
 }

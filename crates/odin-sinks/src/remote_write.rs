@@ -277,6 +277,7 @@ mod tests {
                 "__name__=odin_log_sync_seconds_bucket;instance=a, b;job=odin;le=+Inf 2",
                 "__name__=odin_log_sync_seconds_sum;instance=a, b;job=odin 20.25",
                 "__name__=odin_log_sync_seconds_count;instance=a, b;job=odin 2",
+                "__name__=odin_sink_records_total;instance=a, b;job=odin;sink=db 9",
             ]
         );
     }

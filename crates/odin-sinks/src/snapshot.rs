@@ -8,7 +8,7 @@ use odin_metrics::{Family, Label};
 pub struct Snapshot {
     /// The instant.
     pub at: Timestamp,
-    /// When its counters were 0.
+    /// When its counters were 0, but for those that outlive the process.
     pub began_at: Timestamp,
     /// The node's name.
     pub node: String,
@@ -30,7 +30,7 @@ impl Snapshot {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use odin_metrics::{Counters, Family, Histograms, Number};
+    use odin_metrics::{Counters, Family, Histograms, Kind, Number};
 
     use super::Snapshot;
     use crate::record::tests::at;
@@ -52,6 +52,12 @@ pub(crate) mod tests {
                 Family::gauge("odin_jobs", "Jobs", Number::Whole(3)),
                 Family::info("odin_build", "Build", build),
                 took.family(),
+                Family::of(
+                    "odin_sink_records",
+                    "Records",
+                    Kind::LastingCounter,
+                    [(vec![("sink", "db".to_owned())], Number::Whole(9))],
+                ),
             ],
         }
     }

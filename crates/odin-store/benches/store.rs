@@ -200,6 +200,7 @@ impl Reporting {
                 attempt: AttemptNumber::FIRST,
                 from,
                 to: from + each as u64,
+                taken_at: values.first().map_or(Timestamp::UNIX_EPOCH, |it| it.at),
                 values,
             });
         }

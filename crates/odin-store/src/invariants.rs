@@ -196,6 +196,7 @@ impl Known {
                     from,
                     to: from + 10,
                     values: vec![value],
+                    taken_at: at,
                 };
                 Command::Values(ReportValues { parts: vec![part] })
             }

@@ -173,6 +173,7 @@ pub(crate) fn part_of(run: RunId, from: u64, to: u64, values: Vec<Value>) -> Val
         attempt: AttemptNumber::FIRST,
         from,
         to,
+        taken_at: values.first().map_or(minute(0), |value| value.at),
         values,
     }
 }

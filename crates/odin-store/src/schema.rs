@@ -482,13 +482,18 @@ CREATE TABLE sinks (
     metrics_error TEXT
 ) STRICT, WITHOUT ROWID;
 
--- What sinks are to send, in the order of the log; numbers have no gaps. Without an attempt: the run is over.
+-- What sinks are to send, in the order of the log; numbers have no gaps. Without an attempt: the run is over. `at` is
+-- when it happened. `values_upto` and `runs_upto` count what stands in the entries up to this one, since the feed was last
+-- empty: how much lies between two entries is a subtraction.
 CREATE TABLE sink_feed (
     number INTEGER PRIMARY KEY,
     run INTEGER NOT NULL,
     attempt INTEGER,
     first INTEGER NOT NULL,
-    count INTEGER NOT NULL
+    count INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    values_upto INTEGER NOT NULL,
+    runs_upto INTEGER NOT NULL
 ) STRICT;
 
 INSERT INTO settings (key, value) VALUES ('generation', '0');

@@ -858,6 +858,7 @@ fn values() -> Command {
             from: 16,
             to: 300,
             values: ValueKind::ALL.into_iter().enumerate().map(value).collect(),
+            taken_at: at(61),
         }],
     })
 }

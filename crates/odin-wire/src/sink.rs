@@ -32,6 +32,14 @@ pub struct Sink {
     pub state: String,
     /// How many entries of the feed it has yet to send: each is the end of a run, or values that came together.
     pub behind: u64,
+    /// How many values are in them, before its choice of kinds and jobs; 0 where values do not go there at all.
+    pub behind_values: u64,
+    /// How many ends of runs are among them, before its choice of jobs; 0 where these do not go there at all.
+    pub behind_runs: u64,
+    /// When the oldest of them happened, by the clock of the node where it did. `null`: there is none.
+    #[serde(with = "crate::as_text::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub behind_since: Option<Timestamp>,
     /// How many records the receiver has taken.
     pub sent: u64,
     /// How many records were passed over, because the receiver refused them for good.

@@ -46,7 +46,7 @@ pub(crate) fn relative(instant: Timestamp, now: Timestamp) -> String {
 }
 
 /// One unit is enough for a glance: `45 s`, `12 min`, `3 h`, `9 d`.
-fn in_words(distance: Duration) -> String {
+pub(crate) fn in_words(distance: Duration) -> String {
     let seconds = distance.as_secs();
     match seconds {
         0..100 => format!("{seconds} s"),

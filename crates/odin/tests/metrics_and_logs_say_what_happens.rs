@@ -5,35 +5,13 @@
 mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use faults::{ODIN, Place};
+use faults::{ODIN, Place, get, text};
 use odin_testbed::{Server, sealed};
 use serde_json::Value;
-
-/// The head and the body of the answer to a GET.
-fn get(http: &str, path: &str, headers: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(http).unwrap();
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.to_owned())
-}
-
-/// The lines of a body, chunked or not, that are not the lengths of chunks.
-fn text(body: &str) -> String {
-    let is_length = |line: &str| {
-        !line.is_empty() && line.len() < 8 && line.bytes().all(|it| it.is_ascii_hexdigit())
-    };
-    let lines = body.lines().filter(|line| !is_length(line.trim()));
-    lines.map(|line| format!("{line}\n")).collect()
-}
 
 /// Each family's type and labels, `le` aside.
 fn families(text: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
@@ -121,6 +99,15 @@ fn every_metric_is_on_the_page_and_has_what_happened() {
     place.deploy("good", "never", "", "true\n");
     place.deploy("bad", "never", "", "exit 3\n");
     place.deploy("ticks", "every second", "", "true\n");
+    let nowhere = place.path("nowhere/odin.jsonl");
+    let set = [
+        "sink",
+        "set",
+        "archive",
+        "--file",
+        nowhere.to_str().unwrap(),
+    ];
+    place.server.json(set);
     for job in ["good", "good", "bad"] {
         let run = place.run(job);
         place.ended(job, &run);
@@ -136,8 +123,7 @@ fn every_metric_is_on_the_page_and_has_what_happened() {
     let http = place.server.http.clone();
     let (head, _) = get(&http, "/metrics", "");
     assert!(head.starts_with("HTTP/1.1 401"), "{head}");
-    let token = std::fs::read_to_string(place.server.data_dir().join("local.token")).unwrap();
-    let token = format!("Authorization: Bearer {}\r\n", token.trim());
+    let token = place.authorization();
     let (head, body) = get(&http, "/metrics", &token);
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert!(

@@ -227,95 +227,138 @@ fn metrics_go_where_they_are_asked_for_and_say_why_they_do_not() {
 }
 
 #[test]
+fn a_sink_that_is_down_shows_how_far_it_is_behind_until_it_has_caught_up() {
+    let place = Place::new();
+    let code = format!("{ODIN} watch price -- 1\n{ODIN} watch price -- 2\n");
+    place.deploy("fetch", "never", "", &code);
+    let path = place.path("records/odin.jsonl");
+    let file = path.to_str().unwrap();
+    let set = [
+        "sink",
+        "set",
+        "archive",
+        "--metrics-every",
+        "5s",
+        "--file",
+        file,
+    ];
+    place.server.json(set);
+    let of = |family: &str, more: &str| {
+        let series = format!("odin_sink_{family}{{sink=\"archive\",kind=\"file\"{more}}}");
+        place
+            .metric(&series)
+            .unwrap_or_else(|| panic!("there is no {series}"))
+    };
+    let behind = |record| of("behind_records", &format!(",record=\"{record}\""));
+    let done = |result| of("records_total", &format!(",result=\"{result}\""));
+    let up = || [of("up", ",part=\"feed\""), of("up", ",part=\"metrics\"")];
+    let failures = |part| of("failed_attempts_total", &format!(",part=\"{part}\""));
+    assert_eq!((behind("values"), behind("runs")), (0.0, 0.0));
+    assert_eq!(of("behind_age_seconds", ""), 0.0);
+
+    let first = place.run("fetch");
+    place.ended("fetch", &first);
+    place.server.wait_for("a sink that is one run behind", |_| {
+        ((behind("values"), behind("runs")) == (2.0, 1.0)).then_some(())
+    });
+    place
+        .server
+        .wait_for("a sink that fails again and again", |_| {
+            (failures("feed") >= 2.0 && failures("metrics") >= 2.0).then_some(())
+        });
+    let (age, failed) = (of("behind_age_seconds", ""), failures("feed"));
+    assert!(age > 0.0);
+    assert_eq!(up(), [0.0, 0.0]);
+    let second = place.run("fetch");
+    place.ended("fetch", &second);
+    place
+        .server
+        .wait_for("a sink that is two runs behind", |_| {
+            ((behind("values"), behind("runs")) == (4.0, 2.0)).then_some(())
+        });
+    assert!(of("behind_age_seconds", "") > age, "the oldest is the same");
+    place.server.wait_for("one more failure", |_| {
+        (failures("feed") > failed).then_some(())
+    });
+    assert_eq!(done("sent"), 0.0);
+    let seen = status(&place, "archive");
+    assert_eq!(
+        (&seen["behind_values"], &seen["behind_runs"]),
+        (&4.into(), &2.into())
+    );
+    let oldest: jiff::Timestamp = seen["behind_since"].as_str().unwrap().parse().unwrap();
+    let over = place.one_run("fetch", &first)["finished_at"].clone();
+    assert!(oldest <= over.as_str().unwrap().parse().unwrap(), "{seen}");
+    for words in [vec!["sink", "list"], vec!["sink", "status", "archive"]] {
+        let shown = place.server.odin(&words);
+        let text = String::from_utf8(shown.stdout).unwrap();
+        let expected = match words[1] {
+            "list" => "OLDEST",
+            _ => "with 4 values and 2 ends of runs, the oldest ",
+        };
+        assert!(text.contains(expected), "{text}");
+    }
+
+    std::fs::create_dir(place.path("records")).unwrap();
+    let seen = settled(&place, "archive", 6);
+    assert_eq!(seen["behind_since"], Value::Null);
+    assert_eq!((behind("values"), behind("runs")), (0.0, 0.0));
+    assert_eq!(of("behind_age_seconds", ""), 0.0);
+    let all = ["sent", "skipped", "dropped"].map(done);
+    assert_eq!(all, [6.0, 0.0, 0.0]);
+    assert_eq!(up(), [1.0, 1.0]);
+    assert!(failures("feed") > failed, "what failed has failed");
+
+    // Metrics tell a sink of itself.
+    place.server.wait_for("its own place in a sink", |_| {
+        let own = |line: &Value| {
+            line["name"] == "odin_sink_records" && line["labels"]["result"] == "sent"
+        };
+        let mut all = all_lines(&path).into_iter();
+        all.any(|line| own(&line) && line["value"] == 6 && line["kind"] == "counter")
+            .then_some(())
+    });
+}
+
+#[test]
 fn what_cannot_be_a_sink_is_refused_with_the_reason() {
     let place = Place::new();
     for (arguments, exit, words) in [
         (
-            vec![
-                "sink",
-                "set",
-                "x",
-                "--postgres",
-                "postgres://ann:pw@db/odin",
-            ],
+            "set x --postgres postgres://ann:pw@db/odin",
             2,
             "keep it in a secret",
         ),
         (
-            vec!["sink", "set", "x", "--otlp", "ftp://collector"],
+            "set x --otlp ftp://collector",
             2,
             "the address begins with http:// or https://",
         ),
+        ("set x --otlp http://collector --secret NONE", 4, "NONE"),
+        ("set x --file relative.jsonl", 2, "is not an absolute path"),
+        ("set AB --file /tmp/x", 2, "a sink's name"),
         (
-            vec![
-                "sink",
-                "set",
-                "x",
-                "--otlp",
-                "http://collector",
-                "--secret",
-                "NONE",
-            ],
-            4,
-            "NONE",
-        ),
-        (
-            vec!["sink", "set", "x", "--file", "relative.jsonl"],
-            2,
-            "is not an absolute path",
-        ),
-        (
-            vec!["sink", "set", "A B", "--file", "/tmp/x"],
-            2,
-            "a sink's name",
-        ),
-        (
-            vec![
-                "sink",
-                "set",
-                "x",
-                "--file",
-                "/tmp/x",
-                "--metrics-every",
-                "4s",
-            ],
+            "set x --file /tmp/x --metrics-every 4s",
             2,
             "every 5 to 86400 s",
         ),
         (
-            vec![
-                "sink",
-                "set",
-                "x",
-                "--file",
-                "/tmp/x",
-                "--metrics-every",
-                "0.5s",
-            ],
+            "set x --file /tmp/x --metrics-every 0.5s",
             2,
             "whole seconds",
         ),
         (
-            vec![
-                "sink",
-                "set",
-                "x",
-                "--file",
-                "/tmp/x",
-                "--only",
-                "metrics",
-                "--metrics-every",
-                "off",
-            ],
+            "set x --file /tmp/x --only metrics --metrics-every off",
             2,
             "never go there",
         ),
-        (vec!["sink", "status", "none"], 4, "there is no sink `none`"),
-        (vec!["sink", "set", "x"], 2, "required"),
+        ("status none", 4, "there is no sink `none`"),
+        ("set x", 2, "required"),
     ] {
-        let done = place.server.odin(&arguments);
+        let given = arguments.split(' ');
+        let done = place.server.odin(["sink"].into_iter().chain(given));
         let said = String::from_utf8_lossy(&done.stderr);
-        assert_eq!(done.status.code(), Some(exit), "{arguments:?}: {said}");
-        assert!(said.contains(words), "{arguments:?}: {said}");
+        assert_eq!(done.status.code(), Some(exit), "{arguments}: {said}");
+        assert!(said.contains(words), "{arguments}: {said}");
     }
 }

@@ -122,6 +122,7 @@ fn reported(run: odin_model::RunId, from: u64, count: u64) -> odin_model::Comman
         from,
         to: from + count,
         values: (from..from + count).map(value).collect(),
+        taken_at: jiff::Timestamp::UNIX_EPOCH,
     };
     odin_model::Command::Values(odin_model::value::ReportValues { parts: vec![part] })
 }

@@ -4,6 +4,7 @@
 
 mod present;
 mod process;
+mod sinks;
 mod sizes;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use odin_model::NodeId;
 use odin_store::Observation;
 
 pub(crate) use sizes::Sizes;
+
+use crate::sinks::Failures;
 
 /// Seconds from an instant to what it was for: what is on time is below a few milliseconds.
 const LATENESS: &[f64] = &[
@@ -50,6 +53,7 @@ struct Counted {
     executors: Gauge,
     backups: Counters<1>,
     last_backup: Gauge,
+    sink_failures: Failures,
 }
 
 impl Metrics {
@@ -115,6 +119,7 @@ impl Metrics {
                 "odin_backup_last_success_timestamp_seconds",
                 "When the last backup was sent whole; 0 since this server started",
             ),
+            sink_failures: Failures::default(),
         }))
     }
 
@@ -188,7 +193,12 @@ impl Metrics {
         }
     }
 
-    /// All of it.
+    /// Where failed attempts of sinks are counted.
+    pub(crate) fn sink_failures(&self) -> &Failures {
+        &self.0.sink_failures
+    }
+
+    /// All of it but what is counted of sinks, which is told with their state.
     pub(crate) fn families(&self) -> Vec<Family> {
         vec![
             self.0.runs_made.family(),

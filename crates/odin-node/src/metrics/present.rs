@@ -5,7 +5,7 @@ use odin_metrics::{Family, Number};
 use odin_sinks::Snapshot;
 use odin_store::StoreError;
 
-use super::process_families;
+use super::{process_families, sinks};
 use crate::backend::NodeBackend;
 use crate::room;
 
@@ -46,6 +46,14 @@ impl NodeBackend {
         match self.state_families() {
             Ok(state) => families.extend(state),
             Err(error) => tracing::warn!(%error, "metrics of the state cannot be read"),
+        }
+        match self.state().sinks() {
+            Ok(sinks) => families.extend(sinks::families(
+                &sinks,
+                self.metrics.sink_failures(),
+                self.wall(),
+            )),
+            Err(error) => tracing::warn!(%error, "metrics of the sinks cannot be read"),
         }
         families.extend(self.log_families());
         families.extend(self.disk_families());

@@ -14,7 +14,7 @@ use odin_sinks::{Sender, Unsent};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{DELAY_MAX, DELAY_MIN, Forwarder, Interrupted, words};
+use super::{DELAY_MIN, Delay, Forwarder, Interrupted, Part, words};
 use crate::backend::NodeBackend;
 use crate::engine::Engine;
 use crate::sealing::Keyring;
@@ -40,6 +40,7 @@ impl MetricsForwarder {
             announcements: engine.announcements.clone(),
             clock,
             keyring,
+            failures: engine.metrics.sink_failures().clone(),
         };
         Self { forwarder, backend }
     }
@@ -64,7 +65,7 @@ impl MetricsForwarder {
             return std::future::pending().await;
         };
         let every = Duration::from_secs(seconds.into());
-        let mut delay = DELAY_MIN;
+        let mut delay = Delay::up_to(every);
         let mut sender = None;
         let mut told: Option<String> = sink.metrics_failing.as_ref().map(|(_, why)| why.clone());
         loop {
@@ -78,25 +79,21 @@ impl MetricsForwarder {
                     continue;
                 }
             };
+            if failed.is_some() {
+                self.forwarder.failures.count(&sink, Part::Metrics);
+            }
             let error = failed.as_ref().map(words);
             if error != told && self.tell(term, &sink, error.clone()).await {
                 told = error;
             }
             let Some(unsent) = failed else {
-                delay = DELAY_MIN;
+                delay.reset();
                 tokio::time::sleep_until(next).await;
                 continue;
             };
             // A connection that failed is not used again. What is mended is seen soon, however seldom metrics go there.
             sender = None;
-            let wait = match &unsent {
-                Unsent::NotNow {
-                    after: Some(after), ..
-                } => delay.max(*after).min(DELAY_MAX),
-                _ => delay,
-            };
-            delay = (delay * 2).min(every).min(DELAY_MAX);
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(delay.after(&unsent)).await;
         }
     }
 

@@ -36,12 +36,16 @@ impl Batch {
 
     /// Takes lines of a file that begin at `from`, as many as there is room for.
     pub(super) fn add(&mut self, key: AttemptKey, from: u64, lines: &[KeptLine]) {
+        let Some(first) = lines.first() else {
+            return;
+        };
         let mut part = ValuesPart {
             run: key.run,
             attempt: key.attempt,
             from,
             to: from,
             values: Vec::new(),
+            taken_at: first.at,
         };
         for line in lines {
             if self.is_full() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use odin_model::owner::Owner;
-use odin_model::sink::{Sink, SinkName, SinkSpec, SinkTarget};
+use odin_model::sink::{Behind, Sink, SinkName, SinkSpec, SinkTarget};
 use odin_model::{AttemptNumber, JobId, RunId, Value, ValueData, ValueKind};
 use odin_sinks::{Body, JobFacts, Record, TraceIds, ValueFacts};
 
@@ -20,7 +20,7 @@ pub(crate) fn sink(target: SinkTarget) -> Sink {
         token: 1,
         set_at: Timestamp::UNIX_EPOCH,
         cursor: 0,
-        behind: 0,
+        behind: Behind::default(),
         sent: 0,
         skipped: 0,
         last_skipped: None,

@@ -354,9 +354,10 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
         watch::run_over(batch, run, outcome)?;
         flags::run_over(batch, run, outcome, long_before)?;
         statistics::ended(batch, run)?;
-        sink_feed::note(batch.conn, run.id, FeedPart::RunOver)?;
-        turn::release(batch, run.job)?;
         let ended_at = run.result.as_ref().map(|result| result.finished_at);
+        let over_at = ended_at.unwrap_or(run.ready_at);
+        sink_feed::note(batch.conn, run.id, FeedPart::RunOver, over_at)?;
+        turn::release(batch, run.job)?;
         if let Some(at) = ended_at {
             successors::start(batch, (run.id, run.job), outcome, at)?;
             catch_up::go_on(batch, run.job, at)?;

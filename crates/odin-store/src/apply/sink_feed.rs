@@ -1,8 +1,9 @@
 //! The feed of the sinks: references to what they send, in the order of the log. Without a sink nothing is written.
 
+use jiff::Timestamp;
 use odin_model::RunId;
 use odin_model::sink::{FEED_MAX, FeedPart};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{StoreError, columns};
 
@@ -11,28 +12,48 @@ const TRIM_MAX: i64 = 10_000;
 
 /// Adds an entry, if there is a sink that could want it. Beyond [`FEED_MAX`] the oldest goes, and is counted by the
 /// sinks that had not sent it.
-pub(super) fn note(conn: &Connection, run: RunId, part: FeedPart) -> Result<(), StoreError> {
-    note_within(conn, run, part, FEED_MAX)
+pub(super) fn note(
+    conn: &Connection,
+    run: RunId,
+    part: FeedPart,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    note_within(conn, (run, part, at), FEED_MAX)
 }
 
-fn note_within(conn: &Connection, run: RunId, part: FeedPart, max: u64) -> Result<(), StoreError> {
-    let last: Option<i64> = conn
+fn note_within(
+    conn: &Connection,
+    (run, part, at): (RunId, FeedPart, Timestamp),
+    max: u64,
+) -> Result<(), StoreError> {
+    let furthest: Option<i64> = conn
         .prepare_cached("SELECT max(cursor) FROM sinks")?
         .query_row([], |row| row.get(0))?;
-    let Some(cursor) = last else {
+    let Some(cursor) = furthest else {
         return Ok(());
     };
-    let number = end(conn)?.max(cursor) + 1;
-    let (attempt, first, count) = match part {
+    let (end, values, runs): (i64, i64, i64) = conn
+        .prepare_cached(
+            "SELECT number, values_upto, runs_upto FROM sink_feed ORDER BY number DESC LIMIT 1",
+        )?
+        .query_row([], |row| row.try_into())
+        .optional()?
+        .unwrap_or_default();
+    let number = end.max(cursor) + 1;
+    let (attempt, first, count, values, runs) = match part {
         FeedPart::Values {
             attempt,
             first,
             count,
-        } => (Some(attempt.0), first, count),
-        FeedPart::RunOver => (None, 0, 1),
+        } => {
+            let values = values + columns::count(count);
+            (Some(attempt.0), first, count, values, runs)
+        }
+        FeedPart::RunOver => (None, 0, 1, values, runs + 1),
     };
     conn.prepare_cached(
-        "INSERT INTO sink_feed (number, run, attempt, first, count) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO sink_feed (number, run, attempt, first, count, at, values_upto, runs_upto) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         number,
@@ -40,6 +61,9 @@ fn note_within(conn: &Connection, run: RunId, part: FeedPart, max: u64) -> Resul
         attempt,
         columns::count(first),
         columns::count(count),
+        columns::at(at),
+        values,
+        runs,
     ])?;
     drop_oldest(conn, number - columns::count(max))
 }
@@ -90,7 +114,7 @@ pub(super) fn trim(conn: &Connection) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use odin_model::attempt::Ending;
-    use odin_model::sink::{FeedEntry, SinkChange, SinkName, SinkSpec, SinkTarget};
+    use odin_model::sink::{Behind, FeedEntry, SinkChange, SinkName, SinkSpec, SinkTarget};
     use odin_model::value::ReportValues;
     use odin_model::{AttemptNumber, Command, JobId, Missed, Overlap, Refusal, Reply};
 
@@ -165,8 +189,19 @@ mod tests {
         assert_eq!(feed(&scenario, 1), expected[1..]);
         assert_eq!(scenario.apply(&set("second", 8)), Reply::Done);
         let reader = scenario.store.reader();
-        let behind: Vec<_> = reader.sinks().unwrap().iter().map(|it| it.behind).collect();
-        assert_eq!(behind, [2, 0], "a new one begins with what comes after it");
+        let behind = reader.sinks().unwrap().into_iter().map(|it| it.behind);
+        let first = Behind {
+            entries: 2,
+            values: 3,
+            runs: 1,
+            since: Some(minute(2)),
+        };
+        let expected = [first, Behind::default()];
+        assert_eq!(
+            behind.collect::<Vec<_>>(),
+            expected,
+            "a new one begins with what comes after it"
+        );
     }
 
     #[test]
@@ -191,10 +226,49 @@ mod tests {
         }
         assert_eq!(feed(&scenario, 0), [], "what all are done with is gone");
         let sink = scenario.store.reader().sink(&name()).unwrap().unwrap();
-        assert_eq!((sink.cursor, sink.sent, sink.behind), (2, 2, 0));
+        assert_eq!((sink.cursor, sink.sent), (2, 2));
+        assert_eq!(sink.behind, Behind::default());
         // Numbers go on where they were.
         one_run(&mut scenario, job, 2);
         assert_eq!(feed(&scenario, 2).len(), 2);
+    }
+
+    #[test]
+    fn what_a_sink_is_behind_is_what_lies_after_its_place_and_goes_there() {
+        let mut scenario = Scenario::with_node();
+        let job = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
+        scenario.apply(&set("file", 7));
+        scenario.apply(&set("second", 8));
+        for at in 1..=3 {
+            one_run(&mut scenario, job, at);
+        }
+        let behind = |scenario: &Scenario| {
+            let sink = scenario.store.reader().sink(&name()).unwrap().unwrap();
+            let it = sink.behind;
+            (it.entries, it.values, it.runs, it.since)
+        };
+        // The other sink, which is done with nothing, keeps the entries that this one is done with.
+        for (to, expected) in [
+            (0, (6, 9, 3, Some(minute(1)))),
+            (1, (5, 6, 3, Some(minute(2)))),
+            (2, (4, 6, 2, Some(minute(2)))),
+            (5, (1, 0, 1, Some(minute(2)))),
+            (6, (0, 0, 0, None)),
+        ] {
+            let sink = scenario.store.reader().sink(&name()).unwrap().unwrap();
+            scenario.apply(&advance(sink.cursor, to, 7));
+            assert_eq!(behind(&scenario), expected, "up to {to}");
+        }
+        one_run(&mut scenario, job, 4);
+        assert_eq!(behind(&scenario), (2, 3, 1, Some(minute(4))));
+        let mut only_runs = set("file", 7);
+        if let Command::Sink(change) = &mut only_runs
+            && let SinkChange::Set { spec, .. } = &mut **change
+        {
+            spec.values = false;
+        }
+        scenario.apply(&only_runs);
+        assert_eq!(behind(&scenario), (2, 0, 1, Some(minute(4))));
     }
 
     #[test]
@@ -234,7 +308,8 @@ mod tests {
         scenario.apply(&set("second", 8));
         let run = one_run(&mut scenario, job, 1);
         scenario.apply(&advance(0, 2, 7));
-        note_within(scenario.store.connection(), run, FeedPart::RunOver, 2).unwrap();
+        let over = (run, FeedPart::RunOver, minute(2));
+        note_within(scenario.store.connection(), over, 2).unwrap();
         let sinks = scenario.store.reader().sinks().unwrap();
         let seen: Vec<_> = sinks.iter().map(|it| (it.cursor, it.dropped)).collect();
         assert_eq!(seen, [(2, 0), (1, 3)], "three values of one entry");

@@ -66,7 +66,7 @@ fn take(
             first: cursor.count,
             count: part.values.len() as u64,
         };
-        sink_feed::note(batch.conn, part.run, reported)?;
+        sink_feed::note(batch.conn, part.run, reported, part.taken_at)?;
     }
     batch.effects.push(Effect::ValuesKept {
         run: part.run,

@@ -1,11 +1,12 @@
 //! `odin sink list` and `odin sink status`.
 
+use jiff::Timestamp;
 use odin_wire::{Sink, SinkTarget};
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::table::{Cell, Column, render};
-use crate::terminal;
+use crate::{terminal, times};
 
 pub(super) async fn list(context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
@@ -16,15 +17,17 @@ pub(super) async fn list(context: &Context) -> Result<(), CliError> {
     if list.sinks.is_empty() {
         return context.print_line("There are no sinks: set one with `odin sink set`");
     }
-    context.print(&table(&list.sinks, terminal::stdout_width()))
+    let width = terminal::stdout_width();
+    context.print(&table(&list.sinks, context.now(), width))
 }
 
-fn table(sinks: &[Sink], width: Option<usize>) -> String {
+fn table(sinks: &[Sink], now: Timestamp, width: Option<usize>) -> String {
     let columns = [
         Column::fixed("NAME"),
         Column::fixed("KIND"),
         Column::fixed("STATE"),
         Column::fixed("BEHIND"),
+        Column::fixed("OLDEST"),
         Column::fixed("SENT"),
         Column::fixed("SKIPPED"),
         Column::fixed("DROPPED"),
@@ -39,6 +42,7 @@ fn table(sinks: &[Sink], width: Option<usize>) -> String {
                 kind.into(),
                 (&sink.state).into(),
                 sink.behind.to_string().into(),
+                oldest(sink, now).into(),
                 sink.sent.to_string().into(),
                 sink.skipped.to_string().into(),
                 sink.dropped.to_string().into(),
@@ -55,16 +59,16 @@ pub(super) async fn one(name: &str, context: &Context) -> Result<(), CliError> {
     if context.json() {
         return context.print_json(&sink);
     }
-    context.print(&described(&sink))
+    context.print(&described(&sink, context.now()))
 }
 
-fn described(sink: &Sink) -> String {
+fn described(sink: &Sink, now: Timestamp) -> String {
     let (kind, place) = kind_and_place(&sink.target);
     let listed = |words: &[String]| match words {
         [] => "all".to_owned(),
         words => words.join(", "),
     };
-    let instant = |at: Option<jiff::Timestamp>| at.map_or("never".to_owned(), |at| at.to_string());
+    let instant = |at: Option<Timestamp>| at.map_or("never".to_owned(), |at| at.to_string());
     let mut lines = vec![
         ("Sink", sink.name.clone()),
         ("Receiver", format!("{kind} {place}")),
@@ -81,7 +85,7 @@ fn described(sink: &Sink) -> String {
         ),
         ("Kinds", listed(&sink.kinds)),
         ("Jobs", listed(&sink.jobs)),
-        ("Behind", sink.behind.to_string()),
+        ("Behind", behind(sink, now)),
         (
             "Sent",
             format!("{}, last {}", sink.sent, instant(sink.sent_at)),
@@ -105,6 +109,28 @@ fn described(sink: &Sink) -> String {
         .into_iter()
         .map(|(title, text)| format!("{title:<15} {}\n", terminal::visible(&text)))
         .collect()
+}
+
+/// How old the oldest is of what waits.
+fn oldest(sink: &Sink, now: Timestamp) -> String {
+    let age = sink.behind_since.map(|at| now.duration_since(at));
+    // The clock of the node where it happened may be ahead.
+    age.map_or("-".to_owned(), |age| {
+        times::in_words(age.try_into().unwrap_or_default())
+    })
+}
+
+fn behind(sink: &Sink, now: Timestamp) -> String {
+    if sink.behind == 0 {
+        return "0".to_owned();
+    }
+    format!(
+        "{} entries with {} values and {} ends of runs, the oldest {} old",
+        sink.behind,
+        sink.behind_values,
+        sink.behind_runs,
+        oldest(sink, now)
+    )
 }
 
 fn kind_and_place(target: &SinkTarget) -> (&'static str, String) {
