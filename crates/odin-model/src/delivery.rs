@@ -15,6 +15,8 @@ use crate::owner::Owner;
 pub const EVENTS_IN_MESSAGE_MAX: usize = 100;
 /// How many messages may wait for one channel; of alerts beyond, the last message says how many there were.
 pub const MESSAGES_WAITING_MAX: u64 = 100;
+/// How many messages may wait for recipients of a channel who were put off, while others have them; one more is given up.
+pub const MESSAGES_PUT_OFF_MAX: u64 = 100;
 /// How many messages that are settled are kept; the oldest go first.
 pub const SETTLED_KEPT_MAX: u64 = 10_000;
 
@@ -120,6 +122,15 @@ pub struct Delivery {
     pub settled_at: Option<Timestamp>,
 }
 
+/// A recipient of a mail to whom it is not sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledRecipient {
+    /// The address, without a name.
+    pub address: String,
+    /// Why the server refused it for good. `None`: it took the mail for it.
+    pub refused: Option<String>,
+}
+
 /// A message with what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -133,6 +144,8 @@ pub struct Message {
     pub events: Vec<AlertEvent>,
     /// How many more there were than it lists.
     pub more: u64,
+    /// Recipients to whom earlier attempts brought it, or never will; some of them have it. Of a mail only.
+    pub settled: Vec<SettledRecipient>,
 }
 
 /// A step of a message, proposed by the leader. It counts only if the message is still at that attempt.
@@ -177,7 +190,7 @@ pub enum DeliveryStep {
         #[serde(with = "crate::instant")]
         at: Timestamp,
     },
-    /// It was not.
+    /// It was not, or not for all of its recipients.
     Failed {
         /// Which.
         delivery: DeliveryId,
@@ -191,5 +204,8 @@ pub enum DeliveryStep {
         /// The leader's wall clock.
         #[serde(with = "crate::instant")]
         at: Timestamp,
+        /// Whom the next attempt leaves out, besides those of the attempts before: who has it, and who never will. Empty
+        /// where nobody got it.
+        settled: Vec<SettledRecipient>,
     },
 }

@@ -146,6 +146,7 @@ impl NodeBackend {
             made_at: now,
             events: vec![event],
             more: 0,
+            settled: Vec::new(),
         }
     }
 

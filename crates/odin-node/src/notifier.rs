@@ -230,6 +230,7 @@ impl Notifier {
                     error: error.reason,
                     next_at,
                     at: now,
+                    settled: error.settled,
                 }
             }
         };

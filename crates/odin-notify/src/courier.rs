@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use odin_model::SecretValue;
 use odin_model::channel::{EmailTarget, WebhookTarget};
-use odin_model::delivery::Message;
+use odin_model::delivery::{Message, SettledRecipient};
 use odin_outbound::{Bounds, OutboundError};
 
 use crate::render::one_line;
@@ -55,7 +55,7 @@ pub enum Trouble {
     ForGood,
 }
 
-/// A message was not taken.
+/// A message was not taken, or not for all of its recipients.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct SendError {
@@ -65,6 +65,9 @@ pub struct SendError {
     pub reason: String,
     /// What was done before, in order.
     pub steps: Vec<String>,
+    /// Whom the next attempt is to leave out: the recipients of a mail who have it, and those who never will. Empty where
+    /// nobody got it.
+    pub settled: Vec<SettledRecipient>,
 }
 
 /// What went wrong, before it is known which steps came before.
@@ -72,6 +75,8 @@ pub struct SendError {
 pub(crate) struct Failed {
     pub(crate) trouble: Trouble,
     pub(crate) reason: String,
+    /// As [`SendError::settled`].
+    pub(crate) settled: Vec<SettledRecipient>,
 }
 
 impl Failed {
@@ -79,6 +84,7 @@ impl Failed {
         Self {
             trouble: Trouble::ForNow,
             reason: reason.into(),
+            settled: Vec::new(),
         }
     }
 
@@ -86,6 +92,7 @@ impl Failed {
         Self {
             trouble: Trouble::ForGood,
             reason: reason.into(),
+            settled: Vec::new(),
         }
     }
 }
@@ -152,10 +159,15 @@ impl Courier {
                 answer: shown(&answer),
                 steps,
             }),
-            Err(Failed { trouble, reason }) => Err(SendError {
+            Err(Failed {
+                trouble,
+                reason,
+                settled,
+            }) => Err(SendError {
                 trouble,
                 reason: shown(&reason),
                 steps,
+                settled,
             }),
         }
     }

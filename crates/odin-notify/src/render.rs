@@ -134,6 +134,7 @@ pub(crate) mod tests {
             made_at: "2026-11-22T05:00:00Z".parse().unwrap(),
             events,
             more,
+            settled: Vec::new(),
         }
     }
 

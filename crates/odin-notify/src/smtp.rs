@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
 
+use lettre::Address;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
@@ -34,12 +35,17 @@ pub(crate) struct MailSession {
     place: String,
 }
 
-/// A server has the message.
+/// What a server made of a message's recipients.
+#[derive(Default)]
 pub(crate) struct Taken {
-    /// Its words.
-    pub(crate) answer: String,
-    /// For whom it did not take it, and why.
-    pub(crate) refused: Vec<String>,
+    /// Its words, where it took the message for anybody.
+    pub(crate) answer: Option<String>,
+    /// For whom.
+    pub(crate) by: Vec<String>,
+    /// Whom it refused for good, and why.
+    pub(crate) refused: Vec<(String, SmtpError)>,
+    /// Whom it put off, and why.
+    pub(crate) put_off: Vec<(String, SmtpError)>,
 }
 
 impl MailSession {
@@ -92,44 +98,51 @@ impl MailSession {
         }))
     }
 
-    /// Hands the message over. A recipient whom the server refuses for good keeps it from no other; one whom it refuses
-    /// for now does, or the others would get it again with each attempt.
-    pub(crate) async fn deliver(&mut self, mail: &lettre::Message) -> Result<Taken, Failed> {
+    /// Hands the message over for some of its recipients. One whom the server refuses, for good or for now, keeps it from
+    /// no other.
+    pub(crate) async fn deliver(
+        &mut self,
+        mail: &lettre::Message,
+        recipients: &[&Address],
+    ) -> Result<Taken, Failed> {
         let envelope = mail.envelope();
         let bytes = mail.formatted();
         let has_foreign = envelope
             .from()
             .into_iter()
-            .chain(envelope.to())
+            .chain(recipients.iter().copied())
             .any(|address| !AsRef::<str>::as_ref(address).is_ascii());
         let parameters = self.parameters(has_foreign, bytes.is_ascii())?;
         let begun = self
             .connection
             .command(Mail::new(envelope.from().cloned(), parameters));
         begun.await.map_err(|error| self.failed(&error))?;
-        let mut refused = Vec::new();
-        let mut first = None;
-        for to in envelope.to() {
-            let named = self.connection.command(Rcpt::new(to.clone(), Vec::new()));
-            match named.await {
-                Ok(_) => {}
-                Err(error) if error.is_permanent() && !is_about_login(&error) => {
-                    refused.push(format!("{to}: {}", explained(&self.place, &error)));
-                    first.get_or_insert(error);
-                }
-                Err(error) => return Err(self.failed(&error)),
+        let mut taken = Taken::default();
+        for &to in recipients {
+            let named = Rcpt::new(to.clone(), Vec::new());
+            let Err(error) = self.connection.command(named).await else {
+                taken.by.push(to.to_string());
+                continue;
+            };
+            // A connection that broke, or a login that is wanted, is about all of them.
+            if error.status().is_none() || is_about_login(&error) {
+                return Err(self.failed(&error));
+            }
+            match error.is_permanent() {
+                true => taken.refused.push((to.to_string(), error)),
+                false => taken.put_off.push((to.to_string(), error)),
             }
         }
-        if let Some(error) = first.filter(|_| refused.len() == envelope.to().len()) {
-            return Err(self.failed(&error));
+        if taken.by.is_empty() {
+            return Ok(taken);
         }
         let asked = self.connection.command(Data).await;
         asked.map_err(|error| self.failed(&error))?;
         match self.connection.message(&bytes).await {
-            Ok(response) => Ok(Taken {
-                answer: words_of(&response),
-                refused,
-            }),
+            Ok(response) => {
+                taken.answer = Some(words_of(&response));
+                Ok(taken)
+            }
             Err(error) if error.status().is_some() => Err(self.failed(&error)),
             Err(error) => Err(Failed::for_now(format!(
                 "{} said nothing of the message before the connection ended, and may have taken it: it gets it again, with the same Message-ID ({})",
@@ -163,7 +176,8 @@ impl MailSession {
         let _ = tokio::time::timeout(FAREWELL_MAX, self.connection.quit()).await;
     }
 
-    fn failed(&self, error: &SmtpError) -> Failed {
+    /// What a refusal means for the message.
+    pub(crate) fn failed(&self, error: &SmtpError) -> Failed {
         let why = explained(&self.place, error);
         match is_about_login(error) {
             true => Failed::for_now(format!(
@@ -290,6 +304,7 @@ fn words_of(response: &Response) -> String {
     format!("{} {}", response.code(), said.join(" "))
 }
 
-fn explained(place: &str, error: &SmtpError) -> String {
+/// Why something failed, for people.
+pub(crate) fn explained(place: &str, error: &SmtpError) -> String {
     format!("{place}: {}", with_causes(error))
 }

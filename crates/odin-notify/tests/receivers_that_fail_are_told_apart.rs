@@ -39,6 +39,7 @@ fn message() -> Message {
         made_at: at,
         events: vec![event],
         more: 0,
+        settled: Vec::new(),
     }
 }
 

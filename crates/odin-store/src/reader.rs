@@ -3,7 +3,7 @@
 //! Who may see what is the caller's to ask for: lists take an owner (`None` for those who may see all), and what is
 //! asked for by id comes with its owner or its job.
 
-mod alerts;
+pub(crate) mod alerts;
 mod calendars;
 mod catch_ups;
 pub(crate) mod changes;

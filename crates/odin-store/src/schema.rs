@@ -451,7 +451,8 @@ CREATE TABLE deliveries (
     events INTEGER NOT NULL,
     more INTEGER NOT NULL,
     last TEXT,
-    settled_at INTEGER, sender INTEGER -- the node that sends it, or did last
+    settled_at INTEGER, sender INTEGER, -- the node that sends it, or did last
+    settled BLOB -- recipients who have it, or never will, where others were put off
 ) STRICT;
 CREATE INDEX deliveries_open ON deliveries (channel, id) WHERE state < 3;
 CREATE INDEX deliveries_settled ON deliveries (id) WHERE state >= 3;

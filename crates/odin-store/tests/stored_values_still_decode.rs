@@ -21,7 +21,7 @@ use odin_model::command::{
     FireItem, Modify, Reply, SetJobState, Setting,
 };
 use odin_model::concurrency::Bounds;
-use odin_model::delivery::{DeliveryId, DeliveryStep};
+use odin_model::delivery::{DeliveryId, DeliveryStep, SettledRecipient};
 use odin_model::job::Visibility;
 use odin_model::node::NodeFacts;
 use odin_model::output::{OutputChunk, OutputKept, OutputSummary, Stream};
@@ -538,6 +538,16 @@ fn alert_commands() -> Vec<(&'static str, Command)> {
                 error: "500".to_owned(),
                 next_at: Some(at(40)),
                 at: at(31),
+                settled: vec![
+                    SettledRecipient {
+                        address: "ops@example.org".to_owned(),
+                        refused: None,
+                    },
+                    SettledRecipient {
+                        address: "gone@example.org".to_owned(),
+                        refused: Some("550".to_owned()),
+                    },
+                ],
             }),
         ),
     ]

@@ -411,18 +411,102 @@ fn what_a_server_does_not_take_is_told_with_the_next_step() {
 #[test]
 fn a_server_that_puts_mail_off_is_asked_again_and_has_it_once() {
     let place = place();
-    let mut server = MailServer::new(&["--later", "1"]);
+    let mut server = MailServer::new(&["--later", "2"]);
     let to = ["ops@example.org", "you@example.org"];
     set_channel(&place, &server, "smtp+plain://127.0.0.1:*", &to);
     place.deploy("nightly", "never", TELLS, "exit 3\n");
     place.run("nightly");
     let delivery = sent(&place);
     server.end();
-    assert_eq!(server.said("later"), [json!("ops@example.org")]);
+    assert_eq!(server.said("later"), to.map(|it| json!(it)));
     let mails = server.said("mail");
     assert_eq!(mails.len(), 1, "{mails:?}");
     assert_eq!(mails[0]["to"], json!(to));
     assert_eq!(delivery["attempts"], 2, "{delivery}");
+}
+
+#[test]
+fn a_recipient_who_is_put_off_gets_it_later_and_the_others_now_each_once_over_a_kill() {
+    let mut place = place();
+    let slow = "you@example.org";
+    let greylisting = place.path("greylisting");
+    std::fs::write(&greylisting, "").unwrap();
+    let greylist = ["--greylist", slow, &path_text(&greylisting)];
+    let unknown = ["--unknown", "gone@example.org"];
+    let mut server = MailServer::new(&[&greylist[..], &unknown[..]].concat());
+    let to = [
+        "ops@example.org",
+        slow,
+        "Öps 🚀 <two@example.org>",
+        "gone@example.org",
+    ];
+    set_channel(&place, &server, "smtp+plain://127.0.0.1:*", &to);
+    let tried = |place: &Place, number: usize| {
+        let list = place.server.json(["notify", "deliveries", "ops"]);
+        let delivery = &list["deliveries"].as_array().unwrap()[number];
+        (delivery["state"].clone(), delivery["last"].to_string())
+    };
+    // The second alert does not wait for the recipient of the first.
+    for (count, job) in ["nightly", "hourly"].into_iter().enumerate() {
+        place.deploy(job, "never", TELLS, "exit 3\n");
+        place.run(job);
+        wait_for("mail to those who take it", || {
+            (server.said("mail").len() > count).then_some(())
+        });
+        let last = wait_for("a recipient who is put off", || {
+            let (state, last) = tried(&place, 0);
+            (state == "retrying").then_some(last)
+        });
+        for words in [
+            "taken for ops@example.org, two@example.org; put off for you@example.org: 127.0.0.1:",
+            "greylisted",
+        ] {
+            assert!(last.contains(words), "{last}");
+        }
+    }
+    place.server.kill();
+    std::fs::remove_file(&greylisting).unwrap();
+    place.server.restart();
+    let settled = wait_for("both messages to be settled", || {
+        let both = [tried(&place, 0), tried(&place, 1)];
+        both.iter()
+            .all(|(state, _)| state == "sent")
+            .then_some(both)
+    });
+    for (_, last) in settled {
+        assert!(
+            last.contains("but did not take it for gone@example.org: 127.0.0.1:"),
+            "{last}"
+        );
+    }
+    server.end();
+    assert!(server.said("later").iter().all(|it| it == slow));
+    let mails = server.said("mail");
+    let told: Vec<_> = mails
+        .iter()
+        .map(|mail| {
+            let words = mail["text"].as_str().unwrap();
+            let of = if words.contains("nightly") {
+                "nightly"
+            } else {
+                "hourly"
+            };
+            (of, mail["to"].clone())
+        })
+        .collect();
+    let now = json!(["ops@example.org", "two@example.org"]);
+    assert_eq!(told[..2], [("nightly", now.clone()), ("hourly", now)]);
+    let mut later = told[2..].to_vec();
+    later.sort_by_key(|(of, _)| *of);
+    let alone = json!([slow]);
+    assert_eq!(later, [("hourly", alone.clone()), ("nightly", alone)]);
+    // It is the same mail.
+    for mail in &mails[2..] {
+        assert!(
+            mails[..2].iter().any(|it| it["raw"] == mail["raw"]),
+            "{mail}"
+        );
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(crate) fn for_now(reason: String) -> SendError {
         trouble: Trouble::ForNow,
         reason,
         steps: Vec::new(),
+        settled: Vec::new(),
     }
 }
 

@@ -4,14 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 use odin_model::alert::{AlertEvent, AlertKey, AlertKind, Raised, Subject, cut};
 use odin_model::channel::Target;
 use odin_model::delivery::{
-    DeliveryId, DeliveryState, DeliveryStep, EVENTS_IN_MESSAGE_MAX, MESSAGES_WAITING_MAX,
-    SETTLED_KEPT_MAX,
+    DeliveryId, DeliveryState, DeliveryStep, EVENTS_IN_MESSAGE_MAX, MESSAGES_PUT_OFF_MAX,
+    MESSAGES_WAITING_MAX, SETTLED_KEPT_MAX, SettledRecipient,
 };
 use odin_model::owner::Owner;
 use odin_model::{ChannelName, NodeId, Reply, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Batch, Stop, alert, channel};
+use crate::reader::alerts::read_settled;
 use crate::{StoreError, columns};
 
 /// Puts word of an alert into the message to a channel that is being gathered, or into a new one. Whether there is
@@ -40,7 +41,8 @@ pub(super) fn add(
     }
     let waiting: i64 = conn
         .prepare_cached(
-            "SELECT count(*) FROM deliveries INDEXED BY deliveries_open WHERE channel = ?1 AND state < 3",
+            "SELECT count(*) FROM deliveries INDEXED BY deliveries_open WHERE channel = ?1 AND state < 3 \
+             AND settled IS NULL",
         )?
         .query_row([name.as_str()], |row| row.get(0))?;
     if columns::to_count(waiting) >= MESSAGES_WAITING_MAX {
@@ -224,12 +226,18 @@ pub(super) fn apply(batch: &mut Batch<'_>, step: &DeliveryStep) -> Result<Reply,
             counts
         }
         DeliveryStep::Failed {
-            error, next_at, at, ..
+            error,
+            next_at,
+            at,
+            settled,
+            ..
         } => {
             let counts = row.state == DeliveryState::Sending && row.attempt == *attempt;
             if counts {
-                match next_at {
-                    Some(next) => put_off(batch.conn, id, error, *next)?,
+                let has_room =
+                    settled.is_empty() || room_for_put_off(batch.conn, &row.channel, id)?;
+                match next_at.filter(|_| has_room) {
+                    Some(next) => put_off(batch.conn, id, error, next, settled)?,
                     None => {
                         settle(batch.conn, id, DeliveryState::GivenUp, error, *at)?;
                         gave_up(batch, &row.channel, error, *at)?;
@@ -279,7 +287,25 @@ pub(super) fn sender_returned(
     Ok(())
 }
 
-fn put_off(conn: &Connection, id: i64, error: &str, next: Timestamp) -> Result<(), StoreError> {
+/// Whether a message may wait for recipients who were put off.
+fn room_for_put_off(conn: &Connection, channel: &str, id: i64) -> Result<bool, StoreError> {
+    let others: i64 = conn
+        .prepare_cached(
+            "SELECT count(*) FROM deliveries INDEXED BY deliveries_open WHERE channel = ?1 AND state < 3 \
+             AND settled IS NOT NULL AND id <> ?2",
+        )?
+        .query_row((channel, id), |row| row.get(0))?;
+    Ok(columns::to_count(others) < MESSAGES_PUT_OFF_MAX)
+}
+
+/// It is tried again, for whom it is not `settled`.
+fn put_off(
+    conn: &Connection,
+    id: i64,
+    error: &str,
+    next: Timestamp,
+    settled: &[SettledRecipient],
+) -> Result<(), StoreError> {
     conn.prepare_cached("UPDATE deliveries SET state = ?2, next_at = ?3, last = ?4 WHERE id = ?1")?
         .execute(params![
             id,
@@ -287,6 +313,15 @@ fn put_off(conn: &Connection, id: i64, error: &str, next: Timestamp) -> Result<(
             columns::at(next),
             cut(error)
         ])?;
+    if settled.is_empty() {
+        return Ok(());
+    }
+    let mut all = conn
+        .prepare_cached("SELECT settled FROM deliveries WHERE id = ?1")?
+        .query_row([id], |row| Ok(read_settled(row.get_ref(0)?)))??;
+    all.extend_from_slice(settled);
+    conn.prepare_cached("UPDATE deliveries SET settled = ?2 WHERE id = ?1")?
+        .execute((id, codec::encode(&all)))?;
     Ok(())
 }
 
@@ -436,6 +471,7 @@ mod tests {
             error: "503".to_owned(),
             next_at: next.map(minute),
             at: minute(at),
+            settled: Vec::new(),
         }
     }
 
@@ -530,6 +566,87 @@ mod tests {
         assert!(counts(&mut scenario, step));
         assert!(counts(&mut scenario, taken));
         assert_eq!(down(&scenario), 0);
+    }
+
+    fn recipient(address: &str, refused: Option<&str>) -> SettledRecipient {
+        SettledRecipient {
+            address: address.to_owned(),
+            refused: refused.map(ToOwned::to_owned),
+        }
+    }
+
+    /// An attempt of a message that fails for all but these, and is put off until minute 40.
+    fn put_off(
+        scenario: &mut Scenario,
+        (delivery, number): (DeliveryId, u32),
+        (at, epoch): (i64, Epoch),
+        reached: Vec<SettledRecipient>,
+    ) {
+        let mut begin = begin(number, at, epoch);
+        let mut failed = failed(number, at, Some(40));
+        if let DeliveryStep::Begin { delivery: of, .. } = &mut begin {
+            *of = delivery;
+        }
+        if let DeliveryStep::Failed {
+            delivery: of,
+            settled,
+            ..
+        } = &mut failed
+        {
+            (*of, *settled) = (delivery, reached);
+        }
+        assert!(counts(scenario, begin) && counts(scenario, failed));
+    }
+
+    #[test]
+    fn a_message_that_some_have_holds_up_no_other_and_knows_who_has_it() {
+        let (mut scenario, epoch) = scenario();
+        let due = |scenario: &Scenario, at| {
+            let overdue = scenario.store.reader().overdue(minute(at), 10).unwrap();
+            let deliveries = overdue.deliveries.into_iter();
+            deliveries.map(|it| it.id.0).collect::<Vec<_>>()
+        };
+        let first = DeliveryId(1);
+        put_off(&mut scenario, (first, 1), (1, epoch), Vec::new());
+        scenario.apply(&alert(1));
+        assert_eq!(due(&scenario, 39), [0; 0], "nobody has the first");
+        let early = vec![recipient("a", None), recipient("c", Some("550"))];
+        put_off(&mut scenario, (first, 2), (40, epoch), early.clone());
+        assert_eq!(due(&scenario, 39), [2]);
+        assert_eq!(due(&scenario, 40), [1, 2]);
+        let settled = |scenario: &Scenario| {
+            let found = scenario.store.reader().message(first).unwrap();
+            found.unwrap().0.settled
+        };
+        assert_eq!(settled(&scenario), early);
+        let late = vec![recipient("b", None)];
+        put_off(&mut scenario, (first, 3), (40, epoch), late.clone());
+        assert_eq!(settled(&scenario), [early, late].concat());
+    }
+
+    #[test]
+    fn messages_that_wait_for_who_was_put_off_are_bounded_and_leave_room_for_others() {
+        let (mut scenario, epoch) = scenario();
+        for number in 1..=MESSAGES_PUT_OFF_MAX {
+            let reached = vec![recipient("a", None)];
+            let begun = (DeliveryId(number), 1);
+            put_off(&mut scenario, begun, (1, epoch), reached);
+            scenario.apply(&alert(usize::try_from(number).unwrap()));
+        }
+        let next = DeliveryId(MESSAGES_PUT_OFF_MAX + 1);
+        assert_eq!(messages(&scenario)[0].id, next, "it has a message");
+        // One that is there already has its room.
+        let reached = vec![recipient("b", None)];
+        put_off(
+            &mut scenario,
+            (DeliveryId(1), 2),
+            (40, epoch),
+            reached.clone(),
+        );
+        put_off(&mut scenario, (next, 1), (41, epoch), reached);
+        let all = messages(&scenario).into_iter();
+        let given_up = all.filter(|it| it.state == DeliveryState::GivenUp);
+        assert_eq!(given_up.map(|it| it.id).collect::<Vec<_>>(), [next]);
     }
 
     #[test]

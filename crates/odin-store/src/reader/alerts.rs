@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use odin_model::alert::{Acknowledgement, Alert, AlertId, AlertKind, AlertState, Watch};
 use odin_model::channel::Channel;
-use odin_model::delivery::{Delivery, DeliveryId, Message, MessageId};
+use odin_model::delivery::{Delivery, DeliveryId, Message, MessageId, SettledRecipient};
 use odin_model::owner::Owner;
 use odin_model::silence::{Silence, SilenceScope};
 use odin_model::{ChannelName, JobId, RunId, codec};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
 use super::Reader;
@@ -42,7 +43,7 @@ const ALERT: &str = "SELECT a.id, a.kind, a.subject, a.subject_id, a.detail, a.o
      WHEN 1 THEN (SELECT name FROM nodes WHERE id = a.subject_id) END FROM alerts a";
 
 const DELIVERY: &str = "SELECT id, channel, run_as_uid, run_as_user, state, urgent, attempt, next_at, made_at, \
-     events, more, last, settled_at FROM deliveries";
+     events, more, last, settled_at, settled FROM deliveries";
 
 impl Reader {
     /// Up to `limit` alerts, the newest first, before that id.
@@ -174,7 +175,8 @@ impl Reader {
         })
     }
 
-    /// The oldest message to a channel that is not settled, if it was tried before: those after it wait for it.
+    /// The oldest message to a channel that is not settled, if it was tried before: those after it wait for it, unless some
+    /// of its recipients have it.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -203,11 +205,12 @@ impl Reader {
                 watches.push((columns::to_run_id(row.get(0)?), columns::to_watch(row.get(1)?)?));
             }
             // Unsettled messages are few: their number is bounded for each channel. One that was tried and not
-            // taken holds back those after it: they arrive in order, and gather while the channel is down.
+            // taken holds back those after it: they arrive in order, and gather while the channel is down. One that
+            // some of its recipients have does not: the channel is not down.
             let mut statement = conn.prepare_cached(&format!(
                 "{DELIVERY} INDEXED BY deliveries_open WHERE state < 3 AND next_at <= ?1 AND NOT EXISTS \
                  (SELECT 1 FROM deliveries f WHERE f.channel = deliveries.channel AND f.urgent = deliveries.urgent \
-                 AND f.state < 3 AND f.attempt > 0 AND f.id < deliveries.id) ORDER BY id LIMIT ?2"
+                 AND f.state < 3 AND f.attempt > 0 AND f.settled IS NULL AND f.id < deliveries.id) ORDER BY id LIMIT ?2"
             ))?;
             let mut rows = statement.query((columns::at(now), columns::limit(limit)))?;
             let deliveries = read_deliveries(&mut rows)?;
@@ -227,9 +230,10 @@ impl Reader {
         self.pool.ask(|conn| {
             let mut statement = conn.prepare_cached(&format!("{DELIVERY} WHERE id = ?1"))?;
             let mut rows = statement.query([columns::count(id.0)])?;
-            let Some(delivery) = rows.next()?.map(read_delivery).transpose()? else {
+            let Some(row) = rows.next()? else {
                 return Ok(None);
             };
+            let (delivery, settled) = (read_delivery(row)?, read_settled(row.get_ref(13)?)?);
             let Some(channel) = channels::find(conn, &delivery.channel)? else {
                 return Ok(None);
             };
@@ -252,6 +256,7 @@ impl Reader {
                 made_at: delivery.made_at,
                 events,
                 more: delivery.more,
+                settled,
             };
             Ok(Some((message, channel)))
         })
@@ -325,6 +330,14 @@ fn read_deliveries(rows: &mut rusqlite::Rows<'_>) -> Result<Vec<Delivery>, Store
         deliveries.push(read_delivery(row)?);
     }
     Ok(deliveries)
+}
+
+/// Recipients to whom a message is not sent again.
+pub(crate) fn read_settled(bytes: ValueRef<'_>) -> Result<Vec<SettledRecipient>, StoreError> {
+    match bytes.as_blob_or_null().map_err(rusqlite::Error::from)? {
+        Some(bytes) => Ok(codec::decode(bytes)?),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn read_delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {

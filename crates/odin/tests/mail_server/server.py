@@ -7,6 +7,7 @@ import asyncio
 import email
 import email.policy
 import json
+import os
 import ssl
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -23,6 +24,7 @@ def arguments():
     parser.add_argument("--ascii", action="store_true", help="no SMTPUTF8")
     parser.add_argument("--unknown", action="append", default=[], help="a recipient who does not exist")
     parser.add_argument("--later", type=int, default=0, help="how many recipients to put off")
+    parser.add_argument("--greylist", nargs=2, default=["", ""], help="a recipient who is put off while that file is there")
     parser.add_argument("--mute", type=int, default=0, help="how many mails to take without a word")
     return parser.parse_args()
 
@@ -49,8 +51,9 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address in OPTIONS.unknown:
             return "550 5.1.1 nobody here has that name"
-        if OPTIONS.later > 0:
-            OPTIONS.later -= 1
+        greylisted, while_there = OPTIONS.greylist
+        if OPTIONS.later > 0 or (address == greylisted and os.path.exists(while_there)):
+            OPTIONS.later = max(0, OPTIONS.later - 1)
             say(later=address)
             return "451 4.7.1 greylisted, come back later"
         envelope.rcpt_tos.append(address)
