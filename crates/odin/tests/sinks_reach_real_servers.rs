@@ -114,6 +114,10 @@ fn postgresql_gets_each_row_once_over_its_own_crash_and_the_servers() {
          WHERE name = 'odin_run_duration_seconds' ORDER BY at DESC LIMIT 1";
     assert_eq!(database.ask(histogram), "histogram|1|+Inf|1\n");
 
+    // What another sink sends there is there already, or comes at the same time.
+    let mut same = set;
+    (same[2], same[8]) = ("again", "off");
+    place.server.json(same);
     database.stop();
     let second = place.run("fetch");
     place.ended("fetch", &second);
@@ -121,6 +125,7 @@ fn postgresql_gets_each_row_once_over_its_own_crash_and_the_servers() {
     place.server.restart();
     database.start();
     settled(&place, "db", 12);
+    settled(&place, "again", 6);
     assert_eq!(
         database.ask("SELECT count(*), count(DISTINCT run) FROM odin_values"),
         "10|2\n"
