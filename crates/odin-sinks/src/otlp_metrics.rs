@@ -18,7 +18,9 @@ pub(crate) fn request(snapshot: &Snapshot) -> MetricsRequest {
     let mut resource = resource();
     let node = KeyValue::text("service.instance.id", snapshot.node.clone());
     resource.attributes.push(node);
+    // One of which nothing is counted yet would have no points, and say nothing.
     let metrics = snapshot.families.iter();
+    let metrics = metrics.filter(|family| !family.series.is_empty());
     MetricsRequest {
         resource_metrics: vec![ResourceMetrics {
             resource: Some(resource),

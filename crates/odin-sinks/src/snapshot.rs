@@ -35,7 +35,7 @@ pub(crate) mod tests {
     use super::Snapshot;
     use crate::record::tests::at;
 
-    /// One family of each kind.
+    /// One family of each kind, and one of which nothing is counted yet.
     pub(crate) fn snapshot() -> Snapshot {
         let runs = Counters::new("odin_runs_finished", "Runs", ["outcome"]);
         runs.add(["failed"], 7);
@@ -52,6 +52,7 @@ pub(crate) mod tests {
                 Family::gauge("odin_jobs", "Jobs", Number::Whole(3)),
                 Family::info("odin_build", "Build", build),
                 took.family(),
+                Counters::new("odin_backups", "Backups", ["result"]).family(),
                 Family::of(
                     "odin_sink_records",
                     "Records",
