@@ -131,30 +131,37 @@ impl Door {
 
     fn serve(mut self) {
         // Waiting fails only for what cannot be: a wrong descriptor or address. The socket is closed then.
-        while let Ok(peers) = self.wait() {
-            self.now = self.clock.boottime();
-            // First of all, so that nobody of an attempt that is over is heard.
-            if peers.contains(&WAKE) {
-                let over = self.accesses.take_over();
-                let (guests, mut turn) = self.turn();
-                guests.end_attempts(over, &mut turn);
-                guests.end_round(&mut turn);
-            }
-            for peer in peers {
-                match peer {
-                    WAKE => {}
-                    LISTENER => self.accept(),
-                    peer if self.guests.has(peer) => {
-                        let (guests, mut turn) = self.turn();
-                        guests.look_at(peer, &mut turn);
-                    }
-                    peer => self.take_from_stranger(peer),
-                }
-            }
-            self.guests.begin_round(self.now);
-            self.send_off_the_late();
-            self.listen_again();
+        while self.go_round().is_ok() {}
+    }
+
+    /// Waits for the next thing to do, and does it.
+    fn go_round(&mut self) -> rustix::io::Result<()> {
+        let peers = self.wait()?;
+        self.now = self.clock.boottime();
+        // First of all, so that nobody of an attempt that is over is heard.
+        if peers.contains(&WAKE) {
+            let over = self.accesses.take_over();
+            let (guests, mut turn) = self.turn();
+            guests.end_attempts(over, &mut turn);
+            guests.end_round(&mut turn);
         }
+        for peer in peers {
+            match peer {
+                WAKE => {}
+                LISTENER => self.accept(),
+                peer if self.guests.has(peer) => {
+                    let (guests, mut turn) = self.turn();
+                    guests.look_at(peer, &mut turn);
+                }
+                peer => self.take_from_stranger(peer),
+            }
+        }
+        let (guests, mut turn) = self.turn();
+        guests.look_at_all(&mut turn);
+        guests.begin_round(turn.now);
+        self.send_off_the_late();
+        self.listen_again();
+        Ok(())
     }
 
     fn turn(&mut self) -> (&mut Guests, Turn<'_>) {
@@ -171,7 +178,12 @@ impl Door {
     /// Waits until somebody did something, or is late.
     fn wait(&self) -> rustix::io::Result<Vec<u64>> {
         let late_at = self.strangers.values().next().map(|oldest| oldest.until);
-        let next = [late_at, self.listen_again_at, self.guests.round_at()];
+        let next = [
+            late_at,
+            self.listen_again_at,
+            self.guests.round_at(),
+            self.guests.look_at_all_at(),
+        ];
         let next = next.into_iter().flatten().min();
         let timeout = next.map(|at| {
             // Rounded up: a wait that ends early would be a turn for nothing.
@@ -337,5 +349,101 @@ impl Door {
     fn stop_watching(&self, socket: &OwnedFd) {
         // Fails only for a descriptor that is not watched.
         let _ = epoll::delete(&self.epoll, socket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::Shutdown;
+    use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use jiff::Timestamp;
+    use odin_model::{AttemptNumber, RunId};
+
+    use super::*;
+    use crate::values::RunToken;
+
+    /// Each look at it is five milliseconds after the one before.
+    #[derive(Debug, Default)]
+    struct Steps(AtomicU64);
+
+    impl Clock for Steps {
+        fn wall(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn boottime(&self) -> Boottime {
+            let steps = self.0.fetch_add(1, Ordering::Relaxed);
+            Boottime(Duration::from_millis(5 * steps))
+        }
+    }
+
+    /// What would wake the thread now.
+    fn wakes(door: &Door) -> usize {
+        let mut ready: Vec<epoll::Event> = Vec::with_capacity(AT_ONCE);
+        let room = rustix::buffer::spare_capacity(&mut ready);
+        epoll::wait(&door.epoll, room, Some(&Timespec::default())).unwrap()
+    }
+
+    fn serve_until(door: &mut Door, client: &UnixStream, expected: &str) {
+        client.set_nonblocking(true).unwrap();
+        let mut line = String::new();
+        while BufReader::new(client).read_line(&mut line).is_err() {
+            door.go_round().unwrap();
+        }
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn who_has_spoken_wakes_nobody_by_saying_more_and_is_heard_in_time_all_the_same() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temp.path().to_owned());
+        std::fs::create_dir_all(dir.values()).unwrap();
+        let listener = socket::listen(&dir.values_socket(), 0o666).unwrap();
+        let accesses = Accesses::new(|| {}).unwrap();
+        let key = AttemptKey {
+            run: RunId::from_bits(1),
+            attempt: AttemptNumber::FIRST,
+        };
+        let terms = Terms {
+            bytes_max: 1 << 20,
+            masks: None,
+        };
+        let uid = rustix::process::geteuid().as_raw();
+        let access = accesses.grant(key, uid, RunToken([7; 16]), terms);
+        let guests = Guests::start(dir.clone(), &accesses).unwrap();
+        let bounds = Bounds {
+            strangers_max: 8,
+            further_max: 8,
+        };
+        let clock = Arc::new(Steps::default());
+        let mut door = Door::new(listener, guests, accesses, clock, bounds).unwrap();
+
+        let mut client = UnixStream::connect(dir.values_socket()).unwrap();
+        let hello = format!(
+            "{{\"hello\":1,\"token\":\"{}\"}}\n",
+            RunToken([7; 16]).text()
+        );
+        client.write_all(hello.as_bytes()).unwrap();
+        serve_until(&mut door, &client, "{\"ok\":true}\n");
+        assert_eq!(wakes(&door), 0);
+        client.write_all(b"the first line\n").unwrap();
+        assert_eq!(wakes(&door), 1, "the first is heard at once");
+        serve_until(&mut door, &client, "{\"ack\":1}\n");
+        for said in 2..5 {
+            client.write_all(b"another line\n").unwrap();
+            assert_eq!(wakes(&door), 0);
+            serve_until(&mut door, &client, &format!("{{\"ack\":{said}}}\n"));
+        }
+        assert_eq!(wakes(&door), 0);
+        client.write_all(b"the last line\n").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(wakes(&door), 1, "an end is heard at once");
+        serve_until(&mut door, &client, "{\"ack\":5}\n");
+        serve_until(&mut door, &client, "");
+        assert_eq!(door.guests.look_at_all_at(), None);
+        drop(access);
     }
 }

@@ -1,4 +1,8 @@
 //! Those let in: what they say is kept, and acknowledged once it is on the disk.
+//!
+//! Whoever writes to a socket that somebody waits for pays for waking them, and a job's program should not. So from
+//! what it said first on, nobody waits for a connection's words: they are fetched when it is [time](Guests::look_at_all),
+//! and only its end is told at once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -6,7 +10,8 @@ use std::os::fd::OwnedFd;
 
 use jiff::Timestamp;
 use odin_model::Boottime;
-use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::net::SendFlags;
 
 use super::LINE_BYTES_MAX;
@@ -14,6 +19,7 @@ use super::access::{Accesses, Terms};
 use super::hello::{Refusal, WELCOME};
 use super::keeping::Keeper;
 use super::lines::Lines;
+use super::pace::Pace;
 use crate::data_dir::DataDir;
 use crate::protocol::AttemptKey;
 
@@ -23,12 +29,18 @@ const CROWDED_LINE_BYTES_MAX: usize = 4 << 10;
 /// How often a connection is read to take what it holds when its attempt is over. A socket holds less; a process that
 /// goes on talking is not waited for.
 const LAST_READS: usize = 16;
+/// Connections that the kernel names at a time as having said something.
+const NAMED_AT_ONCE: usize = 64;
 
 /// All connections that were let in.
 pub(super) struct Guests {
     all: HashMap<u64, Guest>,
     /// The guests of each attempt that has any; none is listed twice.
     by_attempt: HashMap<AttemptKey, Vec<u64>>,
+    /// Knows which of those that are fetched have said something. Nobody waits for it.
+    fetched: OwnedFd,
+    fetched_count: usize,
+    pace: Pace,
     keeper: Keeper,
     /// Guests with lines that no round of the disk was asked for.
     unasked: BTreeSet<u64>,
@@ -52,8 +64,10 @@ struct Guest {
     owes_ack: bool,
     /// Whether it says nothing more.
     is_ended: bool,
-    /// What the kernel tells of it.
+    /// What the kernel tells of it at once.
     watched: EventFlags,
+    /// Whether its words are fetched.
+    is_fetched: bool,
 }
 
 /// What this turn of the door's loop is done with.
@@ -104,6 +118,9 @@ impl Guests {
         Ok(Self {
             all: HashMap::new(),
             by_attempt: HashMap::new(),
+            fetched: epoll::create(CreateFlags::CLOEXEC)?,
+            fetched_count: 0,
+            pace: Pace::default(),
             keeper: Keeper::start(dir, accesses.wake().clone())?,
             unasked: BTreeSet::new(),
             in_round: Vec::new(),
@@ -146,6 +163,7 @@ impl Guests {
             owes_ack: false,
             is_ended: false,
             watched: EventFlags::IN,
+            is_fetched: false,
         };
         self.all.insert(peer, guest);
         self.by_attempt.entry(of).or_default().push(peer);
@@ -174,6 +192,37 @@ impl Guests {
         self.dismiss_if_done(peer, turn.epoll);
     }
 
+    /// When those are to be looked at whose words are fetched, if there are any.
+    pub(super) fn look_at_all_at(&self) -> Option<Boottime> {
+        (self.fetched_count > 0).then_some(self.pace.next())
+    }
+
+    /// Fetches what was said, if it is time.
+    pub(super) fn look_at_all(&mut self, turn: &mut Turn<'_>) {
+        if self.look_at_all_at().is_none_or(|at| at > turn.now) {
+            return;
+        }
+        self.pace.begin();
+        let at_once = Timespec::default();
+        let mut named = Vec::with_capacity(NAMED_AT_ONCE);
+        // Each of them once: the kernel names those last that it has just named.
+        for _ in 0..=self.fetched_count / NAMED_AT_ONCE {
+            named.clear();
+            let room = rustix::buffer::spare_capacity(&mut named);
+            // Fails only for what cannot be: a wrong descriptor or address.
+            if epoll::wait(&self.fetched, room, Some(&at_once)).is_err() {
+                break;
+            }
+            for event in &named {
+                self.look_at(event.data.u64(), turn);
+            }
+            if named.len() < NAMED_AT_ONCE {
+                break;
+            }
+        }
+        self.pace.end(turn.now);
+    }
+
     fn take(&mut self, peer: u64, bytes: &[u8], at: Timestamp) {
         let Some(guest) = self.all.get_mut(&peer) else {
             return;
@@ -188,6 +237,7 @@ impl Guests {
             .lines
             .take(bytes, bytes_max, |kept, length| taken.push((kept, length)));
         self.begun_bytes += guest.lines.held();
+        self.pace.hear(taken.len(), bytes.len());
         self.keep(peer, taken, at);
     }
 
@@ -218,23 +268,45 @@ impl Guests {
         let Some(guest) = self.all.get_mut(&peer) else {
             return;
         };
-        let mut wanted = EventFlags::empty();
-        if !guest.is_ended && self.keeper.takes_more(guest.of) {
-            wanted |= EventFlags::IN;
-        }
+        let is_read = !guest.is_ended && self.keeper.takes_more(guest.of);
+        let has_spoken = guest.taken > 0;
+        let mut wanted = match (is_read, has_spoken) {
+            (false, _) => EventFlags::empty(),
+            (true, false) => EventFlags::IN,
+            (true, true) => EventFlags::RDHUP,
+        };
         if guest.owes_ack {
             wanted |= EventFlags::OUT;
         }
         let data = EventData::new_u64(peer);
-        // Refused only when the kernel has no memory for it: it is tried again after the next round.
+        // Both are refused only when the kernel has no memory for it: they are tried again after the next round.
         let done = match (guest.watched.is_empty(), wanted.is_empty()) {
-            _ if wanted == guest.watched => return,
+            _ if wanted == guest.watched => Ok(()),
             (false, true) => epoll::delete(epoll, &guest.socket),
             (true, _) => epoll::add(epoll, &guest.socket, data, wanted),
             (false, false) => epoll::modify(epoll, &guest.socket, data, wanted),
         };
         if done.is_ok() {
             guest.watched = wanted;
+        }
+        match (guest.is_fetched, is_read && has_spoken) {
+            (false, true)
+                if epoll::add(&self.fetched, &guest.socket, data, EventFlags::IN).is_ok() =>
+            {
+                guest.is_fetched = true;
+                self.fetched_count += 1;
+            }
+            (true, false) => self.fetch_no_more(peer),
+            _ => {}
+        }
+    }
+
+    fn fetch_no_more(&mut self, peer: u64) {
+        if let Some(guest) = self.all.get_mut(&peer).filter(|guest| guest.is_fetched) {
+            guest.is_fetched = false;
+            self.fetched_count -= 1;
+            // Fails only for a descriptor that is not watched.
+            let _ = epoll::delete(&self.fetched, &guest.socket);
         }
     }
 
@@ -349,6 +421,7 @@ impl Guests {
     }
 
     fn remove(&mut self, peer: u64, epoll: &OwnedFd) {
+        self.fetch_no_more(peer);
         let Some(guest) = self.all.remove(&peer) else {
             return;
         };

@@ -17,7 +17,7 @@ use crate::protocol::AttemptKey;
 
 /// How far a round of the disk begins after the one before at the earliest. What is written after a longer silence is
 /// synced at once; a flood costs the disk fifty rounds a second.
-const ROUND_EVERY: Duration = Duration::from_millis(20);
+pub(super) const ROUND_EVERY: Duration = Duration::from_millis(20);
 /// How much of one attempt may wait for the disk. Beyond it, its connections are not read.
 const UNSYNCED_BYTES_MAX: u64 = 1 << 20;
 

@@ -15,6 +15,7 @@ mod guests;
 mod hello;
 mod keeping;
 mod lines;
+mod pace;
 mod sync;
 mod token;
 
