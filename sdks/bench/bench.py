@@ -1,5 +1,7 @@
 """What a call costs in Python: `bench.py measure PORT`."""
 
+import datetime
+import json
 import sys
 import time
 import urllib.request
@@ -8,6 +10,17 @@ import pyodin
 
 odin = pyodin.Odin(config="bench.yml")
 now = time.perf_counter
+kept = []
+
+
+def watch(number):
+    odin.watch("price", number + 0.5)
+
+
+def line(number):
+    at = datetime.datetime.now(datetime.timezone.utc).isoformat()
+    report = {"seq": number, "at": at, "kind": "watch", "name": "price", "value": number + 0.5}
+    kept.append(json.dumps(report).encode() + b"\n")
 
 
 def post(number):
@@ -16,22 +29,42 @@ def post(number):
         answer.read()
 
 
-together, alone, posts = [], [], []
-for _ in range(60):
-    began = now()
-    for number in range(2000):
-        odin.watch("price", number + 0.5)
-    together.append((now() - began) / 2000)
-    assert odin.flush(60).undelivered == 0
-for number in range(500):
-    time.sleep(0.002)
-    began = now()
-    odin.watch("price", number + 0.5)
-    alone.append(now() - began)
-for number in range(500):
-    began = now()
-    post(number)
-    posts.append(now() - began)
-for figures in (together, alone, posts):
-    figures.sort()
-    print(figures[len(figures) // 2] * 1e6, figures[len(figures) * 99 // 100] * 1e6)
+def work(seconds):
+    until = now() + seconds
+    numbers = list(range(1000))
+    while now() < until:
+        numbers = [number * 3 % 1001 for number in numbers]
+
+
+def in_a_row(call):
+    times = []
+    for _ in range(60):
+        began = now()
+        for number in range(2000):
+            call(number)
+        times.append((now() - began) / 2000)
+        assert odin.flush(60).undelivered == 0
+    return times
+
+
+def each_after(call, pause, seconds, count):
+    times = []
+    for number in range(count):
+        pause(seconds)
+        began = now()
+        call(number)
+        times.append(now() - began)
+    return times
+
+
+def say(name, times):
+    times.sort()
+    print(name, times[len(times) // 2] * 1e6, times[len(times) * 99 // 100] * 1e6, flush=True)
+
+
+for prefix, call in (("", watch), ("line_", line)):
+    say(prefix + "row", in_a_row(call))
+    say(prefix + "work2", each_after(call, work, 0.002, 500))
+    say(prefix + "work20", each_after(call, work, 0.02, 200))
+    say(prefix + "sleep2", each_after(call, time.sleep, 0.002, 500))
+say("post", each_after(post, time.sleep, 0, 500))

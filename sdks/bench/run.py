@@ -1,12 +1,15 @@
-"""Measures what a call costs in the caller, in each language, with an HTTP POST for each value beside it.
+"""Measures what a call costs in the caller, in each language, in runs of a real server.
 
-    python3 sdks/bench/run.py [--target FOLDER]
+    cargo build --release -p odin && cargo xtask sdks && python3 sdks/bench/run.py [--odin FILE] [--target FOLDER] [--only python,go]
 
-Takes the packages that `cargo xtask sdks` has installed. The other end is one program for all, in Go.
+Beside each call, in the same program: the line that it sends, made with the language's own means and only kept in memory,
+and what the first libraries did, an HTTP POST for each value. Takes the packages that `cargo xtask sdks` has installed.
 """
 
 import argparse
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,31 +18,69 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 GO_MODULE = "github.com/theycallmemac/odin/odin-libraries/go/odinlib"
+#: What the programs print, a line each: a measure's median and 99th percentile.
+MEASURES = {
+    "row": "2,000 in a row (mean of each 2,000)",
+    "work2": "one in 2 ms of work",
+    "work20": "one in 20 ms of work",
+    "sleep2": "one after 2 ms of sleep",
+    "post": "HTTP POST of a value",
+}
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--odin", default=os.path.join(REPOSITORY, "target", "release", "odin"))
     arguments.add_argument("--target", default=os.path.join(REPOSITORY, "target", "sdks"))
-    target = arguments.parse_args().target
-    if not os.path.exists(os.path.join(target, "drivers.json")):
+    arguments.add_argument("--only", default="python,node,go,rust")
+    chosen = arguments.parse_args()
+    if not os.path.exists(os.path.join(chosen.target, "drivers.json")):
         sys.exit("sdks: the packages are not installed: `cargo xtask sdks` does that")
-    programs = {"python": python(target), "node": node(target), "go": go(target), "rust": rust(target)}
-    print("microseconds of the caller: median and 99th percentile")
-    print("| | watch, 2,000 in a row (mean of each 2,000) | watch, one in 2 ms | HTTP POST of a value |")
-    print("| --- | --- | --- | --- |")
-    for name, command in programs.items():
-        print("| %s | %s |" % (name, " | ".join(measure(command, programs["go"][0]))), flush=True)
+    if not os.path.exists(chosen.odin):
+        sys.exit("sdks: there is no %s: `cargo build --release -p odin` makes it" % chosen.odin)
+    server = go(chosen.target)[0]
+    print("microseconds of the caller: median and 99th percentile; in brackets the median of its line alone")
+    print("| | %s |" % " | ".join(MEASURES.values()))
+    print("| --- |%s" % (" --- |" * len(MEASURES)))
+    for language in chosen.only.split(","):
+        command = {"python": python, "node": node, "go": go, "rust": rust}[language](chosen.target)
+        figures = measure(os.path.abspath(chosen.odin), command, server)
+        print("| %s | %s |" % (language.capitalize(), " | ".join(figures)), flush=True)
 
 
-def measure(command, server):
+def measure(odin, command, server):
+    """The program's figures, as a run of a server of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        socket = os.path.join(folder, "values.sock")
-        with subprocess.Popen([server, "serve", socket], stdout=subprocess.PIPE, text=True) as other_end:
-            port = other_end.stdout.readline().strip()
-            environment = dict(os.environ, ODIN_SOCKET=socket, ODIN_RUN_TOKEN="t")
-            done = subprocess.run(command + ["measure", port], env=environment, stdout=subprocess.PIPE, text=True, check=True)
-            other_end.kill()
-    return ["%.1f, %.1f" % tuple(map(float, line.split())) for line in done.stdout.splitlines()]
+        node = [odin, "server", "--data-dir", os.path.join(folder, "data"), "--http", ":0", "--raft", ":0"]
+        with subprocess.Popen(node, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running, \
+                subprocess.Popen([server, "serve"], stdout=subprocess.PIPE, text=True) as web:
+            try:
+                socket = next(filter(None, (re.search("socket=(\\S+)", line) for line in running.stdout))).group(1)
+                return run(odin, folder, socket, command + ["measure", web.stdout.readline().strip()])
+            finally:
+                web.kill()
+                running.terminate()
+
+
+def run(odin, folder, socket, command):
+    job = os.path.join(folder, "bench.yml")
+    with open(job, "w") as file:
+        file.write("job: {name: bench, schedule: never, command: %s, keep: {values: 1GiB}}\n" % json.dumps(command))
+    ask = lambda *words: subprocess.run([odin, "--server", "unix:" + socket, *words], stdout=subprocess.PIPE, text=True)
+    done = ask("--json", "execute", "-f", job, "--wait")
+    id = json.loads(done.stdout)["id"]
+    output = ask("log", "-i", id).stdout
+    found = dict(re.findall(r"^(\w+) ([\d. ]+)$", output, re.MULTILINE))
+    if done.returncode != 0 or not set(MEASURES) <= set(found):
+        sys.exit("sdks: the bench failed: %s" % output)
+    return [figure(found, name) for name in MEASURES]
+
+
+def figure(found, name):
+    median, late = found[name].split()
+    alone = found.get("line_" + name)
+    text = "%.1f, %.1f" % (float(median), float(late))
+    return text + (" (%.1f)" % float(alone.split()[0]) if alone else "")
 
 
 def python(target):

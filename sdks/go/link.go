@@ -16,8 +16,9 @@ import (
 const EndWithin = 5 * time.Second
 
 const (
-	// A report that follows another one within this is sent together with it, this much later at most; the others are sent
-	// by their caller, so that a program that crashes has said what it saw.
+	// So many reports in a row, and one more each togetherWithin, are sent by their callers, so that a program that crashes
+	// has said what it saw. Those beyond go out together, togetherWithin later at most.
+	oneByOne       = 8
 	togetherWithin = time.Millisecond
 	// How long to wait when the socket has no room.
 	writeAgain         = 5 * time.Millisecond
@@ -45,8 +46,8 @@ type link struct {
 		// Lines that are being written, and how much of them was.
 		lines   []byte
 		written int
-		// When something was last written.
-		last time.Time
+		// When callers that have sent one each togetherWithin would be where they are.
+		due time.Time
 		// The last write found no room, or no connection: callers leave writing to the goroutine.
 		isStalled bool
 	}
@@ -108,15 +109,26 @@ func (link *link) send(restOfLine []byte, always bool) {
 		}
 	}
 	if link.output.TryLock() {
-		now := time.Now()
-		isLone := !link.output.isStalled && link.output.connection != nil && now.Sub(link.output.last) >= togetherWithin
-		isWritten := isLone && link.write(now) == all
+		isWritten := !link.output.isStalled && link.output.connection != nil && link.isForCaller() && link.write() == all
 		link.output.Unlock()
 		if isWritten {
 			return
 		}
 	}
 	wake(link.work)
+}
+
+// isForCaller says whether a caller is to send what there is. Who calls it holds output.
+func (link *link) isForCaller() bool {
+	now, due := time.Now(), &link.output.due
+	if due.Before(now) {
+		*due = now
+	}
+	if due.Sub(now) > (oneByOne-1)*togetherWithin {
+		return false
+	}
+	*due = due.Add(togetherWithin)
+	return true
 }
 
 func wake(channel chan struct{}) {
@@ -200,7 +212,7 @@ func (link *link) serveOnce() bool {
 		return true
 	}
 	link.output.Lock()
-	came := link.write(time.Now())
+	came := link.write()
 	link.output.Unlock()
 	switch came {
 	case stalled:
@@ -261,7 +273,7 @@ func (link *link) connect() error {
 	link.state.queue.beginAgain()
 	link.state.Unlock()
 	go link.read(connection)
-	if link.write(time.Now()) != all {
+	if link.write() != all {
 		wake(link.work)
 	}
 	return nil
@@ -283,9 +295,8 @@ func dial(path string) (*net.UnixConn, error) {
 }
 
 // write writes until nothing is left or there is no room. Who calls it holds output.
-func (link *link) write(now time.Time) written {
+func (link *link) write() written {
 	output := &link.output
-	output.last = now
 	for {
 		if output.written == len(output.lines) {
 			output.written = 0

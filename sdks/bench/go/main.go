@@ -1,9 +1,9 @@
-// `serve SOCKET`: the other end, for all languages: a values socket that acknowledges what it reads, and an HTTP server that
-// answers each POST. Prints the server's port. `measure PORT`: what a call costs in Go.
+// `serve`: an HTTP server that answers each POST, for all languages; prints its port. `measure PORT`: what a call costs in Go.
 package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -21,82 +21,97 @@ func must(err error) {
 	}
 }
 
-func serve(socket string) {
-	values, err := net.Listen("unix", socket)
-	must(err)
+func serve() {
 	web, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
-	go func() {
-		must(http.Serve(web, http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
-			_, _ = io.Copy(io.Discard, request.Body)
-			_, _ = io.WriteString(answer, "200")
-		})))
-	}()
 	fmt.Println(web.Addr().(*net.TCPAddr).Port)
-	for {
-		connection, err := values.Accept()
-		must(err)
-		go acknowledge(connection)
-	}
+	must(http.Serve(web, http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		_, _ = io.Copy(io.Discard, request.Body)
+		_, _ = io.WriteString(answer, "200")
+	})))
 }
 
-func acknowledge(connection net.Conn) {
-	defer connection.Close()
-	buffer := make([]byte, 1<<18)
-	seen := -1 // The hello is no report.
-	for {
-		count, err := connection.Read(buffer)
-		if err != nil {
-			return
-		}
-		seen += bytes.Count(buffer[:count], []byte("\n"))
-		// As the executor does, which waits for its disk: not after every line.
-		time.Sleep(time.Millisecond)
-		fmt.Fprintf(connection, "{\"ack\":%d}\n", seen)
-	}
+type line struct {
+	Seq   int     `json:"seq"`
+	At    string  `json:"at"`
+	Kind  string  `json:"kind"`
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
 }
 
 func measure(port string) {
 	odin, err := odinlib.Setup("bench.yml")
 	must(err)
-	watch := func(number int) { odin.Watch("price", float64(number)+0.5) }
-	var together, alone, posts []float64
-	for round := 0; round < 60; round++ {
-		began := time.Now()
-		for number := 0; number < 2000; number++ {
-			watch(number)
-		}
-		together = append(together, micros(began)/2000)
-		if odin.Flush(time.Minute).Undelivered > 0 {
-			panic("not delivered")
-		}
+	var kept [][]byte
+	calls := map[string]func(int){
+		"": func(number int) { odin.Watch("price", float64(number)+0.5) },
+		"line_": func(number int) {
+			at := time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
+			text, err := json.Marshal(line{number, at, "watch", "price", float64(number) + 0.5})
+			must(err)
+			kept = append(kept, append(text, '\n'))
+		},
 	}
-	for number := 0; number < 500; number++ {
-		time.Sleep(2 * time.Millisecond)
-		began := time.Now()
-		watch(number)
-		alone = append(alone, micros(began))
+	for _, prefix := range []string{"", "line_"} {
+		call := calls[prefix]
+		say(prefix+"row", inARow(odin, call))
+		say(prefix+"work2", eachAfter(call, work, 2*time.Millisecond, 500))
+		say(prefix+"work20", eachAfter(call, work, 20*time.Millisecond, 200))
+		say(prefix+"sleep2", eachAfter(call, time.Sleep, 2*time.Millisecond, 500))
 	}
-	for number := 0; number < 500; number++ {
-		began := time.Now()
+	post := func(number int) {
 		body := fmt.Sprintf("watch,price,%d.5,a37b187f5930,1606000000", number)
 		answer, err := http.Post("http://127.0.0.1:"+port+"/stats/add", "text/plain", bytes.NewBufferString(body))
 		must(err)
 		_, _ = io.Copy(io.Discard, answer.Body)
 		must(answer.Body.Close())
-		posts = append(posts, micros(began))
 	}
-	for _, figures := range [][]float64{together, alone, posts} {
-		slices.Sort(figures)
-		fmt.Println(figures[len(figures)/2], figures[len(figures)*99/100])
+	say("post", eachAfter(post, time.Sleep, 0, 500))
+}
+
+func inARow(odin *odinlib.Odin, call func(int)) (times []time.Duration) {
+	for round := 0; round < 60; round++ {
+		began := time.Now()
+		for number := 0; number < 2000; number++ {
+			call(number)
+		}
+		times = append(times, time.Since(began)/2000)
+		if odin.Flush(time.Minute).Undelivered > 0 {
+			panic("not delivered")
+		}
+	}
+	return times
+}
+
+func eachAfter(call func(int), pause func(time.Duration), length time.Duration, count int) (times []time.Duration) {
+	for number := 0; number < count; number++ {
+		pause(length)
+		began := time.Now()
+		call(number)
+		times = append(times, time.Since(began))
+	}
+	return times
+}
+
+var numbers [1000]int
+
+func work(length time.Duration) {
+	for began := time.Now(); time.Since(began) < length; {
+		for at := range numbers {
+			numbers[at] = (numbers[at]*3 + at) % 1001
+		}
 	}
 }
 
-func micros(began time.Time) float64 { return float64(time.Since(began).Nanoseconds()) / 1000 }
+func say(name string, times []time.Duration) {
+	slices.Sort(times)
+	micros := func(at int) float64 { return float64(times[at].Nanoseconds()) / 1000 }
+	fmt.Println(name, micros(len(times)/2), micros(len(times)*99/100))
+}
 
 func main() {
 	if os.Args[1] == "serve" {
-		serve(os.Args[2])
+		serve()
 	}
 	measure(os.Args[2])
 }

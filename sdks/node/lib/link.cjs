@@ -1,9 +1,8 @@
 'use strict';
 // The connection to Odin.
 //
-// All writing is done by calls that return at once, on the socket's own descriptor: a report that is the first for some
-// time is written by its caller, so that a program that crashes or computes for long has said what it saw; those that follow
-// it closely go out together. Because reading can be done the same way, the end of a process can wait for acknowledgements
+// All writing is done by calls that return at once, on the socket's own descriptor: a report is written by its caller, so that
+// a program that crashes or computes for long has said what it saw; of many in a row, those beyond some go out together. Because reading can be done the same way, the end of a process can wait for acknowledgements
 // when there is no event loop any more.
 
 const fs = require('node:fs');
@@ -19,7 +18,8 @@ const QUEUE_BYTES_MAX = 8 << 20;
 /** Milliseconds that the end of a program waits for acknowledgements, at most. */
 const END_WITHIN_MS = 5000;
 
-/** Milliseconds within which a report that follows another is sent together with it. */
+/** So many reports in a row, and one more in each so many milliseconds, are written by their callers. */
+const ONE_BY_ONE = 8;
 const TOGETHER_WITHIN_MS = 1;
 const WRITE_BYTES = 64 << 10;
 const ANSWER_BYTES_MAX = 64 << 10;
@@ -60,7 +60,8 @@ class Link {
   #answers = '';
   #isFull = false;
   #isScheduled = false;
-  #lastWrite = Number.NEGATIVE_INFINITY;
+  /** When callers that have written one each TOGETHER_WITHIN_MS would be where they are. */
+  #due = 0;
   #lastTurn = performance.now();
   #readInto;
   #connectAfter = CONNECT_AGAIN_MIN_MS;
@@ -95,8 +96,9 @@ class Link {
     this.#waiting.push(rest);
     this.#bytes += rest.length;
     if (this.#isFull) return;
-    if (now - this.#lastWrite >= TOGETHER_WITHIN_MS) {
-      this.#lastWrite = now;
+    const due = Math.max(this.#due, now);
+    if (due - now <= (ONE_BY_ONE - 1) * TOGETHER_WITHIN_MS) {
+      this.#due = due + TOGETHER_WITHIN_MS;
       if (!this.#socket && !this.#connectTimer) this.#connect();
       this.#write();
     } else if (!this.#isScheduled) {

@@ -23,8 +23,10 @@ pub const END_WITHIN: Duration = Duration::from_secs(5);
 /// How long one call may be held up by an Odin that does not read, at most. The calls after it are not, until it reads.
 pub const WRITE_WAITS: Duration = Duration::from_millis(10);
 
-/// A report that follows another one within this is sent together with it by a thread, this much later at most; the
-/// others are sent by their caller, so that a program that crashes has said what it saw.
+/// So many reports in a row, and one more each [`TOGETHER_WITHIN`], are sent by their callers, so that a program that
+/// crashes has said what it saw.
+const ONE_BY_ONE: u32 = 8;
+/// Those beyond are sent together by a thread, this much later at most.
 const TOGETHER_WITHIN: Duration = Duration::from_millis(1);
 /// Bytes of lines taken from the queue for one write.
 const WRITE_BYTES: usize = 64 << 10;
@@ -55,7 +57,8 @@ struct Output {
     /// Lines that are being written, and how much of them was.
     lines: Vec<u8>,
     written: usize,
-    last_write: Option<Instant>,
+    /// When callers that have sent one each [`TOGETHER_WITHIN`] would be where they are.
+    due: Option<Instant>,
     /// The last write found no room: callers leave writing to the thread.
     is_stalled: bool,
 }
@@ -75,6 +78,18 @@ struct State {
     refused: Option<Why>,
     /// What the last connection was refused with, when another may be let in.
     refused_for_now: Option<Why>,
+}
+
+impl Output {
+    /// Whether a caller is to send what there is.
+    fn is_for_caller(&mut self, now: Instant) -> bool {
+        let due = self.due.map_or(now, |due| due.max(now));
+        let is_for_caller = due - now <= TOGETHER_WITHIN * (ONE_BY_ONE - 1);
+        if is_for_caller {
+            self.due = Some(due + TOGETHER_WITHIN);
+        }
+        is_for_caller
+    }
 }
 
 /// What a write came to.
@@ -116,12 +131,8 @@ impl Link {
             && let Ok(mut output) = self.output.try_lock()
             && !output.is_stalled
         {
-            let now = clock::monotonic();
-            let is_lone = output
-                .last_write
-                .is_none_or(|last| now.duration_since(last) >= TOGETHER_WITHIN);
-            if is_lone {
-                if let Written::Stalled = self.write(&mut output, now) {
+            if output.is_for_caller(clock::monotonic()) {
+                if let Written::Stalled = self.write(&mut output) {
                     self.work.notify_one();
                 }
                 return;
@@ -206,7 +217,7 @@ impl Link {
                     drop(state);
                 }
                 let mut output = self.output.lock().expect(NEVER_POISONED);
-                if let Written::Nowhere = self.write(&mut output, clock::monotonic()) {
+                if let Written::Nowhere = self.write(&mut output) {
                     drop(output);
                     // Until the reading thread has found out.
                     drop(self.pause(self.state(), TOGETHER_WITHIN));
@@ -254,13 +265,12 @@ impl Link {
         state.is_stalled = false;
         state.queue.begin_again();
         drop(state);
-        self.write(&mut output, clock::monotonic());
+        self.write(&mut output);
         Ok(())
     }
 
     /// Writes until nothing is left or there is no room.
-    fn write(&self, output: &mut Output, now: Instant) -> Written {
-        output.last_write = Some(now);
+    fn write(&self, output: &mut Output) -> Written {
         loop {
             if output.written == output.lines.len() {
                 output.written = 0;
