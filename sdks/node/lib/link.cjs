@@ -22,10 +22,14 @@ const END_WITHIN_MS = 5000;
 const ONE_BY_ONE = 8;
 const TOGETHER_WITHIN_MS = 1;
 const WRITE_BYTES = 64 << 10;
+/** What is shorter is written as text: a socket takes all of it or nothing, and it needs no copy. */
+const SHORT_LENGTH = 4 << 10;
 const ANSWER_BYTES_MAX = 64 << 10;
 const WRITE_AGAIN_MS = 5;
-/** Milliseconds without a turn of the event loop after which callers do what it would. */
-const WITHOUT_LOOP_MS = 10;
+/** After so many reports without a turn of the event loop, their caller reads answers. */
+const READ_EVERY = 256;
+/** Milliseconds between such readings when there is no room for another report. */
+const READ_AGAIN_MS = 5;
 const CONNECT_AGAIN_MIN_MS = 20;
 const CONNECT_AGAIN_MAX_MS = 1000;
 const SOCKET_NAME_BYTES_MAX = 107;
@@ -59,10 +63,14 @@ class Link {
   #lineAt = 0;
   #answers = '';
   #isFull = false;
+  /** When it was found to be full. */
+  #fullAt = 0;
+  /** Reports since answers were last read. */
+  #unheard = 0;
+  #readAt = 0;
   #isScheduled = false;
   /** When callers that have written one each TOGETHER_WITHIN_MS would be where they are. */
   #due = 0;
-  #lastTurn = performance.now();
   #readInto;
   #connectAfter = CONNECT_AGAIN_MIN_MS;
   #connectTimer;
@@ -82,20 +90,21 @@ class Link {
   send(rest, always = false) {
     const now = performance.now();
     // A program that computes for long does not let the event loop read and write.
-    if (now - this.#lastTurn >= WITHOUT_LOOP_MS && this.#socket) {
-      this.#lastTurn = now;
+    if (this.#unheard >= READ_EVERY || (!this.#hasRoom && now - this.#readAt >= READ_AGAIN_MS)) {
+      this.#readAt = now;
       this.#readSync();
-      this.#isFull = false;
-      this.#write();
     }
-    const hasRoom = this.#count < QUEUE_REPORTS_MAX && this.#bytes < QUEUE_BYTES_MAX;
-    if (this.#refused || !(hasRoom || always)) {
+    if (this.#refused || !(this.#hasRoom || always)) {
       this.#dropped += 1;
       return;
     }
     this.#waiting.push(rest);
     this.#bytes += rest.length;
-    if (this.#isFull) return;
+    this.#unheard += 1;
+    if (this.#isFull) {
+      if (now - this.#fullAt < WRITE_AGAIN_MS) return;
+      this.#isFull = false;
+    }
     const due = Math.max(this.#due, now);
     if (due - now <= (ONE_BY_ONE - 1) * TOGETHER_WITHIN_MS) {
       this.#due = due + TOGETHER_WITHIN_MS;
@@ -105,7 +114,6 @@ class Link {
       this.#isScheduled = true;
       setImmediate(() => {
         this.#isScheduled = false;
-        this.#lastTurn = performance.now();
         this.#write();
       });
     }
@@ -161,6 +169,10 @@ class Link {
     say(`odin: ${what} not delivered: ${why}`);
   }
 
+  get #hasRoom() {
+    return this.#count < QUEUE_REPORTS_MAX && this.#bytes < QUEUE_BYTES_MAX;
+  }
+
   get #count() {
     return this.#waiting.length - this.#first;
   }
@@ -213,9 +225,15 @@ class Link {
         if (this.#line.length === 0) return;
       }
       try {
-        this.#lineAt += fs.writeSync(this.#fd, this.#line, this.#lineAt);
+        if (typeof this.#line === 'string') {
+          fs.writeSync(this.#fd, this.#line);
+          this.#line = NOTHING;
+        } else {
+          this.#lineAt += fs.writeSync(this.#fd, this.#line, this.#lineAt);
+        }
       } catch (error) {
         this.#isFull = true;
+        this.#fullAt = performance.now();
         if (IS_FULL.includes(error.code)) this.#writeAgain();
         // Otherwise the connection has ended, which `close` will say.
         return;
@@ -240,7 +258,8 @@ class Link {
       lines += `{"seq":${seq},${this.#waiting[this.#unsentAt]}`;
       this.#unsentAt += 1;
     }
-    this.#line = lines === '' ? NOTHING : Buffer.from(lines);
+    if (lines === '') this.#line = NOTHING;
+    else this.#line = lines.length < SHORT_LENGTH ? lines : Buffer.from(lines);
     this.#lineAt = 0;
   }
 
@@ -248,6 +267,7 @@ class Link {
   #readSync() {
     const socket = this.#socket;
     if (!socket) return;
+    this.#unheard = 0;
     this.#readInto ??= Buffer.allocUnsafe(ANSWER_BYTES_MAX);
     try {
       const count = fs.readSync(this.#fd, this.#readInto);
@@ -259,6 +279,7 @@ class Link {
   }
 
   #take(text) {
+    this.#unheard = 0;
     const lines = (this.#answers + text).split('\n');
     this.#answers = lines.pop();
     for (const line of lines) this.#takeAnswer(line);

@@ -29,8 +29,10 @@ _SEND_BYTES = 64 << 10
 _ANSWER_BYTES_MAX = 64 << 10
 _CONNECT_AGAIN_MIN = 0.02
 _CONNECT_AGAIN_MAX = 1.0
-#: Acknowledgements that come close together are read together: each reading takes the interpreter from its program.
-_READ_TOGETHER = 0.002
+#: After so many reports, or bytes of them, their caller reads acknowledgements. The thread would have to take the interpreter
+#: from its program for each, and until it has it, every system call of the program pays for waking it.
+_READ_EVERY = 256
+_READ_EVERY_BYTES = 256 << 10
 _SOCKET_NAME_BYTES_MAX = 107
 _ASK_AGAIN = ("values/too-many-connections", "values/hello-late")
 _DROPPED_NAME = "odin.reports_dropped"
@@ -74,6 +76,8 @@ class Link:
         self._bytes = 0
         self._line = b""
         self._answers = b""
+        #: Reports that were sent since answers were last read, and bytes of them.
+        self._unheard = (0, 0)
         self._socket: Optional[socket.socket] = None
         self._is_full = False
         self._refused: Optional[str] = None
@@ -96,14 +100,27 @@ class Link:
 
     def send(self, rest_of_line: bytes, always: bool = False) -> None:
         """Takes a report on its way."""
-        waiting = len(self._incoming) + len(self._unsent) + len(self._unacknowledged)
-        is_full = waiting >= QUEUE_REPORTS_MAX or self._bytes >= QUEUE_BYTES_MAX
-        if self._refused is not None or (is_full and not always):
+        if self._refused is not None or (self._has_no_room() and not self._make_room() and not always):
             with self._count:
                 self._dropped += 1
             return
         self._incoming.append(rest_of_line)
         self._send_incoming()
+
+    def _has_no_room(self) -> bool:
+        return self._waiting() >= QUEUE_REPORTS_MAX or self._bytes >= QUEUE_BYTES_MAX
+
+    def _make_room(self) -> bool:
+        if self._lock.acquire(False):
+            self._lock_of = threading.get_ident()
+            try:
+                if self._socket is not None:
+                    self._read()
+            finally:
+                self._lock_of = 0
+                self._lock.release()
+            self._send_incoming()
+        return not self._has_no_room()
 
     def _send_incoming(self) -> None:
         # Whoever has the lock looks again after giving it back, so nothing is left lying.
@@ -113,10 +130,12 @@ class Link:
                 if self._thread is None:
                     self._start()
                 was_full = self._is_full
-                if not was_full:
+                if was_full:
+                    self._take_incoming()
+                else:
                     self._write()
+                    self._read_now_and_then()
                 wake = self._socket is None or (self._is_full and not was_full)
-                self._take_incoming()
             finally:
                 self._lock_of = 0
                 self._lock.release()
@@ -221,7 +240,13 @@ class Link:
         connection = self._socket
         timeout = within
         if connection is not None:
-            poll.register(connection, select.POLLIN | (select.POLLOUT if self._is_full else 0))
+            # Its end is told of in any case, acknowledgements only when somebody waits for them.
+            events = select.POLLRDHUP
+            if self._is_full or self._flushing or within is not None:
+                events |= select.POLLIN
+            if self._is_full:
+                events |= select.POLLOUT
+            poll.register(connection, events)
         elif self._waiting() and self._refused is None:
             left = max(0.0, self._connect_at - time.monotonic())
             timeout = left if within is None else min(left, within)
@@ -232,7 +257,6 @@ class Link:
                     pass
             except OSError:
                 pass
-        heard = False
         with self._lock:
             self._lock_of = threading.get_ident()
             try:
@@ -243,7 +267,7 @@ class Link:
                 elif connection is self._socket:
                     events = ready.get(connection.fileno(), 0)
                     if events & ~select.POLLOUT:
-                        heard = self._read()
+                        self._read()
                     if events & select.POLLOUT:
                         self._is_full = False
                 if not self._is_full:
@@ -253,8 +277,6 @@ class Link:
         self._send_incoming()
         if self._waiting() == 0 or self._refused is not None:
             self._settled.set()
-        if heard and not self._flushing and within is None:
-            select.select([wake], [], [], _READ_TOGETHER)
 
     def _take_incoming(self) -> None:
         while self._incoming:
@@ -320,24 +342,33 @@ class Link:
             lines.append(b'{"seq":%d,' % seq)
             lines.append(rest)
             size += len(rest)
+        reports, unheard_size = self._unheard
+        self._unheard = (reports + len(lines) // 2, unheard_size + size)
         return b"".join(lines)
 
-    def _read(self) -> bool:
-        """Takes what Odin answers. Whether there was anything but the end."""
+    def _read_now_and_then(self) -> None:
+        reports, size = self._unheard
+        if self._socket is not None and (reports >= _READ_EVERY or size >= _READ_EVERY_BYTES):
+            self._read()
+            if self._flushing:
+                self._wake_thread()
+
+    def _read(self) -> None:
+        """Takes what Odin answers, if there is anything."""
         assert self._socket is not None
+        self._unheard = (0, 0)
         try:
             more = self._socket.recv(_ANSWER_BYTES_MAX)
         except (BlockingIOError, InterruptedError):
-            return False
+            return
         except OSError:
             more = b""
         if not more or len(self._answers) > _ANSWER_BYTES_MAX:
             self._end_connection()
-            return False
+            return
         *lines, self._answers = (self._answers + more).split(b"\n")
         for line in lines:
             self._take_answer(line)
-        return True
 
     def _take_answer(self, line: bytes) -> None:
         try:
