@@ -116,7 +116,9 @@ class Engine:
                     self._take(line, number, seen)
                 self.changed.notify_all()
             if how == "each":
-                say({"ack": seen})
+                # Who is gone needs no answer, and may have said more before.
+                with contextlib.suppress(OSError):
+                    say({"ack": seen})
             elif how == "late" and timer is None:
                 # After everything has come: nothing more does before this.
                 timer = threading.Timer(0.3, lambda: (self._acknowledge_late(), say({"ack": 1 << 40})))

@@ -31,8 +31,8 @@ const (
 
 // link is the connection to Odin: what callers write themselves, and the goroutines that do the rest.
 //
-// Two locks. output is held by who writes to the socket, state by who looks at the queue; who holds both took output first.
-// A caller never waits for output: it leaves the writing to the one that has it, or to the goroutine.
+// Two locks. output is held by who writes to the socket, which never waits for Odin; state by who looks at the queue. Who holds
+// both took output first.
 type link struct {
 	path  string
 	token string
@@ -46,14 +46,14 @@ type link struct {
 		// Lines that are being written, and how much of them was.
 		lines   []byte
 		written int
-		// When callers that have sent one each togetherWithin would be where they are.
-		due time.Time
 		// The last write found no room, or no connection: callers leave writing to the goroutine.
 		isStalled bool
 	}
 	state struct {
 		sync.Mutex
-		queue        queue
+		queue queue
+		// When callers that send one each togetherWithin would have sent what callers have.
+		due          time.Time
 		isStarted    bool
 		isConnected  bool
 		connectAfter time.Duration
@@ -101,6 +101,7 @@ func (link *link) send(restOfLine []byte, always bool) {
 	}
 	isFirst := !state.isStarted
 	state.isStarted = true
+	isForCaller := link.isForCaller()
 	state.Unlock()
 	if isFirst {
 		go link.serve()
@@ -108,8 +109,9 @@ func (link *link) send(restOfLine []byte, always bool) {
 			return
 		}
 	}
-	if link.output.TryLock() {
-		isWritten := !link.output.isStalled && link.output.connection != nil && link.isForCaller() && link.write() == all
+	if isForCaller {
+		link.output.Lock()
+		isWritten := !link.output.isStalled && link.output.connection != nil && link.write() == all
 		link.output.Unlock()
 		if isWritten {
 			return
@@ -118,9 +120,9 @@ func (link *link) send(restOfLine []byte, always bool) {
 	wake(link.work)
 }
 
-// isForCaller says whether a caller is to send what there is. Who calls it holds output.
+// isForCaller says whether a caller is to send what there is. Who calls it holds state.
 func (link *link) isForCaller() bool {
-	now, due := time.Now(), &link.output.due
+	now, due := time.Now(), &link.state.due
 	if due.Before(now) {
 		*due = now
 	}

@@ -188,6 +188,33 @@ class Inside(unittest.TestCase):
             )
             self.assertEqual(sorted(value for _, _, value in seen), [0, 1, 2, 3, 4], method)
 
+    def test_acknowledgements_wake_no_thread_that_would_want_the_interpreter(self):
+        seen = self.play(
+            """
+            import array, fcntl, pyodin, termios, time
+            odin = pyodin.Odin()
+            odin.watch("a", 0)
+            odin.flush()
+            link = odin._client.link
+            def wakes():
+                with open("/proc/self/task/%d/status" % link._thread.native_id) as status:
+                    return next(int(line.split()[1]) for line in status if line.startswith("voluntary"))
+            def answered():
+                unread = array.array("i", [0])
+                fcntl.ioctl(link._socket, termios.FIONREAD, unread)
+                # The thread may still wait for the answers that flush asked for, and read one.
+                return unread[0], link._acknowledged
+            before = wakes()
+            for number in range(1, 101):
+                earlier = answered()
+                odin.watch("a", number)
+                while answered() == earlier:
+                    time.sleep(0)
+            assert wakes() - before < 10, wakes() - before
+            """
+        )
+        self.assertEqual([value for _, _, value in seen], list(range(101)))
+
     def test_a_signal_handler_may_report_whatever_it_interrupts(self):
         seen = self.play(
             """

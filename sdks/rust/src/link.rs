@@ -1,7 +1,7 @@
 //! The connection to Odin: what callers write themselves, and the threads that do the rest.
 //!
 //! Two locks. `output` is held by who writes to the socket, `state` by who looks at the queue; who holds both took
-//! `output` first. A caller never waits for `output`: it leaves the writing to the one that has it, or to the thread.
+//! `output` first. A caller waits for `output` only while Odin reads.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
@@ -57,8 +57,6 @@ struct Output {
     /// Lines that are being written, and how much of them was.
     lines: Vec<u8>,
     written: usize,
-    /// When callers that have sent one each [`TOGETHER_WITHIN`] would be where they are.
-    due: Option<Instant>,
     /// The last write found no room: callers leave writing to the thread.
     is_stalled: bool,
 }
@@ -66,6 +64,8 @@ struct Output {
 #[derive(Default)]
 struct State {
     queue: Queue,
+    /// When callers that send one each [`TOGETHER_WITHIN`] would have sent what callers have.
+    due: Option<Instant>,
     is_started: bool,
     is_connected: bool,
     /// Lines were taken from the queue and not written, because the socket was full.
@@ -80,7 +80,7 @@ struct State {
     refused_for_now: Option<Why>,
 }
 
-impl Output {
+impl State {
     /// Whether a caller is to send what there is.
     fn is_for_caller(&mut self, now: Instant) -> bool {
         let due = self.due.map_or(now, |due| due.max(now));
@@ -125,13 +125,13 @@ impl Link {
         if !state.is_started {
             self.start(&mut state);
         }
-        let (is_connected, is_idle) = (state.is_connected, state.is_idle);
+        let is_idle = state.is_idle;
+        let is_read = state.is_connected && !state.is_stalled;
+        let is_for_caller = is_read && state.is_for_caller(clock::monotonic());
         drop(state);
-        if is_connected
-            && let Ok(mut output) = self.output.try_lock()
-            && !output.is_stalled
-        {
-            if output.is_for_caller(clock::monotonic()) {
+        if is_for_caller {
+            let mut output = self.output.lock().expect(NEVER_POISONED);
+            if !output.is_stalled {
                 if let Written::Stalled = self.write(&mut output) {
                     self.work.notify_one();
                 }
@@ -279,7 +279,9 @@ impl Link {
                     .queue
                     .take_lines(&mut output.lines, WRITE_BYTES);
                 if output.lines.is_empty() {
-                    output.is_stalled = false;
+                    if std::mem::take(&mut output.is_stalled) {
+                        self.state().is_stalled = false;
+                    }
                     return Written::All;
                 }
             }
