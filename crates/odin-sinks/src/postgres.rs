@@ -207,7 +207,7 @@ async fn connect(config: &Config, bounds: &Bounds, tables: &[&str]) -> Result<Cl
 }
 
 /// Rows are new, unless a server died before it noted that they were taken: only where some prove to be there they are
-/// passed over, since to be ready for that takes PostgreSQL up to three quarters more time for all of them.
+/// passed over, since to be ready for that takes PostgreSQL a third more time, or a half, for all of them.
 async fn insert(client: &Client, records: &[Record]) -> Result<(), Unsent> {
     let done = match write(client, records, "").await {
         Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
