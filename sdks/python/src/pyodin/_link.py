@@ -33,6 +33,9 @@ _CONNECT_AGAIN_MAX = 1.0
 #: from its program for each, and until it has it, every system call of the program pays for waking it.
 _READ_EVERY = 256
 _READ_EVERY_BYTES = 256 << 10
+#: Seconds after which callers try again to send when the socket was full, and after which the thread does.
+_WRITE_AGAIN = 0.001
+_THREAD_WRITES_AGAIN = 0.02
 _SOCKET_NAME_BYTES_MAX = 107
 _ASK_AGAIN = ("values/too-many-connections", "values/hello-late")
 _DROPPED_NAME = "odin.reports_dropped"
@@ -80,6 +83,7 @@ class Link:
         self._unheard = (0, 0)
         self._socket: Optional[socket.socket] = None
         self._is_full = False
+        self._write_at = 0.0
         self._refused: Optional[str] = None
         self._refused_for_now: Optional[str] = None
         self._connect_at = 0.0
@@ -130,7 +134,7 @@ class Link:
                 if self._thread is None:
                     self._start()
                 was_full = self._is_full
-                if was_full:
+                if was_full and time.monotonic() < self._write_at:
                     self._take_incoming()
                 else:
                     self._write()
@@ -240,12 +244,12 @@ class Link:
         connection = self._socket
         timeout = within
         if connection is not None:
-            # Its end is told of in any case, acknowledgements only when somebody waits for them.
+            # Its end is told of in any case, acknowledgements and room only when somebody waits for them.
             events = select.POLLRDHUP
-            if self._is_full or self._flushing or within is not None:
-                events |= select.POLLIN
-            if self._is_full:
-                events |= select.POLLOUT
+            if self._flushing or within is not None:
+                events |= select.POLLIN | (select.POLLOUT if self._is_full else 0)
+            elif self._is_full:
+                timeout = _THREAD_WRITES_AGAIN
             poll.register(connection, events)
         elif self._waiting() and self._refused is None:
             left = max(0.0, self._connect_at - time.monotonic())
@@ -268,7 +272,7 @@ class Link:
                     events = ready.get(connection.fileno(), 0)
                     if events & ~select.POLLOUT:
                         self._read()
-                    if events & select.POLLOUT:
+                    if events & select.POLLOUT or not ready:
                         self._is_full = False
                 if not self._is_full:
                     self._write()
@@ -314,6 +318,7 @@ class Link:
         connection = self._socket
         if connection is None:
             return
+        self._is_full = False
         while True:
             if not self._line:
                 if not self._unsent:
@@ -322,12 +327,10 @@ class Link:
             try:
                 # Whatever the program does with signals, a connection that has ended must not end it.
                 sent = connection.send(self._line, socket.MSG_NOSIGNAL)
-            except (BlockingIOError, InterruptedError):
-                self._is_full = True
-                return
             except OSError:
-                # The thread reads why, and that it is over.
+                # There is no room, or the connection has ended: the thread reads why, and that it is over.
                 self._is_full = True
+                self._write_at = time.monotonic() + _WRITE_AGAIN
                 return
             self._line = self._line[sent:]
 
