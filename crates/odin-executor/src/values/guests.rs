@@ -31,6 +31,8 @@ const CROWDED_LINE_BYTES_MAX: usize = 4 << 10;
 const LAST_READS: usize = 16;
 /// Connections that the kernel names at a time as having said something.
 const NAMED_AT_ONCE: usize = 64;
+/// How often a look reads a connection, so that it takes what a socket holds and no more.
+const LOOK_READS: usize = 4;
 
 /// All connections that were let in.
 pub(super) struct Guests {
@@ -205,8 +207,8 @@ impl Guests {
         self.pace.begin();
         let at_once = Timespec::default();
         let mut named = Vec::with_capacity(NAMED_AT_ONCE);
-        // Each of them once: the kernel names those last that it has just named.
-        for _ in 0..=self.fetched_count / NAMED_AT_ONCE {
+        // The kernel names those last that it has just named, so each has its turn before one has another.
+        for _ in 0..LOOK_READS * (self.fetched_count / NAMED_AT_ONCE + 1) {
             named.clear();
             let room = rustix::buffer::spare_capacity(&mut named);
             // Fails only for what cannot be: a wrong descriptor or address.
@@ -216,7 +218,7 @@ impl Guests {
             for event in &named {
                 self.look_at(event.data.u64(), turn);
             }
-            if named.len() < NAMED_AT_ONCE {
+            if named.is_empty() {
                 break;
             }
         }
