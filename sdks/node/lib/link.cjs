@@ -88,9 +88,9 @@ class Link {
 
   /** Takes a report on its way. */
   send(rest, always = false) {
-    const now = performance.now();
+    const now = Date.now();
     // A program that computes for long does not let the event loop read and write.
-    if (this.#unheard >= READ_EVERY || (!this.#hasRoom && now - this.#readAt >= READ_AGAIN_MS)) {
+    if (this.#unheard >= READ_EVERY || (!this.#hasRoom && Math.abs(now - this.#readAt) >= READ_AGAIN_MS)) {
       this.#readAt = now;
       this.#readSync();
     }
@@ -102,12 +102,14 @@ class Link {
     this.#bytes += rest.length;
     this.#unheard += 1;
     if (this.#isFull) {
-      if (now - this.#fullAt < WRITE_AGAIN_MS) return;
+      if (Math.abs(now - this.#fullAt) < WRITE_AGAIN_MS) return;
       this.#isFull = false;
     }
-    const due = Math.max(this.#due, now);
-    if (due - now <= (ONE_BY_ONE - 1) * TOGETHER_WITHIN_MS) {
-      this.#due = due + TOGETHER_WITHIN_MS;
+    let ahead = this.#due - now;
+    // It is behind, or somebody has set the clock back.
+    if (!(ahead >= 0 && ahead <= ONE_BY_ONE * TOGETHER_WITHIN_MS)) ahead = 0;
+    if (ahead <= (ONE_BY_ONE - 1) * TOGETHER_WITHIN_MS) {
+      this.#due = now + ahead + TOGETHER_WITHIN_MS;
       if (!this.#socket && !this.#connectTimer) this.#connect();
       this.#write();
     } else if (!this.#isScheduled) {
@@ -228,12 +230,13 @@ class Link {
         if (typeof this.#line === 'string') {
           fs.writeSync(this.#fd, this.#line);
           this.#line = NOTHING;
+          if (this.#unsentAt === this.#waiting.length) return;
         } else {
           this.#lineAt += fs.writeSync(this.#fd, this.#line, this.#lineAt);
         }
       } catch (error) {
         this.#isFull = true;
-        this.#fullAt = performance.now();
+        this.#fullAt = Date.now();
         if (IS_FULL.includes(error.code)) this.#writeAgain();
         // Otherwise the connection has ended, which `close` will say.
         return;

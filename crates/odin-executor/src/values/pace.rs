@@ -9,7 +9,8 @@ use odin_model::Boottime;
 
 /// After a look, when all are calm: as far as rounds of the disk are apart, since nobody is answered sooner.
 pub(super) const CALM: Duration = super::keeping::ROUND_EVERY;
-/// After a look, while somebody is loud.
+/// After a look, while somebody is loud, and for [`CALM`] after that: who found a socket full comes back some milliseconds
+/// later, with all that has gathered.
 pub(super) const LOUD: Duration = Duration::from_millis(1);
 /// Who says so much within [`CALM`], at the pace of the last look, is loud: half of what a socket holds.
 const LOUD_AT: usize = 128;
@@ -21,6 +22,7 @@ const WEIGHT_BYTES: usize = 512;
 pub(super) struct Pace {
     last: Boottime,
     next: Boottime,
+    loud_until: Boottime,
     loudest: usize,
 }
 
@@ -30,6 +32,7 @@ impl Default for Pace {
         Self {
             last: never,
             next: never,
+            loud_until: never,
             loudest: 0,
         }
     }
@@ -54,7 +57,10 @@ impl Pace {
     pub(super) fn end(&mut self, now: Boottime) {
         let passed = now.0.saturating_sub(self.last.0).clamp(LOUD, CALM);
         let in_calm = self.loudest as u128 * CALM.as_micros() / passed.as_micros();
-        let is_loud = in_calm >= LOUD_AT as u128;
+        if in_calm >= LOUD_AT as u128 {
+            self.loud_until = now.plus(CALM);
+        }
+        let is_loud = now < self.loud_until;
         self.last = now;
         self.next = now.plus(if is_loud { LOUD } else { CALM });
     }
@@ -68,6 +74,14 @@ mod tests {
     fn who_would_fill_a_socket_until_the_next_look_is_looked_at_each_millisecond() {
         let mut pace = Pace::default();
         let mut now = Duration::from_secs(9);
+        let mut look = |heard: &[(usize, usize)], at: Duration| {
+            pace.begin();
+            for (lines, bytes) in heard {
+                pace.hear(*lines, *bytes);
+            }
+            pace.end(Boottime(at));
+            pace.next().0 - at
+        };
         // What the connections had to say at each look, in lines and bytes, and the milliseconds until the next one.
         for (heard, after) in [
             (&[][..], 20),
@@ -76,29 +90,23 @@ mod tests {
             (&[(108, 10_800)], 1),
             // The pace counts, and not that there was less to say in a millisecond.
             (&[(7, 700)], 1),
-            (&[(5, 500)], 20),
-            (&[(1, 65_536)], 1),
             (&[(0, 65_536)], 1),
-            (&[(0, 3_000)], 20),
-            (&[], 20),
+            (&[(5, 500)], 1),
         ] {
-            assert!(pace.next().0 <= now);
-            pace.begin();
-            for (lines, bytes) in heard {
-                pace.hear(*lines, *bytes);
-            }
-            pace.end(Boottime(now));
-            assert_eq!(
-                pace.next().0 - now,
-                Duration::from_millis(after),
-                "{heard:?}"
-            );
-            now = pace.next().0;
+            let next = look(heard, now);
+            assert_eq!(next, Duration::from_millis(after), "{heard:?}");
+            now += next;
         }
+        // For as long as a calm look takes, whoever is silent may come back.
+        let silent = (0..30).map(|_| {
+            let next = look(&[], now);
+            now += next;
+            next
+        });
+        let silent: Vec<u128> = silent.map(|next| next.as_millis()).collect();
+        assert_eq!(silent, [vec![1; 18], vec![20; 12]].concat());
         // However late a look is, there is no more to hear than a socket holds.
-        pace.begin();
-        pace.hear(270, 27_000);
-        pace.end(Boottime(now + Duration::from_secs(3)));
-        assert_eq!(pace.next().0 - now, Duration::from_millis(3001));
+        let late = now + Duration::from_secs(3);
+        assert_eq!(look(&[(270, 27_000)], late), Duration::from_millis(1));
     }
 }

@@ -335,9 +335,15 @@ class Link:
             self._line = self._line[sent:]
 
     def _next_lines(self) -> bytes:
+        seq = self._acknowledged + len(self._unacknowledged)
+        reports, unheard_size = self._unheard
+        if len(self._unsent) == 1:
+            rest = self._unsent.popleft()
+            self._unacknowledged.append(rest)
+            self._unheard = (reports + 1, unheard_size + len(rest))
+            return b'{"seq":%d,%b' % (seq + 1, rest)
         lines = []
         size = 0
-        seq = self._acknowledged + len(self._unacknowledged)
         while self._unsent and size < _SEND_BYTES:
             rest = self._unsent.popleft()
             self._unacknowledged.append(rest)
@@ -345,7 +351,6 @@ class Link:
             lines.append(b'{"seq":%d,' % seq)
             lines.append(rest)
             size += len(rest)
-        reports, unheard_size = self._unheard
         self._unheard = (reports + len(lines) // 2, unheard_size + size)
         return b"".join(lines)
 
@@ -411,8 +416,7 @@ class Link:
         dropped = self._dropped
         if dropped > self._dropped_reported and self._waiting() < QUEUE_REPORTS_MAX // 2:
             self._dropped_reported = dropped
-            report = _report.Report("watch", _DROPPED_NAME, dropped)
-            self._incoming.append(_report.rest_of_line(report))
+            self._incoming.append(_report.rest_of_line("watch", _DROPPED_NAME, dropped))
 
 
 def _connect(connection: socket.socket, path: str) -> None:

@@ -78,12 +78,12 @@ class Odin:
     def watch(self, name: str, value: Any) -> None:
         """Reports a value under a name. Numbers, booleans, text and what JSON has a form for keep their type; bytes are text
         when they are UTF-8; anything else is sent as its ``str``."""
-        self._send(_report.Report("watch", name, value))
+        self._send("watch", name, value)
 
     def condition(self, name: str, expression: Any) -> bool:
         """Reports whether something holds, and returns that."""
         holds = bool(expression)
-        self._send(_report.Report("condition", name, holds))
+        self._send("condition", name, holds)
         return holds
 
     def result(self, message: str, status: Union[int, str] = 0) -> NoReturn:
@@ -91,7 +91,7 @@ class Odin:
         else is a failure; the exit code is 1 for a failure, else 0. In the main thread it raises :class:`SystemExit`, so
         that what is open is closed; in another one it ends the process at once.
         """
-        self._send(_report.Report("result", message, status, status=str(status)), always=True)
+        self._send("result", message, status, status=str(status), always=True)
         code = 1 if _report.outcome(status) == "failure" else 0
         if threading.current_thread() is threading.main_thread():
             self.flush()
@@ -107,11 +107,11 @@ class Odin:
 
     def progress(self, done: Union[int, float], total: Union[int, float, None] = None) -> None:
         """Reports how far the program is; ``total`` is left out when nobody knows."""
-        self._send(_report.Report("progress", "progress", {"done": done, "total": total}))
+        self._send("progress", "progress", {"done": done, "total": total})
 
     def metric(self, name: str, value: Union[int, float], unit: Optional[str] = None) -> None:
         """Reports a number with its unit, for example ``"ms"`` or ``"bytes"``."""
-        self._send(_report.Report("metric", name, value, unit=unit or None))
+        self._send("metric", name, value, unit=unit or None)
 
     def artifact(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """Reports a file that the program made: where it is and how many bytes it has. The file stays where it is. One that
@@ -122,7 +122,7 @@ class Odin:
             value["bytes"] = os.stat(text).st_size  # type: ignore[assignment]
         except OSError as error:
             value["error"] = error.strerror or str(error)
-        self._send(_report.Report("artifact", os.path.basename(text) or text, value))
+        self._send("artifact", os.path.basename(text) or text, value)
 
     def span(self, name: str) -> Span:
         """A named length of time: a context manager, and a decorator of functions."""
@@ -133,12 +133,20 @@ class Odin:
         link = self._client.link
         return Delivery(0) if link is None else link.flush(within)
 
-    def _send(self, report: "_report.Report", always: bool = False) -> None:
+    def _send(
+        self,
+        kind: str,
+        name: Any,
+        value: Any,
+        status: Optional[str] = None,
+        unit: Optional[str] = None,
+        always: bool = False,
+    ) -> None:
         link = self._client.link
         if link is not None:
-            link.send(_report.rest_of_line(report), always)
+            link.send(_report.rest_of_line(kind, name, value, status, unit), always)
         elif self._client.is_mock:
-            _link.say(_report.line_for_people(report))
+            _link.say(_report.line_for_people(kind, name, value, status, unit))
 
 
 class OdinHandler(logging.Handler):

@@ -1,23 +1,11 @@
 """One report as a line of the values socket, and as a line for people."""
 
 import time
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from . import _value
 
 _second: Tuple[int, str] = (-1, "")
-
-
-class Report(NamedTuple):
-    """What a program says once."""
-
-    kind: str
-    name: Any
-    value: Any
-    #: Of a result.
-    status: Optional[str] = None
-    #: Of a metric.
-    unit: Optional[str] = None
 
 
 def instant(nanoseconds: int) -> str:
@@ -31,38 +19,38 @@ def instant(nanoseconds: int) -> str:
     return "%s.%06dZ" % (text, rest // 1000)
 
 
-def rest_of_line(report: Report) -> bytes:
-    """A report's line, all but its number, which depends on the connection."""
-    kind, name, value, status, unit = report
-    encoded = _value.encode(value)
+def rest_of_line(
+    kind: str, name: Any, value: Any, status: Optional[str] = None, unit: Optional[str] = None
+) -> bytes:
+    """A report's line, all but its number, which depends on the connection. ``status`` is of a result, ``unit`` of a metric."""
+    text, type_name, cut_from = _value.encode(value)
     line = '"at":"%s","kind":"%s","name":%s,"value":%s' % (
         instant(time.time_ns()),
         kind,
         _value.encode_name(name),
-        encoded.json,
+        text,
     )
     if status is not None:
         line += ',"status":' + _value.encode_name(status)
     if unit is not None:
         line += ',"unit":' + _value.encode_name(unit)
-    if encoded.type_name is not None:
-        line += ',"type":"%s"' % encoded.type_name
-    if encoded.cut_from is not None:
-        line += ',"cut":%d' % encoded.cut_from
+    if type_name is not None:
+        line += ',"type":"%s"' % type_name
+    if cut_from is not None:
+        line += ',"cut":%d' % cut_from
     return (line + "}\n").encode()
 
 
-def line_for_people(report: Report) -> str:
+def line_for_people(
+    kind: str, name: Any, value: Any, status: Optional[str] = None, unit: Optional[str] = None
+) -> str:
     """What mock says of a report, all in printable characters."""
-    line = "odin: %s %s = %s" % (
-        report.kind,
-        _readable(_value.encode_name(report.name)),
-        _readable(_value.encode(report.value).json),
-    )
-    if report.unit is not None:
-        line += " " + _readable(_value.encode_name(report.unit))[1:-1]
-    if report.kind == "result":
-        line += " (%s)" % outcome(report.value)
+    text, _, _ = _value.encode(value)
+    line = "odin: %s %s = %s" % (kind, _readable(_value.encode_name(name)), _readable(text))
+    if unit is not None:
+        line += " " + _readable(_value.encode_name(unit))[1:-1]
+    if kind == "result":
+        line += " (%s)" % outcome(status)
     # JSON leaves some of the characters alone that terminals obey.
     return "".join(
         letter if letter.isprintable() else "\\u%04x" % ord(letter) for letter in line

@@ -83,7 +83,7 @@ class Span:
             "seconds": seconds,
             "error": self._error,
         }
-        self._odin._send(_report.Report("span", self._name, value))
+        self._odin._send("span", self._name, value)
 
     async def __aenter__(self) -> "Span":
         return self.__enter__()

@@ -6,7 +6,7 @@ import decimal
 import json
 import math
 from json.encoder import encode_basestring_ascii
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 #: A value's text in UTF-8, or its JSON, at most. What is longer is cut and marked.
 VALUE_BYTES_MAX = 4096
@@ -20,12 +20,8 @@ _NAMES_MAX = 1000
 _names: Dict[str, str] = {}
 
 
-class Encoded(NamedTuple):
-    """A value's JSON, and what else its line must say of it."""
-
-    json: str
-    type_name: Optional[str] = None
-    cut_from: Optional[int] = None
+#: A value's JSON, its type where JSON cannot say it, and how many bytes it would have had when it was cut.
+Encoded = Tuple[str, Optional[str], Optional[int]]
 
 
 def encode_name(name: Any) -> str:
@@ -70,13 +66,13 @@ def encode_text(text: str, type_name: Optional[str] = None) -> Encoded:
     text = well_formed(text)
     # No character has more than four bytes.
     if len(text) <= VALUE_BYTES_MAX // 4:
-        return Encoded(encode_basestring_ascii(text), type_name)
+        return encode_basestring_ascii(text), type_name, None
     whole = text.encode()
     if len(whole) <= VALUE_BYTES_MAX:
-        return Encoded(encode_basestring_ascii(text), type_name)
+        return encode_basestring_ascii(text), type_name, None
     mark = "… [cut: %d bytes]" % len(whole)
     kept = _begin(whole, VALUE_BYTES_MAX - len(mark.encode()))
-    return Encoded(encode_basestring_ascii(kept + mark), type_name, len(whole))
+    return encode_basestring_ascii(kept + mark), type_name, len(whole)
 
 
 def as_text(value: Any) -> str:
@@ -107,21 +103,21 @@ def _encode_int(value: int) -> Encoded:
     # Digits beyond this are refused by the interpreter itself, and too long for a value.
     if value.bit_length() > 13_000:
         return encode_text(hex(value))
-    return Encoded(int.__repr__(value))
+    return int.__repr__(value), None, None
 
 
 def _encode_float(value: float) -> Encoded:
     if math.isfinite(value):
-        return Encoded(float.__repr__(value))
+        return float.__repr__(value), None, None
     text = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    return Encoded('"%s"' % text, "number")
+    return '"%s"' % text, "number", None
 
 
 def _encode_decimal(value: decimal.Decimal) -> Encoded:
     if not value.is_finite():
         return _encode_float(float("nan") if value.is_nan() else float(value))
     text = str(value)
-    return Encoded(text) if len(text) <= VALUE_BYTES_MAX else encode_text(text)
+    return (text, None, None) if len(text) <= VALUE_BYTES_MAX else encode_text(text)
 
 
 def _encode_bytes(value: Any) -> Encoded:
@@ -133,8 +129,8 @@ def _encode_bytes(value: Any) -> Encoded:
     kept = whole[: (VALUE_BYTES_MAX - 64) // 4 * 3]
     letters = base64.b64encode(kept).decode()
     if len(kept) == len(whole):
-        return Encoded('{"base64":"%s"}' % letters)
-    return Encoded('{"base64":"%s","cut":%d}' % (letters, len(whole)), None, len(whole))
+        return '{"base64":"%s"}' % letters, None, None
+    return '{"base64":"%s","cut":%d}' % (letters, len(whole)), None, len(whole)
 
 
 def _encode_container(value: Any) -> Encoded:
@@ -150,7 +146,7 @@ def _encode_container(value: Any) -> Encoded:
     size = len(text.encode())
     if size > VALUE_BYTES_MAX or _depth(text) > DEPTH_MAX:
         return encode_text(text, "json")
-    return Encoded(text)
+    return text, None, None
 
 
 def _dumps(value: Any) -> str:
@@ -163,8 +159,8 @@ def _inner(value: Any) -> Any:
     """What stands for a value that JSON has no form for, inside of one that it has."""
     if isinstance(value, (set, frozenset)):
         return list(value)
-    encoded = encode(value)
-    return json.loads(encoded.json)
+    text, _, _ = encode(value)
+    return json.loads(text)
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -178,7 +174,7 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(inner, depth + 1) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
-        return json.loads(_encode_float(value).json)
+        return json.loads(_encode_float(value)[0])
     return value
 
 
@@ -211,8 +207,8 @@ _ENCODERS: Dict[type, _Encoder] = {
     str: encode_text,
     int: _encode_int,
     float: _encode_float,
-    bool: lambda value: Encoded("true" if value else "false"),
-    type(None): lambda value: Encoded("null"),
+    bool: lambda value: ("true" if value else "false", None, None),
+    type(None): lambda value: ("null", None, None),
     bytes: _encode_bytes,
     bytearray: _encode_bytes,
     memoryview: _encode_bytes,
