@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use odin_model::Boottime;
 
-/// After a look, when all are calm: as far as rounds of the disk are apart, since nobody is answered sooner.
+/// After a look, when nobody has said anything for [`LIVELY_FOR`]: as far as rounds of the disk are apart.
 pub(super) const CALM: Duration = super::keeping::ROUND_EVERY;
+/// After a look, while somebody speaks now and then: who ends a short run with a result waits for its answer.
+pub(super) const LIVELY: Duration = Duration::from_millis(5);
+const LIVELY_FOR: Duration = Duration::from_secs(1);
 /// After a look, while somebody is loud, and for [`CALM`] after that: who found a socket full comes back some milliseconds
 /// later, with all that has gathered.
 pub(super) const LOUD: Duration = Duration::from_millis(1);
@@ -22,8 +25,10 @@ const WEIGHT_BYTES: usize = 512;
 pub(super) struct Pace {
     last: Boottime,
     next: Boottime,
+    lively_until: Boottime,
     loud_until: Boottime,
     loudest: usize,
+    has_heard: bool,
 }
 
 impl Default for Pace {
@@ -32,8 +37,10 @@ impl Default for Pace {
         Self {
             last: never,
             next: never,
+            lively_until: never,
             loud_until: never,
             loudest: 0,
+            has_heard: false,
         }
     }
 }
@@ -51,6 +58,7 @@ impl Pace {
     /// So much was taken from one connection at a time.
     pub(super) fn hear(&mut self, lines: usize, bytes: usize) {
         self.loudest = self.loudest.max(lines + bytes / WEIGHT_BYTES);
+        self.has_heard = true;
     }
 
     /// A look is over.
@@ -60,9 +68,17 @@ impl Pace {
         if in_calm >= LOUD_AT as u128 {
             self.loud_until = now.plus(CALM);
         }
-        let is_loud = now < self.loud_until;
+        if std::mem::take(&mut self.has_heard) {
+            self.lively_until = now.plus(LIVELY_FOR);
+        }
         self.last = now;
-        self.next = now.plus(if is_loud { LOUD } else { CALM });
+        self.next = now.plus(if now < self.loud_until {
+            LOUD
+        } else if now < self.lively_until {
+            LIVELY
+        } else {
+            CALM
+        });
     }
 }
 
@@ -85,9 +101,9 @@ mod tests {
         // What the connections had to say at each look, in lines and bytes, and the milliseconds until the next one.
         for (heard, after) in [
             (&[][..], 20),
-            (&[(20, 2_000), (20, 2_000), (20, 2_000)], 20),
-            (&[(107, 10_700)], 20),
-            (&[(108, 10_800)], 1),
+            (&[(20, 2_000), (20, 2_000), (20, 2_000)], 5),
+            (&[(27, 2_500)], 5),
+            (&[(28, 2_600)], 1),
             // The pace counts, and not that there was less to say in a millisecond.
             (&[(7, 700)], 1),
             (&[(0, 65_536)], 1),
@@ -97,14 +113,15 @@ mod tests {
             assert_eq!(next, Duration::from_millis(after), "{heard:?}");
             now += next;
         }
-        // For as long as a calm look takes, whoever is silent may come back.
-        let silent = (0..30).map(|_| {
+        // Whoever is silent may come back: soon, or in a second.
+        let silent = (0..250).map(|_| {
             let next = look(&[], now);
             now += next;
-            next
+            next.as_millis()
         });
-        let silent: Vec<u128> = silent.map(|next| next.as_millis()).collect();
-        assert_eq!(silent, [vec![1; 18], vec![20; 12]].concat());
+        let silent: Vec<u128> = silent.collect();
+        let expected = [vec![1; 18], vec![5; 197], vec![20; 35]].concat();
+        assert_eq!(silent, expected);
         // However late a look is, there is no more to hear than a socket holds.
         let late = now + Duration::from_secs(3);
         assert_eq!(look(&[(270, 27_000)], late), Duration::from_millis(1));
