@@ -6,7 +6,7 @@ import decimal
 import json
 import math
 from json.encoder import encode_basestring_ascii
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 #: A value's text in UTF-8, or its JSON, at most. What is longer is cut and marked.
 VALUE_BYTES_MAX = 4096
@@ -219,7 +219,7 @@ _ENCODERS: Dict[type, _Encoder] = {
     frozenset: _encode_container,
     decimal.Decimal: _encode_decimal,
 }
-_SUBCLASSES = [
+_SUBCLASSES: List[Tuple[Any, _Encoder]] = [
     (int, _encode_int),
     (float, _encode_float),
     (str, lambda value: encode_text(str.__str__(value))),
