@@ -8,13 +8,13 @@ use std::time::Duration;
 use odin_model::Boottime;
 
 /// After a look, when nobody has said anything for [`LIVELY_FOR`]: as far as rounds of the disk are apart.
-pub(super) const CALM: Duration = super::keeping::ROUND_EVERY;
+const CALM: Duration = super::keeping::ROUND_EVERY;
 /// After a look, while somebody speaks now and then: who ends a short run with a result waits for its answer.
-pub(super) const LIVELY: Duration = Duration::from_millis(5);
+const LIVELY: Duration = Duration::from_millis(5);
 const LIVELY_FOR: Duration = Duration::from_secs(1);
 /// After a look, while somebody is loud, and for [`CALM`] after that: who found a socket full comes back some milliseconds
 /// later, with all that has gathered.
-pub(super) const LOUD: Duration = Duration::from_millis(1);
+const LOUD: Duration = Duration::from_millis(1);
 /// Who says so much within [`CALM`], at the pace of the last look, is loud: half of what a socket holds.
 const LOUD_AT: usize = 128;
 /// Bytes that weigh as much as one more line.
