@@ -88,9 +88,13 @@ impl Endpoint {
             });
         };
         connected.map_err(|source| match (source.kind(), self) {
-            (io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused, _) => {
-                ClientError::NotRunning { place }
-            }
+            // Reset: it went before it took the connection.
+            (
+                io::ErrorKind::NotFound
+                | io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset,
+                _,
+            ) => ClientError::NotRunning { place },
             (io::ErrorKind::PermissionDenied, Self::Socket { path, .. }) => {
                 ClientError::SocketNotPermitted { path: path.clone() }
             }
