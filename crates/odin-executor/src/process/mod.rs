@@ -5,6 +5,7 @@ mod clone;
 mod environment;
 mod identity;
 mod low_descriptors;
+mod orders;
 mod program;
 mod secret_files;
 mod spawner;

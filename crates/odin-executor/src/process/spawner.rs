@@ -1,10 +1,9 @@
 //! The threads that make processes. Several, because each is suspended while its child becomes its program.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::clone::{self, Plan, Stack};
 use super::environment::{Drawn, environment};
 use super::identity::Account;
 use super::low_descriptors::LowDescriptors;
+use super::orders::{Orders, Waiting};
 use super::program::{Resolved, c_string};
 use super::secret_files::{SecretFile, SecretFileError, SecretFiles};
 use crate::data_dir::DataDir;
@@ -91,27 +91,14 @@ pub(crate) struct Made {
 }
 
 struct Shared {
-    orders: Mutex<Orders>,
+    orders: Mutex<Orders<SpawnOrder>>,
+    /// No more will come, and those that wait are not made.
+    closed: AtomicBool,
     /// How many orders are parked, so that nobody takes the lock to find none.
     parked: AtomicUsize,
     arrived: Condvar,
     spawned: Mutex<Vec<Spawned>>,
     lease_until_nanos: AtomicU64,
-}
-
-#[derive(Default)]
-struct Orders {
-    queue: VecDeque<Waiting>,
-    /// They wait for the user database.
-    parked: Vec<Waiting>,
-    closed: bool,
-}
-
-/// An order that waits for a thread or for the user database.
-struct Waiting {
-    order: SpawnOrder,
-    /// When the user database has had long enough; `None` until it was asked.
-    give_up_at: Option<Boottime>,
 }
 
 /// What spawners need of the executor.
@@ -162,6 +149,7 @@ impl Spawners {
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             orders: Mutex::default(),
+            closed: AtomicBool::new(false),
             parked: AtomicUsize::new(0),
             arrived: Condvar::new(),
             spawned: Mutex::default(),
@@ -195,14 +183,10 @@ impl Spawners {
 
     /// Gives the threads these orders, in order.
     pub(crate) fn order(&self, orders: impl IntoIterator<Item = SpawnOrder>) {
-        let mut queue = self.shared.orders.lock().expect(NEVER_POISONED);
-        let before = queue.queue.len();
-        let waiting = orders.into_iter().map(|order| Waiting {
-            order,
-            give_up_at: None,
-        });
-        queue.queue.extend(waiting);
-        match queue.queue.len() - before {
+        let mut waiting = self.shared.orders.lock().expect(NEVER_POISONED);
+        let before = waiting.len();
+        orders.into_iter().for_each(|order| waiting.add(order));
+        match waiting.len() - before {
             0 => {}
             1 => self.shared.arrived.notify_one(),
             _ => self.shared.arrived.notify_all(),
@@ -211,7 +195,7 @@ impl Spawners {
 
     /// How many orders wait for a thread; those that wait for the user database apart.
     pub(crate) fn waiting(&self) -> usize {
-        self.shared.orders.lock().expect(NEVER_POISONED).queue.len()
+        self.shared.orders.lock().expect(NEVER_POISONED).len()
     }
 
     /// What was spawned since the last call.
@@ -225,7 +209,7 @@ impl Spawners {
             return None;
         }
         let orders = self.shared.orders.lock().expect(NEVER_POISONED);
-        orders.parked.iter().filter_map(|it| it.give_up_at).min()
+        orders.next_give_up()
     }
 
     /// Refuses those that have waited long enough.
@@ -234,12 +218,11 @@ impl Spawners {
             return;
         }
         let mut orders = self.shared.orders.lock().expect(NEVER_POISONED);
-        let is_late = |it: &mut Waiting| it.give_up_at.is_some_and(|at| at <= now);
-        let late: Vec<Waiting> = orders.parked.extract_if(.., is_late).collect();
+        let late = orders.give_up(now);
         self.shared.count_parked(&orders);
         drop(orders);
         let mut spawned = self.shared.spawned.lock().expect(NEVER_POISONED);
-        spawned.extend(late.into_iter().map(|Waiting { order, .. }| {
+        spawned.extend(late.into_iter().map(|order| {
             let reason = accounts::silent(&order.launch.owner).to_string();
             order.becomes(|_| SpawnOutcome::NotStartable { reason })
         }));
@@ -256,7 +239,9 @@ impl Spawners {
 
 impl Drop for Spawners {
     fn drop(&mut self) {
-        self.shared.orders.lock().expect(NEVER_POISONED).closed = true;
+        let orders = self.shared.orders.lock().expect(NEVER_POISONED);
+        self.shared.closed.store(true, Ordering::Relaxed);
+        drop(orders);
         self.shared.arrived.notify_all();
     }
 }
@@ -308,17 +293,16 @@ impl SpawnOrder {
 
 impl Shared {
     /// Puts an order aside until the user database has said who its owner is.
-    fn park(&self, mut waiting: Waiting, maker: &Maker) {
+    fn park(&self, waiting: Waiting<SpawnOrder>, maker: &Maker) {
         let until = maker.clock.boottime().plus(accounts::ANSWER_WITHIN);
-        waiting.give_up_at.get_or_insert(until);
         let mut orders = self.orders.lock().expect(NEVER_POISONED);
         // It may have answered before this lock was taken, and then tells nobody.
         match maker.accounts.get(&waiting.order.launch.owner) {
             Known::Now(_) => {
-                orders.queue.push_front(waiting);
+                orders.put_back(waiting);
                 self.arrived.notify_one();
             }
-            Known::Later => orders.parked.push(waiting),
+            Known::Later => orders.park(waiting, until),
         }
         self.count_parked(&orders);
     }
@@ -326,25 +310,24 @@ impl Shared {
     /// The user database has answered: all look again.
     fn unpark(&self) {
         let mut orders = self.orders.lock().expect(NEVER_POISONED);
-        let parked = std::mem::take(&mut orders.parked);
-        orders.queue.extend(parked);
+        orders.unpark();
         self.count_parked(&orders);
         self.arrived.notify_all();
     }
 
-    fn count_parked(&self, orders: &Orders) {
-        self.parked.store(orders.parked.len(), Ordering::Release);
+    fn count_parked(&self, orders: &Orders<SpawnOrder>) {
+        self.parked.store(orders.parked(), Ordering::Release);
     }
 }
 
 /// Waits for an order; `None` when no more will come.
-fn next_order(shared: &Shared) -> Option<Waiting> {
+fn next_order(shared: &Shared) -> Option<Waiting<SpawnOrder>> {
     let mut orders = shared.orders.lock().expect(NEVER_POISONED);
     loop {
-        if orders.closed {
+        if shared.closed.load(Ordering::Relaxed) {
             return None;
         }
-        match orders.queue.pop_front() {
+        match orders.next() {
             Some(waiting) => return Some(waiting),
             None => orders = shared.arrived.wait(orders).expect(NEVER_POISONED),
         }

@@ -62,6 +62,22 @@ fn a_lease_that_ended_before_the_instant_is_no_lease() {
 #[test]
 fn what_was_due_first_starts_first() {
     let mut executor = Executor::start_without_lease();
+    // One before them, so that the user is known: whoever is looked up first lets later ones go ahead.
+    let launch = executor.shell("true");
+    let key = executor.arm(launch);
+    let mut until = now();
+    while !matches!(
+        executor.list()[0].state,
+        ListedState::Running | ListedState::Finished
+    ) {
+        until = now().plus(Duration::from_millis(100));
+        executor.send([Request::Lease {
+            until,
+            then: AfterLease::RunsGoOn,
+        }]);
+    }
+    executor.wait_finished(key);
+    crate::executor::wait_until(|| (now() > until).then_some(()));
     let mut keys = Vec::new();
     for index in 0..40u64 {
         let mut launch = executor.shell("true");

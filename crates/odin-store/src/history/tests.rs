@@ -11,9 +11,13 @@ use odin_model::run::{Run, RunState};
 use odin_model::{JobId, Missed, NodeId, Outcome, Overlap, Refusal, Reply, RunId};
 use proptest::prelude::*;
 
-use super::{HistoryStage, HistoryStep};
+use super::walk::BLOCK_UNITS;
+use super::{HistoryStage, HistoryStep, UNITS};
 use crate::scenario::{NODE, Scenario, ann, bob, deploy, finished, minute, started};
 use crate::{CauseKind, RunFilter, RunsOf, StoreError};
+
+/// More files than a page may open.
+const FILES_OVER_ONE_PAGE: i64 = 2 * (UNITS / BLOCK_UNITS) as i64;
 
 /// A run as the reference knows it.
 #[derive(Debug, Clone)]
@@ -309,6 +313,30 @@ proptest! {
         }
         both.compare(limit);
     }
+}
+
+#[test]
+fn pages_come_further_however_many_files_hold_runs_on_both_sides() {
+    let mut both = Both::new();
+    let runs = 2 * FILES_OVER_ONE_PAGE;
+    for at in 0..runs {
+        both.take(&Event::RunNow {
+            job: 0,
+            at: 1 + 3 * at,
+        });
+    }
+    // The oldest and the newest of those that are open end, so that each file reaches from one end to the other.
+    for left in (1..=runs).rev().step_by(2) {
+        let ends = [left - 1, 0];
+        for which in ends.map(|which| usize::try_from(which).unwrap()) {
+            both.take(&Event::Finish { which, ending: 1 });
+        }
+        both.take(&Event::Seal { behind: 0 });
+        both.take(&Event::Step { times: 5 });
+    }
+    let files = both.scenario().store.reader().history(false).files.len();
+    assert_eq!(i64::try_from(files), Ok(FILES_OVER_ONE_PAGE));
+    both.compare(2);
 }
 
 fn outcome_of(run: &Run) -> Option<Outcome> {

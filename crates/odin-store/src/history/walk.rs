@@ -1,8 +1,9 @@
 //! Walks over runs, newest first, in the state and in all files as if they were one list.
 //!
 //! Work is bounded: a walk has a number of units to spend and says how far it came, so that the next page goes on
-//! from there. Files are opened only when the walk reaches their ids, and a block in which nothing can match is not
-//! read.
+//! from there. What it takes to come any further at all, a block of each file with runs on both sides of where it
+//! begins, is not counted: else a page would end where it began. Files are opened only when the walk reaches their
+//! ids, and a block in which nothing can match is not read.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::StoreError;
 /// What one page may spend: about 20 ms of one processor.
 pub(crate) const UNITS: u32 = if cfg!(test) { 3_000 } else { 150_000 };
 /// What reading a block of a file costs.
-const BLOCK_UNITS: u32 = 1000;
+pub(super) const BLOCK_UNITS: u32 = 1000;
 /// What a row of the state costs; an entry of a block costs 1.
 const ROW_UNITS: u32 = 5;
 
@@ -97,6 +98,8 @@ pub(crate) struct Walk<'w> {
     before: i64,
     ranges: Ranges,
     units: u32,
+    /// Whether the next page would begin further on than this one did.
+    has_come_further: bool,
 }
 
 impl<'w> Walk<'w> {
@@ -133,6 +136,7 @@ impl<'w> Walk<'w> {
             before,
             ranges,
             units,
+            has_come_further: false,
         };
         walk.live_next = walk.next_live()?;
         Ok(walk)
@@ -153,11 +157,13 @@ impl<'w> Walk<'w> {
             .max();
         match (self.live_next, newest) {
             (Some(live), sealed) if sealed.is_none_or(|(id, _)| live.id > id) => {
+                self.has_come_further = true;
                 self.spend(ROW_UNITS);
                 self.live_next = self.next_live()?;
                 Ok(Some(live))
             }
             (_, Some((_, place))) => {
+                self.has_come_further = true;
                 self.spend(1);
                 let entry = self.open[place].entry;
                 let spent = self.open[place].step(self.archive, &self.ranges, self.units);
@@ -186,9 +192,10 @@ impl<'w> Walk<'w> {
             if newest.is_some_and(|newest| newest >= *last) || self.units == 0 {
                 return;
             }
-            let Some((_, file)) = self.later.pop() else {
+            let Some((last, file)) = self.later.pop() else {
                 return;
             };
+            self.has_come_further |= last.saturating_add(1) < self.before;
             let mut cursor = Cursor::new(file, self.job, self.before);
             let spent = cursor.step(self.archive, &self.ranges, self.units);
             self.spend(spent);
@@ -197,7 +204,9 @@ impl<'w> Walk<'w> {
     }
 
     fn spend(&mut self, units: u32) {
-        self.units = self.units.saturating_sub(units);
+        if self.has_come_further {
+            self.units = self.units.saturating_sub(units);
+        }
     }
 
     fn next_live(&mut self) -> Result<Option<Entry>, StoreError> {
