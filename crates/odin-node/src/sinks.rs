@@ -21,7 +21,7 @@ use odin_sinks::{Delivered, Sender, Snapshot, Unsent, deliver};
 use odin_store::{Effect, Reader, StoreError};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::delay::{DELAY_MAX, DELAY_MIN, Delay};
@@ -129,11 +129,11 @@ impl Forwarder {
     /// Serves one sink until it is changed.
     async fn serve(self, term: Term, sink: Sink) {
         let mut effects = self.announcements.effects();
-        let mut sender = None;
+        let (mut sender, mut ahead) = (None, None);
         let mut delay = Delay::up_to(DELAY_MAX);
         let mut told: Option<String> = sink.failing.as_ref().map(|(_, why)| why.clone());
         loop {
-            match self.pass(term, &sink, &mut sender).await {
+            match self.pass(term, &sink, &mut sender, &mut ahead).await {
                 Ok(Progress::Further) => {
                     delay.reset();
                     told = None;
@@ -160,12 +160,14 @@ impl Forwarder {
         }
     }
 
-    /// Sends the next batch, if there is one.
+    /// Sends the next batch, if there is one. Meanwhile the one after it is read, so that a sink that catches up
+    /// waits for its receiver alone.
     async fn pass(
         &self,
         term: Term,
         sink: &Sink,
         sender: &mut Option<Sender>,
+        ahead: &mut Option<BeingRead>,
     ) -> Result<Progress, Interrupted> {
         let Some(now) = self.reader.sink(&sink.name)? else {
             return Ok(Progress::Gone);
@@ -173,16 +175,20 @@ impl Forwarder {
         if now.behind.entries == 0 {
             return Ok(Progress::UpToDate);
         }
-        let (reader, spec, cursor) = (self.reader.clone(), sink.spec.clone(), now.cursor);
-        let reading = move || records::next(&reader, &spec, cursor);
-        let read = tokio::task::spawn_blocking(reading).await;
-        let batch = read.map_err(|error| Unsent::NotNow {
+        let cursor = now.cursor;
+        let reading = ahead.take().filter(|it| it.after == cursor);
+        let reading = reading.unwrap_or_else(|| self.read(sink, cursor));
+        let batch = reading.batch.await.map_err(|error| Unsent::NotNow {
             reason: format!("the records cannot be read: {error}"),
             after: None,
         })??;
         let Some(Batch { to, records, gone }) = batch else {
             return Ok(Progress::UpToDate);
         };
+        // Not for a receiver that took nothing before.
+        if sender.is_some() && now.behind.entries > to.saturating_sub(cursor) {
+            *ahead = Some(self.read(sink, to));
+        }
         let mut delivered = Delivered::default();
         if !records.is_empty() {
             let sender = match sender {
@@ -217,6 +223,13 @@ impl Forwarder {
         let command = Command::Sink(Box::new(advance));
         self.proposer.propose_fenced(term, &command).await?;
         Ok(Progress::Further)
+    }
+
+    /// Begins to read the batch after a place in the feed.
+    fn read(&self, sink: &Sink, after: u64) -> BeingRead {
+        let (reader, spec) = (self.reader.clone(), sink.spec.clone());
+        let batch = tokio::task::spawn_blocking(move || records::next(&reader, &spec, after));
+        BeingRead { after, batch }
     }
 
     fn sender(&self, sink: &Sink) -> Result<Sender, Interrupted> {
@@ -322,6 +335,13 @@ impl From<SinkSecretError> for Interrupted {
             SinkSecretError::Unsent(error) => Self::Unsent(error),
         }
     }
+}
+
+/// A batch that is being read.
+struct BeingRead {
+    /// The place in the feed that it comes after.
+    after: u64,
+    batch: JoinHandle<Result<Option<Batch>, StoreError>>,
 }
 
 /// How far a pass got.

@@ -205,10 +205,12 @@ fn executor_fault(place: &mut Place, mut executor: Child, act: Act) {
 }
 
 fn deploy(place: &Place) {
-    place.deploy("ticks", "every second", "", CODE);
     if has_follower(place) {
+        // The link is there before the first run is.
+        place.deploy("ticks", "never", "", CODE);
         place.server.json(["link", "-f", "ticks", "-t", FOLLOWER]);
     }
+    place.deploy("ticks", "every second", "", CODE);
 }
 
 /// Waits until the process is dead or stopped.
