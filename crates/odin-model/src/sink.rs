@@ -238,7 +238,7 @@ pub struct Sink {
     pub skipped: u64,
     /// The last of those, with the receiver's words.
     pub last_skipped: Option<String>,
-    /// How many records were dropped from the feed before they could be sent.
+    /// How many records went before they could be sent: from a feed that was full, or with their runs.
     pub dropped: u64,
     /// When the receiver last took something.
     pub sent_at: Option<Timestamp>,
@@ -329,6 +329,8 @@ pub enum SinkChange {
         skipped: u64,
         /// The last of those.
         last_skipped: Option<String>,
+        /// How many were gone from the state before they could be sent.
+        dropped: u64,
         /// The leader's wall clock.
         #[serde(with = "crate::instant")]
         at: Timestamp,

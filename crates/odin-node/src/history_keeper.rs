@@ -15,8 +15,8 @@ use odin_executor::fault::{self, Point};
 use odin_executor::protocol::AttemptKey;
 use odin_model::clock::Clock;
 use odin_model::retention::{
-    FORGET_VALUES_MAX, Forget, ForgetValues, LEDGER_DAYS, LedgerTrim, Seal, TRIM_LEDGER_MAX,
-    TrimLedger,
+    FORGET_VALUES_MAX, Forget, ForgetOf, ForgetValues, LEDGER_DAYS, LedgerTrim, Seal,
+    TRIM_LEDGER_MAX, TrimLedger,
 };
 use odin_model::{Command, JobId};
 use odin_store::{Historian, HistoryStage, HistoryStep, JobKept, Reader, SealDue, StoreError};
@@ -137,10 +137,17 @@ impl Keeping {
         }
         let page = self.read(|reader| reader.jobs_kept(after, JOBS_AT_ONCE))?;
         let jobs = self.read(|reader| {
-            let forgettable = |of: &JobKept| reader.forgettable(of, now).transpose();
-            page.iter()
-                .filter_map(forgettable)
-                .collect::<Result<Vec<_>, _>>()
+            let forgettable = |of| Some((of, reader.forgettable(of, now).transpose()?));
+            let found = page.iter().filter_map(forgettable);
+            let found = found.map(|(of, forget)| Ok((of, forget?)));
+            let found = found.collect::<Result<Vec<(&JobKept, ForgetOf)>, StoreError>>()?;
+            if found.is_empty() {
+                return Ok(Vec::new());
+            }
+            // What a sink that is down has not got waits for it.
+            let unsent = reader.unsent()?;
+            let without = |(of, forget)| unsent.without(of, forget);
+            Ok(found.into_iter().filter_map(without).collect())
         })?;
         let files_upto = self.read(|reader| reader.files_droppable(self.history_bytes))?;
         if !jobs.is_empty() || files_upto > 0 {

@@ -197,16 +197,14 @@ impl Forwarder {
             };
             delivered = deliver(sender, &records).await?;
         }
-        if gone > 0 {
-            delivered.skipped += gone;
-            let words = format!("{gone} records that retention had taken already");
-            delivered.last_skipped.get_or_insert(words);
-        }
         let Delivered {
             sent,
             skipped,
             last_skipped,
         } = delivered;
+        if gone > 0 {
+            tracing::warn!(sink = %sink.name, gone, "records went before a sink's receiver took them");
+        }
         if let Some(what) = &last_skipped {
             tracing::warn!(sink = %sink.name, skipped, what, "a sink passed over records");
         }
@@ -218,6 +216,7 @@ impl Forwarder {
             sent,
             skipped,
             last_skipped,
+            dropped: gone,
             at: self.clock.wall(),
         };
         let command = Command::Sink(Box::new(advance));

@@ -39,7 +39,7 @@ pub use reader::{
     AlertsOf, Bucket, CancelRequest, CauseKind, JobKept, JobsAfter, JobsPage, KeptValue,
     LatestNamed, LooseRun, LooseRuns, NamedLink, OpenRun, OpenState, Overdue, Reader, RunFilter,
     RunPlace, RunsOf, RunsPage, SealDue, SecretEntry, SecretsAfter, SecretsPage, Series,
-    SeriesPlace, SeriesQuery, VERSIONS_WITH_FILES, ValuesPage, Version,
+    SeriesPlace, SeriesQuery, Unsent, VERSIONS_WITH_FILES, ValuesPage, Version,
 };
 pub use snapshot::{Contents, Frozen, generation_of, inspect};
 pub use statistics::{Scope, TYPICAL_DAYS};

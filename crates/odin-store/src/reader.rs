@@ -41,6 +41,7 @@ pub use proof::{LooseRun, LooseRuns};
 pub use retention::{JobKept, SealDue};
 pub use runs::{CancelRequest, OpenRun};
 pub use secrets::{SecretEntry, SecretsAfter, SecretsPage};
+pub use sinks::Unsent;
 pub use values::{KeptValue, RunPlace, Series, SeriesPlace, SeriesQuery, ValuesPage};
 
 use crate::history::{Archive, HistoryStatus, Scratch};

@@ -367,6 +367,7 @@ fn sink_commands() -> Vec<(&'static str, Command)> {
                 sent: 5,
                 skipped: 1,
                 last_skipped: Some("value \"x\"".to_owned()),
+                dropped: 0,
                 at: at(22),
             },
         ),

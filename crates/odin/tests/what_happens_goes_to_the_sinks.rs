@@ -114,6 +114,45 @@ fn a_file_gets_each_record_once_over_an_outage_and_a_kill() {
 }
 
 #[test]
+fn what_a_job_no_longer_keeps_stays_until_a_sink_that_was_down_has_it() {
+    let place = Place::with_arguments(&["--history-period", "1s"]);
+    let code = format!("{ODIN} watch price -- 1\n");
+    let keep = |runs| format!("  keep: {{runs: {runs}}}\n");
+    let run = |job: &str, times| {
+        for _ in 0..times {
+            let run = place.run(job);
+            place.ended(job, &run);
+        }
+    };
+    let wait_for_kept = |job: &str, count| {
+        place
+            .server
+            .wait_for("what is no longer kept to go", |server| {
+                let list = server.json(["runs", "-i", job]);
+                (list["runs"].as_array().unwrap().len() == count).then_some(())
+            });
+    };
+    place.deploy("older", "never", "", &code);
+    run("older", 3);
+    let path = place.path("records/odin.jsonl");
+    let file = path.to_str().unwrap();
+    place
+        .server
+        .json(["sink", "set", "archive", "--file", file]);
+    place.deploy("fetch", "never", &keep(2), &code);
+    run("fetch", 5);
+    // When this has gone, the other job was looked at too.
+    place.deploy("older", "never", &keep(1), &code);
+    wait_for_kept("older", 1);
+    wait_for_kept("fetch", 5);
+
+    std::fs::create_dir(place.path("records")).unwrap();
+    let seen = settled(&place, "archive", 10);
+    assert_eq!((&seen["skipped"], &seen["dropped"]), (&0.into(), &0.into()));
+    wait_for_kept("fetch", 2);
+}
+
+#[test]
 fn a_receiver_that_never_answers_holds_up_no_run_and_no_other_sink() {
     let place = Place::new();
     place.deploy("fetch", "never", "", "true\n");

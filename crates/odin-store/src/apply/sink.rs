@@ -43,6 +43,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SinkChange) -> Result<Reply,
             sent,
             skipped,
             last_skipped,
+            dropped,
             at,
         } => {
             let last = columns::to_count(sink_feed::end(conn)?);
@@ -52,8 +53,8 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SinkChange) -> Result<Reply,
             let changed = conn
                 .prepare_cached(
                     "UPDATE sinks SET cursor = ?4, sent = sent + ?5, skipped = skipped + ?6, \
-                     last_skipped = ifnull(?7, last_skipped), sent_at = iif(?5 > 0, ?8, sent_at), failing_since = NULL, \
-                     error = NULL WHERE name = ?1 AND token = ?2 AND cursor = ?3",
+                     last_skipped = ifnull(?7, last_skipped), sent_at = iif(?5 > 0, ?8, sent_at), dropped = dropped + ?9, \
+                     failing_since = NULL, error = NULL WHERE name = ?1 AND token = ?2 AND cursor = ?3",
                 )?
                 .execute(params![
                     name.as_str(),
@@ -64,6 +65,7 @@ pub(super) fn apply(batch: &mut Batch<'_>, change: &SinkChange) -> Result<Reply,
                     columns::count(*skipped),
                     last_skipped,
                     columns::at(*at),
+                    columns::count(*dropped),
                 ])?;
             if changed > 0 {
                 sink_feed::trim(conn)?;

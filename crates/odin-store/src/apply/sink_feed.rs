@@ -149,6 +149,7 @@ mod tests {
             sent: to - from,
             skipped: 0,
             last_skipped: None,
+            dropped: 0,
             at: minute(9),
         }))
     }

@@ -1,11 +1,14 @@
 //! What is sealed, and what is let go of by what jobs keep.
 
+use odin_model::attempt::Ending;
 use odin_model::command::Command;
 use odin_model::retention::{Forget, ForgetOf};
-use odin_model::{Keep, Outcome};
+use odin_model::sink::{SinkChange, SinkName, SinkSpec, SinkTarget};
+use odin_model::value::ReportValues;
+use odin_model::{Keep, Missed, Outcome, Overlap, RunId};
 
 use super::tests::{ids, with_runs};
-use crate::scenario::{Scenario, minute};
+use crate::scenario::{Scenario, finished, minute, number_at, part_of, root, started};
 use crate::{JobKept, Scope, SealDue};
 
 /// What is let go of by what a job keeps, with its runs at the minutes 1 to 10.
@@ -117,4 +120,95 @@ fn a_period_is_sealed_when_there_are_many_runs_or_old_ones_or_the_state_is_large
     let large = SealDue { bytes: 1, ..never };
     assert!(!is_due(large));
     assert!(is_due(SealDue { runs: 700, ..large }));
+}
+
+/// What goes of a job with ten runs, of which it keeps two, while a sink has got entries up to `sent` of the twenty.
+#[track_caller]
+fn check_unsent(sent: u64, expected_left: usize) {
+    for is_sealed in [false, true] {
+        let mut scenario = Scenario::with_node();
+        let job = scenario.job_with("nightly", Overlap::Allow, Missed::Once);
+        let other = scenario.job_with("hourly", Overlap::Allow, Missed::Once);
+        let spec = SinkSpec::new(SinkTarget::File {
+            path: "/var/log/odin.jsonl".to_owned(),
+            rotate_bytes: 1 << 20,
+            keep: 3,
+        });
+        let name = SinkName::parse("file").unwrap();
+        scenario.apply(&Command::Sink(Box::new(SinkChange::Set {
+            by: root(),
+            name: name.clone(),
+            spec,
+            token: 7,
+            at: minute(0),
+        })));
+        // One that goes on is not let go of, whatever of it waits.
+        let open = scenario.run_of(other, 1);
+        scenario.report(vec![started(open)]);
+        report_number(&mut scenario, open);
+        for at in 1..=10 {
+            let run = scenario.run_of(job, at);
+            scenario.report(vec![started(run)]);
+            report_number(&mut scenario, run);
+            scenario.report(vec![finished(run, Ending::Exited { code: 0 })]);
+        }
+        if is_sealed {
+            scenario.seal();
+            scenario.settle();
+        }
+        scenario.apply(&Command::Sink(Box::new(SinkChange::Advance {
+            name,
+            token: 7,
+            from: 0,
+            to: sent,
+            sent,
+            skipped: 0,
+            last_skipped: None,
+            dropped: 0,
+            at: minute(12),
+        })));
+        let reader = scenario.store.reader();
+        let kept = JobKept {
+            keep: Keep {
+                runs: 2,
+                ..Keep::DEFAULT
+            },
+            ..reader.jobs_kept(None, 9).unwrap()[0]
+        };
+        assert_eq!(kept.job, job);
+        let forget = reader.forgettable(&kept, minute(12)).unwrap().unwrap();
+        let forget = reader.unsent().unwrap().without(&kept, forget);
+        scenario.apply(&Command::Forget(Forget {
+            jobs: forget.into_iter().collect(),
+            files_upto: 0,
+            at: minute(12),
+        }));
+        assert_eq!(
+            ids(&scenario, job).len(),
+            expected_left,
+            "sealed: {is_sealed}, sent up to {sent}"
+        );
+    }
+}
+
+fn report_number(scenario: &mut Scenario, run: RunId) {
+    let parts = vec![part_of(run, 0, 10, vec![number_at("n", minute(2), 1)])];
+    scenario.apply(&Command::Values(ReportValues { parts }));
+}
+
+#[test]
+fn no_run_goes_that_a_sink_waits_for() {
+    // The first entry is of the run that is open; then each has one of its value and one of its end.
+    for (sent, expected_left) in [
+        (0, 10),
+        (1, 10),
+        (2, 10),
+        (3, 9),
+        (8, 7),
+        (16, 3),
+        (17, 2),
+        (21, 2),
+    ] {
+        check_unsent(sent, expected_left);
+    }
 }

@@ -274,6 +274,7 @@ pub(super) fn forwarded(from: u64, count: u64, at: Timestamp) -> Command {
         sent: count,
         skipped: 0,
         last_skipped: None,
+        dropped: 0,
         at,
     }))
 }

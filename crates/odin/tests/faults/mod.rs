@@ -32,6 +32,14 @@ impl Place {
         Self { server, directory }
     }
 
+    /// The same with a server that is given more arguments.
+    pub(crate) fn with_arguments(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = directory.path().join("data");
+        let server = Server::try_start(Path::new(ODIN), &data_dir, arguments).unwrap();
+        Self { server, directory }
+    }
+
     /// The same with a server that this user runs, whose place it is.
     pub(crate) fn of_user(uid: u32) -> Self {
         let directory = tempfile::tempdir().unwrap();
