@@ -15,7 +15,7 @@ type Delivery struct {
 func (delivery Delivery) String() string {
 	switch delivery.Undelivered {
 	case 0:
-		return "all reports were delivered"
+		return "all reports reached Odin"
 	case 1:
 		return "1 report was not delivered: " + delivery.Why
 	}

@@ -41,7 +41,7 @@ impl fmt::Display for Delivery {
     /// As it is said on stderr when a program ends.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.undelivered {
-            0 => return f.write_str("all reports were delivered"),
+            0 => return f.write_str("all reports reached Odin"),
             1 => f.write_str("1 report was not delivered")?,
             many => write!(f, "{many} reports were not delivered")?,
         }

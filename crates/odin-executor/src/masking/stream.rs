@@ -111,6 +111,16 @@ impl Mask {
         self.give(self.taken, out);
     }
 
+    /// The text that the latest `bytes` are of was cut here: what it ends with, if that begins a secret, counts as one.
+    /// Nothing is held back after that.
+    pub(crate) fn cut(&mut self, patterns: &Patterns, bytes: usize, out: &mut Vec<u8>) {
+        let begun = self.begun(patterns).max(self.taken - bytes as u64);
+        if begun < self.taken {
+            add(&mut self.secret, (begun, self.taken));
+        }
+        self.flush(out);
+    }
+
     /// Whether something is held back.
     #[must_use]
     pub fn is_holding(&self) -> bool {

@@ -29,13 +29,24 @@ pub enum Kept {
         /// How long it was.
         bytes: u64,
     },
-    /// Lines that were not kept.
+    /// Lines that were not kept. A later one counts them all again, and those since.
     Dropped {
-        /// How many.
+        /// How many, since the attempt began.
         lines: u64,
         /// Their bytes.
         bytes: u64,
     },
+}
+
+impl Kept {
+    /// How long the line was; of none, 0.
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::Line(line) => to_u64(line.len()),
+            Self::CutLine { bytes, .. } => *bytes,
+            Self::Dropped { .. } => 0,
+        }
+    }
 }
 
 /// What a file holds at one place.
@@ -118,6 +129,16 @@ impl Frames {
 
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// What they hold, in order.
+    pub(super) fn kept(&self) -> Vec<Kept> {
+        let (mut rest, mut all) = (&self.bytes[..], Vec::new());
+        while let Some((_, kept, length)) = frame(rest) {
+            all.push(kept);
+            rest = &rest[length..];
+        }
+        all
     }
 
     pub(super) fn clear(&mut self) {

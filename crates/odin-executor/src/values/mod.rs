@@ -15,7 +15,9 @@ mod guests;
 mod hello;
 mod keeping;
 mod lines;
+mod masked;
 mod pace;
+mod results;
 mod sync;
 mod token;
 

@@ -80,6 +80,15 @@ fn lines_of(kept: &[Kept]) -> Vec<String> {
     kept.iter().map(text).collect()
 }
 
+/// How many lines were not kept and their bytes, as each mark says.
+fn marks(kept: &[Kept]) -> Vec<(u64, u64)> {
+    let mark = |kept: &Kept| match kept {
+        Kept::Dropped { lines, bytes } => Some((*lines, *bytes)),
+        Kept::Line(_) | Kept::CutLine { .. } => None,
+    };
+    kept.iter().filter_map(mark).collect()
+}
+
 fn cancel(executor: &mut Executor, key: AttemptKey) {
     executor.cancel(key, CancelScope::Always);
     let ending = executor.wait_finished(key).ending;
@@ -172,26 +181,65 @@ fn a_flood_is_kept_up_to_the_bound_and_counted_beyond_it() {
     flood.join().unwrap();
     // While it goes on, the mark is there; what came after it is told at the end.
     let shown = kept(&executor, key);
-    let marks = |kept: &[Kept]| -> Vec<(u64, u64)> {
-        let mark = |kept: &Kept| match kept {
-            Kept::Dropped { lines, bytes } => Some((*lines, *bytes)),
-            Kept::Line(_) | Kept::CutLine { .. } => None,
-        };
-        kept.iter().filter_map(mark).collect()
-    };
     assert_eq!(marks(&shown).len(), 1, "{:?}", marks(&shown));
     cancel(&mut executor, key);
     let all = kept(&executor, key);
     let marks = marks(&all);
     let lines = all.len() - marks.len();
-    let dropped: u64 = marks.iter().map(|(lines, _)| lines).sum();
-    let bytes: u64 = marks.iter().map(|(_, bytes)| bytes).sum();
+    // The last one counts all of them.
+    let (dropped, bytes) = marks[1..][0];
+    assert_eq!(marks.len(), 2, "{marks:?}");
     assert_eq!(lines as u64 + dropped, 100_000);
     assert_eq!(bytes, dropped * 99);
     let size = std::fs::metadata(executor.dir.values_file(key))
         .unwrap()
         .len();
     assert!(size < bound + 200 && size > bound - 400, "{size}");
+}
+
+#[test]
+fn a_result_is_kept_when_reports_have_used_up_their_room() {
+    let mut executor = Executor::start();
+    let bound = 20_000;
+    let (key, token) = staying(&mut executor, bound);
+    let mut guest = Guest::enter(&executor, &token);
+    let watch = format!("{{\"kind\":\"watch\",\"name\":\"{}\"}}\n", "n".repeat(60));
+    let result = |number: u32| {
+        let text = "r".repeat(200);
+        format!("{{\"kind\":\"result\",\"name\":\"{number} {text}\",\"status\":500}}")
+    };
+    for _ in 0..1000 {
+        guest.say(watch.as_bytes());
+    }
+    guest.say(format!("{}\n", result(0)).as_bytes());
+    guest.wait_acked(1001);
+    // It shows at once, behind the mark.
+    let shown = kept(&executor, key);
+    assert_eq!(shown.last(), Some(&Kept::Line(result(0).into())));
+    assert_eq!(marks(&shown).len(), 1);
+    // Results have a bound too, and the latest one counts.
+    let mut dropped = 1000 - (shown.len() as u64 - 2);
+    for number in 1..=2000 {
+        guest.say(format!("{}\n", result(number)).as_bytes());
+        guest.say(watch.as_bytes());
+    }
+    guest.wait_acked(5001);
+    dropped += 2000;
+    cancel(&mut executor, key);
+    let all = kept(&executor, key);
+    assert_eq!(all.last(), Some(&Kept::Line(result(2000).into())));
+    let is_result =
+        |kept: &&Kept| matches!(kept, Kept::Line(line) if line.starts_with(b"{\"kind\":\"result"));
+    let results = all.iter().filter(is_result).count() as u64;
+    assert!((200..400).contains(&results), "{results}");
+    dropped += 2001 - results;
+    let marks = marks(&all);
+    assert_eq!(marks.len(), 2, "{marks:?}");
+    assert_eq!(marks[1].0, dropped);
+    let size = std::fs::metadata(executor.dir.values_file(key))
+        .unwrap()
+        .len();
+    assert!(size < bound + (64 << 10) + 500, "{size}");
 }
 
 #[test]
@@ -251,12 +299,15 @@ fn secrets_are_not_in_the_file() {
     let token = executor.wait_for_file("token");
     let mut guest = Guest::enter(&executor, &token);
     guest.say(b"{\"value\":\"the correct horse \\\"battery\\\" staple\"}\n{\"value\":\"correct horse\"}\n");
-    guest.wait_acked(2);
+    // Cut by who spoke.
+    guest.say("{\"name\":\"a correct horse \\\"bat…\"}\n".as_bytes());
+    guest.wait_acked(3);
     assert_eq!(
         lines_of(&kept(&executor, key)),
         [
             "{\"value\":\"the *** staple\"}",
-            "{\"value\":\"correct horse\"}"
+            "{\"value\":\"correct horse\"}",
+            "{\"name\":\"a ***…\"}",
         ]
     );
     cancel(&mut executor, key);

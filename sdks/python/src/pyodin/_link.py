@@ -51,7 +51,7 @@ class Delivery(NamedTuple):
 
     def __str__(self) -> str:
         if self.undelivered == 0:
-            return "all reports were delivered"
+            return "all reports reached Odin"
         what = "1 report was" if self.undelivered == 1 else "%d reports were" % self.undelivered
         return "%s not delivered: %s" % (what, self.why)
 
