@@ -40,7 +40,8 @@ use crate::error::CliError;
 use crate::report::Form;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments = commands::reporting::taken_as_they_are(std::env::args_os());
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return arguments_refused(&error),
     };

@@ -1,5 +1,7 @@
 //! `odin watch`, `odin condition` and `odin result`: the SDK for shell and any other language.
 
+use std::ffi::OsString;
+
 use clap::Args;
 use odin_sdk::{Odin, Outcome, Status, Value};
 use odin_wire::Exit;
@@ -19,7 +21,7 @@ pub(crate) struct WatchArgs {
 pub(crate) struct ConditionArgs {
     /// Its name
     name: String,
-    /// `true` or `false`; 0 and an empty text are false, anything else is true
+    /// `true` or `false`; 0, `no`, `off` and an empty text are false, anything else is true
     #[arg(allow_hyphen_values = true)]
     value: String,
 }
@@ -32,6 +34,29 @@ pub(crate) struct ResultArgs {
     /// 0 and 200 to 299: success; 400 to 499: a warning; anything else: a failure
     #[arg(allow_hyphen_values = true, default_value = "0")]
     status: String,
+}
+
+/// The program's arguments, with `--` behind the name of a command that reports, where what follows can only be its
+/// own: a script's names and texts are what they are, also with a hyphen in front or when an option is called so.
+pub(crate) fn taken_as_they_are(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<_> = arguments.into_iter().collect();
+    let [_, command, own @ ..] = arguments.as_slice() else {
+        return arguments;
+    };
+    let is_whole = match command.to_str() {
+        Some("watch" | "condition") => own.len() == 2,
+        Some("result") => (1..=2).contains(&own.len()),
+        _ => false,
+    };
+    let is_option = |own: &[OsString]| match own {
+        [only] => only == "--help" || only == "-h",
+        [first, ..] => first == "--",
+        [] => false,
+    };
+    if is_whole && !is_option(own) {
+        arguments.insert(2, "--".into());
+    }
+    arguments
 }
 
 /// Reports a value.
@@ -68,10 +93,9 @@ fn status(text: &str) -> Status<'_> {
 }
 
 fn holds(text: &str) -> bool {
-    !matches!(
-        text.trim(),
-        "" | "0" | "false" | "False" | "FALSE" | "no" | "off"
-    )
+    let text = text.trim().to_ascii_lowercase();
+    let is_zero = text.parse::<f64>().is_ok_and(|number| number == 0.0);
+    !is_zero && !matches!(text.as_str(), "" | "false" | "no" | "off")
 }
 
 #[cfg(test)]
@@ -89,6 +113,45 @@ mod tests {
         }
     }
 
+    /// What the parser of arguments gets of these.
+    #[track_caller]
+    fn check(given: &[&str], expected: &[&str]) {
+        let given = given.iter().map(OsString::from);
+        assert_eq!(taken_as_they_are(given), expected);
+    }
+
+    #[test]
+    fn names_and_texts_are_taken_as_they_are() {
+        for own in [
+            &["watch", "x", "--json"][..],
+            &["watch", "--json", "x"],
+            &["watch", "-n", "5"],
+            &["watch", "x", "--"],
+            &["condition", "c", "-h"],
+            &["result", "--json", "500"],
+            &["result", "- disk full", "500"],
+            &["result", "-1 rows"],
+        ] {
+            let given = [&["odin"], own].concat();
+            let expected = [&["odin", own[0], "--"], &own[1..]].concat();
+            check(&given, &expected);
+        }
+        for others in [
+            &["odin"][..],
+            &["odin", "result", "--help"],
+            &["odin", "result", "-h"],
+            &["odin", "watch", "--help"],
+            &["odin", "watch", "--", "x"],
+            &["odin", "watch", "--", "x", "5"],
+            &["odin", "watch", "x", "--", "-5"],
+            &["odin", "watch", "--json", "x", "5"],
+            &["odin", "--json", "watch", "x"],
+            &["odin", "runs", "-i", "job"],
+        ] {
+            check(others, others);
+        }
+    }
+
     #[test]
     fn what_languages_write_for_false_is_false() {
         for (text, expected) in [
@@ -100,6 +163,11 @@ mod tests {
             ("false", false),
             ("False", false),
             ("0", false),
+            ("-0.00", false),
+            ("0.001", true),
+            ("NaN", true),
+            ("No", false),
+            ("OFF", false),
             ("", false),
             (" \n", false),
         ] {
