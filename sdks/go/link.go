@@ -411,4 +411,3 @@ func (link *link) endConnection(connection *net.UnixConn, refused answer) {
 	// Not at once: what ends a connection may end the next one, too.
 	time.AfterFunc(after, func() { wake(link.work) })
 }
-

@@ -86,9 +86,10 @@ func (odin *Odin) Condition(name string, holds bool) bool {
 }
 
 // Result reports what came of the program and ends it. Status, a number or text, is a success when it is 0 or 200 to 299, a
-// warning when it is 400 to 499, and else a failure; the exit code is 1 for a failure, else 0. Deferred functions do not run.
+// warning when it is 400 to 499, and else a failure; an empty text is none, which is success. The exit code is 1 for a failure, else 0. Deferred functions do not run.
 func (odin *Odin) Result(message string, status any) {
-	text := fmt.Sprint(status)
+	// What is cut means what Odin sees of it.
+	text := nameWithinBound(fmt.Sprint(status))
 	last := report{kind: "result", name: message, value: status, status: text, hasStatus: true}
 	odin.sendAs(last, true)
 	odin.Close()

@@ -73,9 +73,14 @@ func (report report) lineForPeople() string {
 	return shown.String()
 }
 
-// outcome is what a result's status says of the run: success, warning or failure.
+// outcome is what a result's status says of the run: success, warning or failure. It reads as Odin does: ASCII digits that
+// may have a plus before them and spaces around them, and nothing is success.
 func outcome(status string) string {
-	number, err := strconv.ParseInt(strings.TrimSpace(status), 10, 64)
+	status = strings.TrimSpace(status)
+	if status == "" {
+		return "success"
+	}
+	number, err := strconv.ParseUint(strings.TrimPrefix(status, "+"), 10, 16)
 	switch {
 	case err != nil:
 		return "failure"

@@ -79,7 +79,12 @@ func appendFloat(out []byte, number float64, bits int) ([]byte, encoded) {
 func appendJSON(out []byte, value any) ([]byte, encoded) {
 	text, err := marshal(value)
 	if err != nil {
-		return appendText(out, asText(value, err), "")
+		if number, isNumber := numberOf(value); isNumber {
+			return appendFloat(out, number, 64)
+		}
+		if text = plainJSON(value); text == nil {
+			return appendText(out, asText(value, err), "")
+		}
 	}
 	// Named types of plain ones have the bounds of those.
 	if kind := reflect.ValueOf(value).Kind(); kind == reflect.String && text[0] == '"' {
@@ -115,8 +120,6 @@ func asText(value any, err error) string {
 	var unsupported *json.UnsupportedTypeError
 	switch reflect.ValueOf(value).Kind() {
 	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
-		return fmt.Sprint(value)
-	case reflect.Float32, reflect.Float64:
 		return fmt.Sprint(value)
 	}
 	if errors.As(err, &unsupported) {
@@ -156,13 +159,17 @@ func appendText(out []byte, text string, typeName string) ([]byte, encoded) {
 
 // appendName appends a name within its bound.
 func appendName(out []byte, name string) []byte {
+	return appendString(out, nameWithinBound(name))
+}
+
+func nameWithinBound(name string) string {
 	if !utf8.ValidString(name) {
 		name = strings.ToValidUTF8(name, "\ufffd")
 	}
 	if len(name) > NameBytesMax {
 		name = begin(name, NameBytesMax-len("…")) + "…"
 	}
-	return appendString(out, name)
+	return name
 }
 
 // begin is the longest beginning of text that ends between characters.

@@ -2,8 +2,11 @@
 // The connection to Odin.
 //
 // All writing is done by calls that return at once, on the socket's own descriptor: a report is written by its caller, so that
-// a program that crashes or computes for long has said what it saw; of many in a row, those beyond some go out together. Because reading can be done the same way, the end of a process can wait for acknowledgements
-// when there is no event loop any more.
+// a program that crashes or computes for long has said what it saw; of many in a row, those beyond some go out together. Because
+// reading can be done the same way, the end of a process can wait for acknowledgements when there is no event loop any more.
+//
+// The descriptor is the event loop's. It closes it when it finds the connection ended, and the number may then be a file of the
+// program: it is used only while the socket has its handle, which goes in the same step.
 
 const fs = require('node:fs');
 const net = require('node:net');
@@ -18,9 +21,16 @@ const QUEUE_BYTES_MAX = 8 << 20;
 /** Milliseconds that the end of a program waits for acknowledgements, at most. */
 const END_WITHIN_MS = 5000;
 
-/** So many reports in a row, and one more in each so many milliseconds, are written by their callers. */
-const ONE_BY_ONE = 8;
-const TOGETHER_WITHIN_MS = 1;
+/** So many reports in a row, and one more in each so many milliseconds, are written by their callers one by one. */
+const ONE_BY_ONE = 64;
+const ONE_WITHIN_MS = 0.25;
+/**
+ * Those beyond are written so many at a time: by the call that makes them so many, by the next one that is not too soon after
+ * others, or when the program gives way to its event loop.
+ */
+const TOGETHER = 16;
+/** Node's timers take no more. */
+const WAIT_MS_MAX = 2 ** 31 - 1;
 const WRITE_BYTES = 64 << 10;
 /** What is shorter is written as text: a socket takes all of it or nothing, and it needs no copy. */
 const SHORT_LENGTH = 4 << 10;
@@ -69,7 +79,7 @@ class Link {
   #unheard = 0;
   #readAt = 0;
   #isScheduled = false;
-  /** When callers that have written one each TOGETHER_WITHIN_MS would be where they are. */
+  /** When callers that have written one each ONE_WITHIN_MS would be where they are. */
   #due = 0;
   #readInto;
   #connectAfter = CONNECT_AGAIN_MIN_MS;
@@ -105,11 +115,7 @@ class Link {
       if (Math.abs(now - this.#fullAt) < WRITE_AGAIN_MS) return;
       this.#isFull = false;
     }
-    let ahead = this.#due - now;
-    // It is behind, or somebody has set the clock back.
-    if (!(ahead >= 0 && ahead <= ONE_BY_ONE * TOGETHER_WITHIN_MS)) ahead = 0;
-    if (ahead <= (ONE_BY_ONE - 1) * TOGETHER_WITHIN_MS) {
-      this.#due = now + ahead + TOGETHER_WITHIN_MS;
+    if (this.#isForCaller(now) || this.#waiting.length - this.#unsentAt >= TOGETHER) {
       if (!this.#socket && !this.#connectTimer) this.#connect();
       this.#write();
     } else if (!this.#isScheduled) {
@@ -121,8 +127,19 @@ class Link {
     }
   }
 
+  /** Whether a caller is to write what there is, however little. */
+  #isForCaller(now) {
+    let ahead = this.#due - now;
+    // It is behind, or somebody has set the clock back.
+    if (!(ahead >= 0 && ahead <= ONE_BY_ONE * ONE_WITHIN_MS)) ahead = 0;
+    if (ahead > (ONE_BY_ONE - 1) * ONE_WITHIN_MS) return false;
+    this.#due = now + ahead + ONE_WITHIN_MS;
+    return true;
+  }
+
   /** Waits until all is acknowledged, or nothing more will be, or the time is over. */
-  flush(withinMs) {
+  flush(within) {
+    const withinMs = waitMs(within);
     this.#write();
     return new Promise((resolve) => {
       const settle = () => {
@@ -141,8 +158,8 @@ class Link {
   }
 
   /** The same without an event loop. */
-  flushSync(withinMs) {
-    const until = performance.now() + withinMs;
+  flushSync(within) {
+    const until = performance.now() + waitMs(within);
     let connectAt = 0;
     while (this.#count > 0 && !this.#refused) {
       const now = performance.now();
@@ -218,9 +235,18 @@ class Link {
     }
   }
 
+  /** Whether the descriptor is still the connection's. What is over without having been told is ended here. */
+  #isOpen() {
+    const socket = this.#socket;
+    if (!socket) return false;
+    if (socket._handle && this.#fd >= 0) return true;
+    this.#endConnection(socket);
+    return false;
+  }
+
   /** Writes until nothing is left or there is no room. Returns at once. */
   #write() {
-    if (!this.#socket || this.#isFull) return;
+    if (this.#isFull || !this.#isOpen()) return;
     for (;;) {
       if (this.#lineAt === this.#line.length) {
         this.#takeLines();
@@ -268,8 +294,8 @@ class Link {
 
   /** Reads what there is without the event loop. Returns at once. */
   #readSync() {
+    if (!this.#isOpen()) return;
     const socket = this.#socket;
-    if (!socket) return;
     this.#unheard = 0;
     this.#readInto ??= Buffer.allocUnsafe(ANSWER_BYTES_MAX);
     try {
@@ -350,6 +376,13 @@ class Link {
   #settle() {
     for (const settle of [...this.#flushes]) settle();
   }
+}
+
+/** A length of time in milliseconds as setTimeout takes it. What is no number is as if it were left out. */
+function waitMs(given) {
+  const isNumber = ['number', 'bigint', 'string'].includes(typeof given);
+  const milliseconds = isNumber ? Number(given) : Number.NaN;
+  return Number.isNaN(milliseconds) ? END_WITHIN_MS : Math.min(Math.max(milliseconds, 0), WAIT_MS_MAX);
 }
 
 /** Says a line on stderr. One that is closed hears nothing. */

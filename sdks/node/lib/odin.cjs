@@ -7,8 +7,9 @@ const { fileURLToPath } = require('node:url');
 const { format } = require('node:util');
 
 const { END_WITHIN_MS, Link, say } = require('./link.cjs');
-const { lineForPeople, outcome, restOfLine } = require('./report.cjs');
+const { lineForPeople, outcome, restOfLine, statusText } = require('./report.cjs');
 const { Span } = require('./span.cjs');
+const { asText } = require('./value.cjs');
 
 const LOG_NAMES = { debug: 'log.debug', info: 'log.info', log: 'log.info', warn: 'log.warning', error: 'log.error' };
 
@@ -66,7 +67,7 @@ class Odin {
   }
 
   result(message, status = 0) {
-    send({ kind: 'result', name: message, value: status, status: String(status) }, true);
+    send({ kind: 'result', name: message, value: status, status: statusText(status) }, true);
     client.link?.finish();
     process.exit(outcome(status) === 'failure' ? 1 : 0);
   }
@@ -80,17 +81,24 @@ class Odin {
   }
 
   artifact(file) {
-    const given = file instanceof URL ? fileURLToPath(file) : String(file);
-    const value = { path: path.resolve(given) };
+    const value = {};
     try {
+      const given = typeof file === 'object' && file !== null && 'href' in file ? fileURLToPath(file) : String(file);
+      // Where a working directory is gone there is no more to say of the path.
+      value.path = given;
+      value.path = path.resolve(given);
       value.bytes = fs.statSync(given).size;
     } catch (error) {
-      value.error = error.message;
+      value.path ??= asText(file);
+      value.error = asText(error?.message ?? error);
     }
-    send({ kind: 'artifact', name: path.basename(given) || given, value });
+    send({ kind: 'artifact', name: path.basename(value.path) || value.path, value });
   }
 
   span(name, body) {
+    if (typeof body !== 'function') {
+      throw new TypeError('odin.span(name, body) needs a function to run; odin.startSpan(name) gives a span that ends with end()');
+    }
     return this.startSpan(name).run(body);
   }
 

@@ -1,7 +1,11 @@
 'use strict';
 // One report as a line of the values socket, and as a line for people.
 
-const { encode, encodeName } = require('./value.cjs');
+const { asText, encode, encodeName, withinBound } = require('./value.cjs');
+
+/** Not what `trim` takes for space: that has a byte order mark, and no U+0085. */
+const SPACE_AROUND = /^\p{White_Space}+|\p{White_Space}+$/gu;
+const DIGITS = /^\+?\d+$/;
 
 /** A report's line, all but its number, which depends on the connection. */
 function restOfLine({ kind, name, value, status, unit }) {
@@ -25,12 +29,25 @@ function lineForPeople({ kind, name, value, unit }) {
     `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** What a result's status says of the run: `success`, `warning` or `failure`. */
+/** A status as a report has it. */
+function statusText(status) {
+  try {
+    return withinBound(String(status));
+  } catch {
+    return withinBound(asText(status)); // Of an object that has no text of its own.
+  }
+}
+
+/**
+ * What a result's status says of the run: `success`, `warning` or `failure`. It reads as Odin does: ASCII digits that may have a
+ * plus before them and spaces around them, and nothing is success.
+ */
 function outcome(status) {
-  const text = String(status).trim();
-  const number = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+  const text = statusText(status).replace(SPACE_AROUND, '');
+  if (text === '') return 'success';
+  const number = DIGITS.test(text) ? Number(text) : Number.NaN;
   if (number === 0 || (number >= 200 && number <= 299)) return 'success';
   return number >= 400 && number <= 499 ? 'warning' : 'failure';
 }
 
-module.exports = { lineForPeople, outcome, restOfLine };
+module.exports = { lineForPeople, outcome, restOfLine, statusText };

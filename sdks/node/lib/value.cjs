@@ -1,7 +1,7 @@
 'use strict';
 // Values as JSON: types kept, lengths bounded, and what is cut marked.
 
-const { inspect } = require('node:util');
+const { inspect, types } = require('node:util');
 
 /** A value's text in UTF-8, or its JSON, at most. */
 const VALUE_BYTES_MAX = 4096;
@@ -24,17 +24,20 @@ const ESCAPED_SURROGATE = /(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
 function encodeName(name) {
   const known = names.get(name);
   if (known !== undefined) return known;
-  let text = wellFormed(typeof name === 'string' ? name : asText(name));
-  if (text.length * 3 > NAME_BYTES_MAX) {
-    const whole = Buffer.from(text);
-    if (whole.length > NAME_BYTES_MAX) text = begin(whole, NAME_BYTES_MAX - 3) + '…';
-  }
-  const encoded = JSON.stringify(text);
+  const encoded = JSON.stringify(withinBound(typeof name === 'string' ? name : asText(name)));
   if (typeof name === 'string' && name.length <= NAME_BYTES_MAX) {
     if (names.size >= NAMES_MAX) names.clear();
     names.set(name, encoded);
   }
   return encoded;
+}
+
+/** Text within the bound of names. */
+function withinBound(given) {
+  const text = wellFormed(given);
+  if (text.length * 3 <= NAME_BYTES_MAX) return text;
+  const whole = Buffer.from(text);
+  return whole.length > NAME_BYTES_MAX ? begin(whole, NAME_BYTES_MAX - 3) + '…' : text;
 }
 
 /** Any value as `{ json, type, cut }`. Never throws: what JSON has no form for is sent as its text. */
@@ -55,18 +58,23 @@ function encode(value) {
       return { json: 'null' };
     case 'object':
       if (value === null) return { json: 'null' };
-      if (value instanceof Uint8Array) {
-        return encodeBytes(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+      try {
+        return encodeObject(value);
+      } catch {
+        return encodeText(asText(value)); // Not even asking what it is went well: a revoked Proxy.
       }
-      if (value instanceof ArrayBuffer) return encodeBytes(Buffer.from(value));
-      if (value instanceof Error || value instanceof Date) return encodeText(asText(value));
-      if (value instanceof Number || value instanceof String || value instanceof Boolean) {
-        return encode(value.valueOf());
-      }
-      return encodeJson(value);
     default:
       return encodeText(asText(value));
   }
+}
+
+function encodeObject(value) {
+  if (value instanceof Uint8Array) return encodeBytes(bytesOf(value));
+  if (types.isAnyArrayBuffer(value)) return encodeBytes(Buffer.from(value));
+  if (value instanceof Error || value instanceof Date) return encodeText(asText(value));
+  if (types.isBoxedPrimitive(value)) return encode(value.valueOf());
+  if (hasNothingToList(value)) return encodeText(asText(value));
+  return encodeJson(value);
 }
 
 /** Text within its bound. */
@@ -104,14 +112,36 @@ function encodeJson(value) {
   return { json };
 }
 
-/** What stands for a value that JSON.stringify would lose or refuse. */
-function plain(_key, value) {
+/** What stands for a value that JSON.stringify would lose or refuse. `this` is what holds it. */
+function plain(key, value) {
+  if (typeof value === 'string') return value;
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   if (typeof value === 'bigint') return `${BIGINT_MARK}${value}`;
   if (value instanceof Map) return Object.fromEntries(value);
   if (value instanceof Set) return [...value];
+  if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Error) return asText(value);
+  // A Buffer has become a list of numbers by now.
+  const given = this[key];
+  if (given instanceof Uint8Array) return JSON.parse(encodeBytes(bytesOf(given)).json);
+  if (types.isAnyArrayBuffer(value)) return JSON.parse(encodeBytes(Buffer.from(value)).json);
+  if (types.isTypedArray(value)) return [...value];
+  if (types.isBigIntObject(value)) return `${BIGINT_MARK}${value}`;
+  if (types.isSymbolObject(value)) return asText(value.valueOf());
+  if (hasNothingToList(value)) return asText(value);
   return value;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength);
+
+/** Whether JSON would say no more of an object than `{}`, though it is of a class: of a RegExp, a Promise, a DataView. */
+function hasNothingToList(value) {
+  if (Array.isArray(value) || types.isMap(value) || types.isSet(value) || types.isBoxedPrimitive(value)) return false;
+  if (typeof value.toJSON === 'function') return false;
+  const prototype = Object.getPrototypeOf(value);
+  // The Object of any realm has no prototype behind its own.
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return !isPlain && Object.keys(value).length === 0;
 }
 
 /** What Node prints for a value; its type when even that fails. */
@@ -119,7 +149,11 @@ function asText(value) {
   try {
     if (value instanceof Error) return `${value.name}: ${value.message}`;
     if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
-    return typeof value === 'object' ? inspect(value) : String(value);
+  } catch {
+    // It is a Proxy, or has code of its own that fails. What prints it may know better.
+  }
+  try {
+    return typeof value === 'object' || typeof value === 'function' ? inspect(value) : String(value);
   } catch {
     return `<${typeof value}>`;
   }
@@ -154,4 +188,4 @@ function depth(json) {
   return deepest;
 }
 
-module.exports = { NAME_BYTES_MAX, VALUE_BYTES_MAX, asText, encode, encodeName };
+module.exports = { NAME_BYTES_MAX, VALUE_BYTES_MAX, asText, encode, encodeName, withinBound };

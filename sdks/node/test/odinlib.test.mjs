@@ -10,8 +10,11 @@ import { test } from 'node:test';
 
 const FOLDER = path.dirname(new URL(import.meta.url).pathname);
 
-/** Plays a program against an engine that acknowledges everything. */
-async function play(program, { module = true, env = {}, inside = true } = {}) {
+/**
+ * Plays a program against an engine that acknowledges everything. One that `breaks` ends its first connection at its hello. With
+ * `kill` the program is killed when it has said something on stdout.
+ */
+async function play(program, { module = true, env = {}, inside = true, breaks = false, kill = false } = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'odin-sdk-'));
   const socket = path.join(folder, 'values.sock');
   const lines = [];
@@ -19,6 +22,11 @@ async function play(program, { module = true, env = {}, inside = true } = {}) {
     let rest = '';
     let seen = -1;
     connection.on('error', () => {});
+    if (breaks) {
+      breaks = false;
+      connection.resume().end();
+      return;
+    }
     connection.on('data', (bytes) => {
       const whole = (rest + bytes).split('\n');
       rest = whole.pop();
@@ -36,8 +44,9 @@ async function play(program, { module = true, env = {}, inside = true } = {}) {
   const child = spawn(process.execPath, [file], { env: { ...process.env, ...given, ...env } });
   let stderr = '';
   child.stderr.on('data', (bytes) => (stderr += bytes));
-  child.stdout.resume();
+  child.stdout.once('data', () => kill && child.kill('SIGKILL')).resume();
   const code = await new Promise((resolve) => child.on('close', resolve));
+  // `close` waits for the connections, which say their last when they end.
   await new Promise((resolve) => server.close(resolve));
   fs.rmSync(folder, { recursive: true });
   fs.rmSync(file);
@@ -113,6 +122,101 @@ test('a worker thread has a connection of its own', async () => {
   assert.deepEqual(seen.map((line) => line[1]).sort(), ['main', 'thread', 'thread', 'thread']);
 });
 
+test('a descriptor that is no longer the connection is left alone', async () => {
+  const { code, stderr, seen } = await play(
+    `import fs from 'node:fs';
+     import os from 'node:os';
+     import path from 'node:path';
+     import Odin from 'odinlib';
+     const isSocket = (fd) => fs.readlinkSync('/proc/self/fd/' + fd).startsWith('socket:');
+     const sockets = () => fs.readdirSync('/proc/self/fd').map(Number).filter((fd) => { try { return isSocket(fd); } catch { return false; } });
+     const before = sockets();
+     const odin = new Odin();
+     odin.watch('a', 1);
+     const [ours] = sockets().filter((fd) => !before.includes(fd));
+     const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'odin-sdk-')), 'file');
+     let reached = 0;
+     function turn() {
+       const fd = fs.openSync(file, 'w+');
+       if (fd === ours) {
+         reached += 1;
+         odin.watch('b', 2);
+         odin.flushSync(0);
+         if (fs.fstatSync(fd).size > 0) throw new Error(fs.readFileSync(file, 'utf8'));
+       }
+       fs.closeSync(fd);
+       if (reached === 0) setImmediate(turn);
+       else fs.rmSync(path.dirname(file), { recursive: true });
+     }
+     turn();`,
+    { breaks: true },
+  );
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.deepEqual(seen, [['watch', 'a', 1], ['watch', 'b', 2]]);
+});
+
+for (const [count, least] of [[50, 50], [300, 285]]) {
+  test(`of ${count} reports in a row ${least} have left a program that then never gives way`, async () => {
+    const { seen } = await play(
+      `import fs from 'node:fs';
+       import Odin from 'odinlib';
+       const odin = new Odin();
+       for (let n = 0; n < ${count}; n += 1) odin.watch('n', n);
+       fs.writeSync(1, 'done');
+       for (;;);`,
+      { kill: true },
+    );
+    assert.ok(seen.length >= least, `${seen.length}`);
+    assert.deepEqual(seen.map((line) => line[2]), seen.map((_, n) => n));
+  });
+}
+
+test('what is no length of time to wait is as if it were left out', async () => {
+  const { code, stderr, seen } = await play(
+    `import Odin from 'odinlib';
+     const odin = new Odin();
+     for (const within of [NaN, 'x', null, {}, Symbol('s'), Infinity, 1e300, 5000n]) {
+       odin.watch('a', 1);
+       if (odin.flushSync(within).undelivered > 0) throw new Error('sync');
+       odin.watch('a', 2);
+       if ((await odin.flush(within)).undelivered > 0) throw new Error('async');
+     }
+     odin.flushSync(-1);`,
+  );
+  assert.deepEqual([code, stderr, seen.length], [0, '', 16]);
+});
+
+test('no call fails for what it is given', async () => {
+  const { code, stderr, lines } = await play(
+    `import fs from 'node:fs';
+     import os from 'node:os';
+     import path from 'node:path';
+     import Odin from 'odinlib';
+     const odin = new Odin();
+     const { proxy, revoke } = Proxy.revocable({}, {});
+     revoke();
+     const bare = Object.create(null);
+     odin.watch('proxy', proxy);
+     odin.watch('in a list', [proxy]);
+     odin.watch(proxy, 1);
+     odin.watch(bare, 1);
+     odin.metric('m', 1, proxy);
+     odin.progress(proxy, NaN);
+     odin.condition('c', proxy);
+     for (const file of [proxy, 'a\\0b', new URL('http://127.0.0.1/x'), Symbol('s')]) odin.artifact(file);
+     process.chdir(fs.mkdtempSync(path.join(os.tmpdir(), 'odin-sdk-')));
+     fs.rmdirSync(process.cwd());
+     odin.artifact('x');
+     odin.startSpan(proxy).fail(proxy);
+     try { odin.span('x'); } catch (error) { odin.watch('span', error.message); }
+     odin.result(proxy, bare);`,
+  );
+  assert.deepEqual([code, stderr, lines.length], [1, '', 14]);
+  assert.equal(lines[0].value, '<Revoked Proxy>');
+  assert.ok(lines.filter((line) => line.kind === 'artifact').every((line) => line.value.path && line.value.error));
+  assert.match(lines.find((line) => line.name === 'span').value, /startSpan/);
+});
+
 test('values of any type arrive', async () => {
   const { seen } = await play(
     `import Odin from 'odinlib';
@@ -122,16 +226,27 @@ test('values of any type arrive', async () => {
      const hostile = { toJSON() { throw new Error('no'); } };
      for (const value of [undefined, 2n ** 64n, { a: 2n ** 64n, b: NaN, c: new Set([1]), d: new Map([['k', 1]]) },
        new Date(0), new Error('e'), Symbol('s'), '\\ud800', { a: '\\ud800', b: '\\\\ud800' }, new Uint8Array([97]),
-       new Uint8Array([255]), -0, Object(5)]) odin.watch('v', value);
+       new Uint8Array([255]), -0, Object(5), /a+/g, Promise.resolve(1), new URLSearchParams('a=1'), new (class Own {})(), {}, [],
+       Object.create(null), new URL('http://a/'), new Float64Array([1.5, NaN]), Object(5n),
+       { re: /b/, list: [false, new WeakSet()], own: new (class Own { a = 1; })(),
+         bytes: [Buffer.from('b'), new Uint8Array([255]), new ArrayBuffer(1)], floats: new Float32Array([0.5]), s: Object(Symbol('t')) },
+     ]) odin.watch('v', value);
+     odin.watch('text', new DataView(new ArrayBuffer(1)));
+     odin.watch('text', function named() {});
      for (const value of [cyclic, deep, hostile, () => 1]) odin.watch('text', value);`,
   );
   const of = (name) => seen.filter((line) => line[1] === name).map((line) => line[2]);
   assert.deepEqual(of('v'), [
     null, 2 ** 64, { a: 2 ** 64, b: 'NaN', c: [1], d: { k: 1 } }, '1970-01-01T00:00:00.000Z', 'Error: e', 'Symbol(s)',
     '\ufffd', { a: '\ufffd', b: '\\ud800' }, 'a', { base64: '/w==' }, 0, 5,
+    '/a+/g', 'Promise { 1 }', "URLSearchParams { 'a' => '1' }", 'Own {}', {}, [], {}, 'http://a/', [1.5, 'NaN'], 5,
+    { re: '/b/', list: [false, 'WeakSet { <items unknown> }'], own: { a: 1 }, bytes: ['b', { base64: '/w==' }, '\0'], floats: [0.5],
+      s: 'Symbol(t)' },
   ]);
+  assert.match(of('text')[0], /^DataView/);
+  assert.equal(of('text')[1], '[Function: named]');
   assert.ok(of('text').every((text) => typeof text === 'string' && text !== ''));
-  assert.equal(of('text').length, 4);
+  assert.equal(of('text').length, 6);
 });
 
 test('the snippets of the README run', async () => {

@@ -145,17 +145,21 @@ impl Link {
 
     /// Waits until everything is acknowledged, or nothing more will be, or the time is over.
     pub(crate) fn flush(&self, within: Duration) -> Delivery {
-        let until = clock::monotonic() + within;
+        // None is a time that no clock will show.
+        let until = clock::monotonic().checked_add(within);
         let mut state = self.state();
         state.flushing += 1;
         self.work.notify_one();
         while !state.queue.is_empty() && state.refused.is_none() {
-            let left = until.saturating_duration_since(clock::monotonic());
-            if left.is_zero() {
-                break;
-            }
-            let waited = self.settled.wait_timeout(state, left);
-            state = waited.expect(NEVER_POISONED).0;
+            let left = until.map(|until| until.saturating_duration_since(clock::monotonic()));
+            state = match left {
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    let waited = self.settled.wait_timeout(state, left);
+                    waited.expect(NEVER_POISONED).0
+                }
+                None => self.settled.wait(state).expect(NEVER_POISONED),
+            };
         }
         state.flushing -= 1;
         let undelivered = state.queue.undelivered();

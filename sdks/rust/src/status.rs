@@ -17,7 +17,7 @@ enum StatusIs<'a> {
 /// What a [`Status`] says of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// 0, or 200 to 299.
+    /// 0, 200 to 299, or an empty text.
     Success,
     /// 400 to 499.
     Warning,
@@ -45,17 +45,18 @@ impl Outcome {
 }
 
 impl Status<'_> {
-    /// What it says of the run.
+    /// What it says of the run. Text is read as Odin reads it: spaces around it mean nothing, no text is no status, and a
+    /// number is at most 65535, in ASCII digits that may have a plus before them.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let number = match &self.0 {
-            StatusIs::Number(number) => Some(*number),
-            StatusIs::Text(text) => text.trim().parse().ok(),
-        };
-        match number {
-            Some(0 | 200..=299) => Outcome::Success,
-            Some(400..=499) => Outcome::Warning,
-            _ => Outcome::Failure,
+        // What is cut means what Odin sees of it.
+        match self.text().trim() {
+            "" => Outcome::Success,
+            text => match text.parse::<u16>() {
+                Ok(0 | 200..=299) => Outcome::Success,
+                Ok(400..=499) => Outcome::Warning,
+                Ok(_) | Err(_) => Outcome::Failure,
+            },
         }
     }
 
@@ -123,8 +124,24 @@ mod tests {
             let text = number.to_string();
             assert_eq!(Status::from(text).outcome(), expected, "text {number}");
         }
-        for text in ["", "ok", "2xx", "200.0", "true"] {
-            assert_eq!(Status::from(text).outcome(), Failure, "{text}");
+        for (text, expected) in [
+            ("", Success),
+            (" \u{85}\u{3000}", Success),
+            (" 204 ", Success),
+            ("+200", Success),
+            ("0200", Success),
+            ("ok", Failure),
+            ("2xx", Failure),
+            ("200.0", Failure),
+            ("true", Failure),
+            ("2_00", Failure),
+            ("٢٠٠", Failure),
+            ("-0", Failure),
+            ("65736", Failure),
+        ] {
+            assert_eq!(Status::from(text).outcome(), expected, "{text}");
         }
+        let long = format!("{:0>300}", 200);
+        assert_eq!(Status::from(long).outcome(), Failure);
     }
 }

@@ -24,7 +24,7 @@ pub enum Value<'a> {
     Integer(i128),
     /// A number. NaN and the infinities, which JSON has not, are sent as text that is marked as a number.
     Float(f64),
-    /// A number as somebody wrote it, in JSON's form.
+    /// A number as somebody wrote it, in JSON's form. What is not a number in that form is reported as text.
     Digits(Cow<'a, str>),
     /// Text.
     Text(Cow<'a, str>),
@@ -91,7 +91,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, value: &Value<'_>) -> Encoded {
         Value::Boolean(false) => out.extend_from_slice(b"false"),
         Value::Integer(number) => display(out, number),
         Value::Float(number) => return encode_float(out, *number),
-        Value::Digits(digits) if digits.len() <= VALUE_BYTES_MAX => {
+        Value::Digits(digits) if digits.len() <= VALUE_BYTES_MAX && json::is_number(digits) => {
             out.extend_from_slice(digits.as_bytes());
         }
         Value::Digits(text) | Value::Text(text) => return encode_text(out, text, None),
@@ -347,6 +347,19 @@ mod tests {
         check(vec![0xff, 0xfe], "{\"base64\":\"//4=\"}");
         check(vec![0xff], "{\"base64\":\"/w==\"}");
         check(vec![0xff, 0, 0xff], "{\"base64\":\"/wD/\"}");
+    }
+
+    #[test]
+    fn digits_that_are_no_number_are_text() {
+        let digits = |text: &'static str| Value::Digits(text.into());
+        check(digits("-1.50e+3"), "-1.50e+3");
+        check(
+            digits("5}\n{\"kind\":\"result\""),
+            "\"5}\\n{\\\"kind\\\":\\\"result\\\"\"",
+        );
+        for text in ["", "5 ", "1_000", "0x10", "NaN", "007", "-", "٥"] {
+            check(digits(text), &format!("\"{text}\""));
+        }
     }
 
     #[test]

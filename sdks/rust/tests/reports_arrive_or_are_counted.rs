@@ -104,6 +104,18 @@ fn a_flush_waits_for_the_acknowledgement_and_no_longer() {
 }
 
 #[test]
+fn who_waits_without_end_waits_until_all_is_acknowledged() {
+    let engine = Engine::new();
+    let odin = odin(&engine);
+    odin.watch("a", 1);
+    let waiting = std::thread::spawn(move || odin.flush(Duration::MAX));
+    let mut guest = engine.accept();
+    assert_eq!(guest.report(), Some((1, "a".to_owned())));
+    guest.say("{\"ack\":1}");
+    assert!(waiting.join().unwrap().is_complete());
+}
+
+#[test]
 fn what_is_not_acknowledged_is_sent_again_on_the_next_connection() {
     let engine = Engine::new();
     let odin = odin(&engine);
