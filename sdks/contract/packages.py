@@ -111,9 +111,15 @@ def python_tests(folder):
 
 
 def node_tests(folder):
-    for name in os.listdir(os.path.join(SDKS, "node", "test")):
-        shutil.copy(os.path.join(SDKS, "node", "test", name), folder)
+    tests = os.path.join(SDKS, "node", "test")
+    shutil.copytree(tests, folder, dirs_exist_ok=True)
     run(["node", "--test"], cwd=folder)
+    compiler = shutil.which("tsc")
+    if compiler:
+        run([compiler, "--project", os.path.join(folder, "types")])
+    else:
+        print("sdks: there is no tsc, so the types of the Node package were not checked: "
+              "npm install --prefix target/tsc typescript")
 
 
 def go_tests(folder):

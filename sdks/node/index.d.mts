@@ -1,6 +1,8 @@
 export {
   Delivery,
   END_WITHIN_MS,
+  FileUrl,
+  LogMethods,
   NAME_BYTES_MAX,
   Odin,
   Odin as default,

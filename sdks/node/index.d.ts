@@ -1,24 +1,18 @@
-import {
-  Delivery as DeliveryOf,
-  END_WITHIN_MS as endWithin,
-  NAME_BYTES_MAX as nameBytes,
-  Odin as OdinClass,
-  QUEUE_BYTES_MAX as queueBytes,
-  QUEUE_REPORTS_MAX as queueReports,
-  Span as SpanClass,
-  VALUE_BYTES_MAX as valueBytes,
-} from './types.cjs';
+import * as types from './types.cjs';
 
 /** What `require('odinlib')` gives: the class, with everything else as its members. */
-declare class Odin extends OdinClass {}
+declare class Odin extends types.Odin {}
 declare namespace Odin {
-  type Delivery = DeliveryOf;
-  const Odin: typeof OdinClass;
-  const Span: typeof SpanClass;
-  const END_WITHIN_MS: typeof endWithin;
-  const NAME_BYTES_MAX: typeof nameBytes;
-  const QUEUE_BYTES_MAX: typeof queueBytes;
-  const QUEUE_REPORTS_MAX: typeof queueReports;
-  const VALUE_BYTES_MAX: typeof valueBytes;
+  // Each is a type as well, for `import { Odin, Span } from 'odinlib'`.
+  export import Odin = types.Odin;
+  export import Span = types.Span;
+  export import Delivery = types.Delivery;
+  export import FileUrl = types.FileUrl;
+  export import LogMethods = types.LogMethods;
+  export import END_WITHIN_MS = types.END_WITHIN_MS;
+  export import NAME_BYTES_MAX = types.NAME_BYTES_MAX;
+  export import QUEUE_BYTES_MAX = types.QUEUE_BYTES_MAX;
+  export import QUEUE_REPORTS_MAX = types.QUEUE_REPORTS_MAX;
+  export import VALUE_BYTES_MAX = types.VALUE_BYTES_MAX;
 }
 export = Odin;

@@ -1,5 +1,31 @@
 /** Reports what a job sees while it runs, to the Odin that runs it. */
 
+// Nothing here needs the types of Node or of a browser. What follows is as TypeScript's own library has it since 5.2, for
+// those that are compiled without that part of it.
+declare global {
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+  }
+  interface Disposable {
+    [Symbol.dispose](): void;
+  }
+}
+
+/** A `file:` URL, as the class `URL` makes them. */
+export interface FileUrl {
+  readonly href: string;
+  readonly protocol: string;
+}
+
+/** What a log is written with: `console`, or what stands in for it. */
+export interface LogMethods {
+  debug(...values: any[]): void;
+  info(...values: any[]): void;
+  log(...values: any[]): void;
+  warn(...values: any[]): void;
+  error(...values: any[]): void;
+}
+
 /** What became of the reports made so far. */
 export interface Delivery {
   /** Reports that nobody has acknowledged: dropped, refused, or not answered in time. Some may have arrived. */
@@ -15,6 +41,8 @@ export declare class Span {
   fail(reason: unknown): void;
   /** Ends the span and reports it. Further calls do nothing. */
   end(): void;
+  /** The same as `end()`, for `using span = odin.startSpan(name)`. */
+  [Symbol.dispose](): void;
 }
 
 /**
@@ -49,7 +77,7 @@ export declare class Odin {
   condition(name: string, expression: unknown): boolean;
   /**
    * Reports what came of the program and ends it. Status 0 (also when left out) and 200 to 299 are success, 400 to 499 a
-   * warning, anything else is a failure; the exit code is 1 for a failure, else 0. In a worker thread it ends the thread.
+   * warning, anything else is a failure, but for an empty text, which is none; the exit code is 1 for a failure, else 0. In a worker thread it ends the thread.
    */
   result(message: string, status?: number | bigint | string): never;
   /** Reports how far the program is; `total` is left out when nobody knows. */
@@ -60,20 +88,20 @@ export declare class Odin {
    * Reports a file that the program made: where it is and how many bytes it has. The file stays where it is. One that cannot be
    * looked at is reported with the error.
    */
-  artifact(path: string | URL): void;
+  artifact(path: string | FileUrl): void;
   /**
    * Runs `body` as a span: a named length of time, a child of the one it is called in, over every `await`. What it throws or
    * rejects with is the span's error, and is passed on.
    */
   span<T>(name: string, body: (span: Span) => T): T;
-  /** Begins a span that ends with `end()`. */
+  /** Begins a span that ends with `end()`, or with the block of `using span = odin.startSpan(name)`. */
   startSpan(name: string): Span;
   /**
    * Reports what the program prints with `console` as well: watches named `log.debug`, `log.info` (also for `log`),
    * `log.warning` and `log.error`. Returns a function that ends this.
    */
-  attachConsole(target?: Console): () => void;
-  /** Waits until everything reported so far is acknowledged, so many milliseconds at most. */
+  attachConsole(target?: LogMethods): () => void;
+  /** Waits until everything reported so far is acknowledged, so many milliseconds at most: 5,000 when it is left out. */
   flush(withinMs?: number): Promise<Delivery>;
   /** The same, and holds the program up until then. */
   flushSync(withinMs?: number): Delivery;

@@ -76,13 +76,16 @@ impl fmt::Display for Missing {
     }
 }
 
-/// The developer's path, with the Go that this repository installs for itself behind everything else.
+/// The developer's path, with what this repository installs for itself behind everything else: Go, and the compiler that
+/// checks the types of the Node package.
 pub(crate) fn path(repository: &Repository) -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_else(|| JOBS_PATH.into());
-    let go = repository.root.join("target/go/bin");
-    if go.is_dir() {
-        path.push(":");
-        path.push(go);
+    for folder in ["target/go/bin", "target/tsc/node_modules/.bin"] {
+        let folder = repository.root.join(folder);
+        if folder.is_dir() {
+            path.push(":");
+            path.push(folder);
+        }
     }
     path
 }
