@@ -4,6 +4,7 @@
 //! between leaves the cursor where it was, and the next one sends that batch again: receivers know its records by
 //! their keys. Nothing else waits for a sink, and no sink for another.
 
+mod armed;
 mod delay;
 mod failures;
 mod metrics;
@@ -15,15 +16,15 @@ use std::time::Duration;
 
 use odin_cluster::{ProposeError, Term};
 use odin_model::sink::{SINK_ERROR_BYTES_MAX, Sink, SinkChange, SinkName};
-use odin_model::{Clock, Command, SecretValue};
-use odin_outbound::Bounds;
-use odin_sinks::{Delivered, Sender, Snapshot, Unsent, deliver};
+use odin_model::{Clock, Command};
+use odin_sinks::{Delivered, Known, Snapshot, Unsent, deliver};
 use odin_store::{Effect, Reader, StoreError};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::armed::{Armed, SinkSecretError, arm};
 use self::delay::{DELAY_MAX, DELAY_MIN, Delay};
 pub(crate) use self::failures::{Failures, Part};
 pub(crate) use self::metrics::MetricsForwarder;
@@ -129,14 +130,19 @@ impl Forwarder {
     /// Serves one sink until it is changed.
     async fn serve(self, term: Term, sink: Sink) {
         let mut effects = self.announcements.effects();
-        let (mut sender, mut ahead) = (None, None);
+        let mut way = Way::default();
         let mut delay = Delay::up_to(DELAY_MAX);
         let mut told: Option<String> = sink.failing.as_ref().map(|(_, why)| why.clone());
+        let mut is_down = told.is_some();
         loop {
-            match self.pass(term, &sink, &mut sender, &mut ahead).await {
-                Ok(Progress::Further) => {
+            match self.pass(term, &sink, &mut way).await {
+                Ok(Progress::Further { sent }) => {
                     delay.reset();
                     told = None;
+                    if is_down && sent > 0 {
+                        is_down = false;
+                        tracing::info!(sink = %sink.name, "a sink's receiver takes records again");
+                    }
                 }
                 Ok(Progress::UpToDate) => {
                     tokio::select! {
@@ -147,7 +153,8 @@ impl Forwarder {
                 Ok(Progress::Gone) => return,
                 Err(Interrupted::Unsent(unsent)) => {
                     // A connection that failed is not used again.
-                    sender = None;
+                    way.sender = None;
+                    is_down = true;
                     self.failures.count(&sink, Part::Feed);
                     self.tell(term, &sink, &unsent, &mut told).await;
                     tokio::time::sleep(delay.after(&unsent)).await;
@@ -162,13 +169,7 @@ impl Forwarder {
 
     /// Sends the next batch, if there is one. Meanwhile the one after it is read, so that a sink that catches up
     /// waits for its receiver alone.
-    async fn pass(
-        &self,
-        term: Term,
-        sink: &Sink,
-        sender: &mut Option<Sender>,
-        ahead: &mut Option<BeingRead>,
-    ) -> Result<Progress, Interrupted> {
+    async fn pass(&self, term: Term, sink: &Sink, way: &mut Way) -> Result<Progress, Interrupted> {
         let Some(now) = self.reader.sink(&sink.name)? else {
             return Ok(Progress::Gone);
         };
@@ -176,7 +177,7 @@ impl Forwarder {
             return Ok(Progress::UpToDate);
         }
         let cursor = now.cursor;
-        let reading = ahead.take().filter(|it| it.after == cursor);
+        let reading = way.ahead.take().filter(|it| it.after == cursor);
         let reading = reading.unwrap_or_else(|| self.read(sink, cursor));
         let batch = reading.batch.await.map_err(|error| Unsent::NotNow {
             reason: format!("the records cannot be read: {error}"),
@@ -186,16 +187,14 @@ impl Forwarder {
             return Ok(Progress::UpToDate);
         };
         // Not for a receiver that took nothing before.
-        if sender.is_some() && now.behind.entries > to.saturating_sub(cursor) {
-            *ahead = Some(self.read(sink, to));
+        if way.sender.is_some() && now.behind.entries > to.saturating_sub(cursor) {
+            way.ahead = Some(self.read(sink, to));
         }
         let mut delivered = Delivered::default();
         if !records.is_empty() {
-            let sender = match sender {
-                Some(sender) => sender,
-                None => sender.insert(self.sender(sink)?),
-            };
-            delivered = deliver(sender, &records).await?;
+            let trial = records::trial(self.clock.wall());
+            let sender = arm(&mut way.sender, &self.reader, &self.keyring, sink)?;
+            delivered = deliver(sender, &mut way.known, records, &trial).await?;
         }
         let Delivered {
             sent,
@@ -221,7 +220,7 @@ impl Forwarder {
         };
         let command = Command::Sink(Box::new(advance));
         self.proposer.propose_fenced(term, &command).await?;
-        Ok(Progress::Further)
+        Ok(Progress::Further { sent })
     }
 
     /// Begins to read the batch after a place in the feed.
@@ -229,11 +228,6 @@ impl Forwarder {
         let (reader, spec) = (self.reader.clone(), sink.spec.clone());
         let batch = tokio::task::spawn_blocking(move || records::next(&reader, &spec, after));
         BeingRead { after, batch }
-    }
-
-    fn sender(&self, sink: &Sink) -> Result<Sender, Interrupted> {
-        let secret = open_secret(&self.reader, &self.keyring, sink)?;
-        Ok(Sender::new(sink, secret.as_ref(), Bounds::default())?)
     }
 
     /// Notes why nothing gets there, once for each reason.
@@ -267,29 +261,6 @@ fn words(unsent: &Unsent) -> String {
     error
 }
 
-/// The secret that a sink names, opened.
-pub(crate) fn open_secret(
-    reader: &Reader,
-    keyring: &Keyring,
-    sink: &Sink,
-) -> Result<Option<SecretValue>, SinkSecretError> {
-    let Some(name) = &sink.spec.secret else {
-        return Ok(None);
-    };
-    let not_now = |reason: String| Unsent::NotNow {
-        reason,
-        after: None,
-    };
-    let Some((whose, sealed)) = reader.usable_secret(&sink.owner, name)? else {
-        let user = &sink.owner.user;
-        return Err(not_now(format!("{user} has no secret `{name}` any more")).into());
-    };
-    keyring
-        .open_sealed(&whose, name, &sealed)
-        .map(Some)
-        .map_err(|error| not_now(format!("the secret `{name}` cannot be opened: {error}")).into())
-}
-
 /// Sends one record by which a sink is tried, a value of a job that there is not, and `metrics` where it takes these.
 ///
 /// # Errors
@@ -300,31 +271,18 @@ pub(crate) async fn try_out(
     sink: &Sink,
     metrics: &Snapshot,
 ) -> Result<(), SinkSecretError> {
-    let secret = open_secret(reader, keyring, sink)?;
-    let mut sender = Sender::new(sink, secret.as_ref(), Bounds::default())?;
     if sink.spec.values || sink.spec.runs {
-        let delivered = deliver(&mut sender, &[records::trial(metrics.at)]).await?;
-        if let Some(reason) = delivered.last_skipped {
-            return Err(Unsent::Refused(reason).into());
-        }
+        let mut armed: Option<Armed> = None;
+        let sender = arm(&mut armed, reader, keyring, sink)?;
+        sender.send_trial(&records::trial(metrics.at)).await?;
     }
     if sink.spec.metrics_every_seconds.is_some() {
         // What it said last may be about the tables of records.
-        let mut sender = Sender::new(sink, secret.as_ref(), Bounds::default())?;
+        let mut armed: Option<Armed> = None;
+        let sender = arm(&mut armed, reader, keyring, sink)?;
         sender.send_metrics(metrics).await?;
     }
     Ok(())
-}
-
-/// Why a sink's secret is not there.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SinkSecretError {
-    /// The state cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// It is gone, or sealed by a key that is.
-    #[error(transparent)]
-    Unsent(#[from] Unsent),
 }
 
 impl From<SinkSecretError> for Interrupted {
@@ -334,6 +292,16 @@ impl From<SinkSecretError> for Interrupted {
             SinkSecretError::Unsent(error) => Self::Unsent(error),
         }
     }
+}
+
+/// What one sink's task has of the way to its receiver.
+#[derive(Default)]
+struct Way {
+    /// `None`: nothing was sent yet, or it failed.
+    sender: Option<Armed>,
+    /// The next batch.
+    ahead: Option<BeingRead>,
+    known: Known,
 }
 
 /// A batch that is being read.
@@ -346,7 +314,10 @@ struct BeingRead {
 /// How far a pass got.
 enum Progress {
     /// The cursor moved; there may be more.
-    Further,
+    Further {
+        /// How many records the receiver took.
+        sent: u64,
+    },
     /// There is nothing to send.
     UpToDate,
     /// The sink was removed.

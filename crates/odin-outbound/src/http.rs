@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::header::{
+    CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,8 +21,8 @@ use crate::{Bounds, HttpAddress, OutboundError, TlsFlaw, with_causes};
 
 /// How many bytes the head of an answer may have.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// How much of a `Location` is kept, in characters.
-const LOCATION_CHARS_MAX: usize = 300;
+/// How much of a `Location` or a `Content-Type` is kept, in characters.
+const HEADER_CHARS_MAX: usize = 300;
 
 /// How an answer's body ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// Where a redirect points. It was not followed.
     pub location: Option<String>,
+    /// What the body says it is.
+    pub content_type: Option<String>,
     /// The body, or its beginning.
     pub body: Bytes,
     /// How the body ended.
@@ -267,7 +271,9 @@ async fn read(response: Response<Incoming>, bounds: &Bounds) -> Answer {
     let retry_after = text(headers, RETRY_AFTER)
         .and_then(|seconds| seconds.trim().parse().ok())
         .map(Duration::from_secs);
-    let location = text(headers, LOCATION).map(|to| to.chars().take(LOCATION_CHARS_MAX).collect());
+    let kept = |text: &str| text.chars().take(HEADER_CHARS_MAX).collect();
+    let location = text(headers, LOCATION).map(kept);
+    let content_type = text(headers, CONTENT_TYPE).map(kept);
     let mut body = response.into_body();
     let mut read = Vec::new();
     let reading = async {
@@ -297,6 +303,7 @@ async fn read(response: Response<Incoming>, bounds: &Bounds) -> Answer {
         status,
         retry_after,
         location,
+        content_type,
         body: read.into(),
         ending,
     }

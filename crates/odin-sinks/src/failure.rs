@@ -33,4 +33,19 @@ impl Unsent {
             after: None,
         }
     }
+
+    /// The same failure in other words.
+    pub(crate) fn in_words(self, words: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Refused(reason) => Self::Refused(words(&reason)),
+            Self::Partly { rejected, reason } => Self::Partly {
+                rejected,
+                reason: words(&reason),
+            },
+            Self::NotNow { reason, after } => Self::NotNow {
+                reason: words(&reason),
+                after,
+            },
+        }
+    }
 }

@@ -9,7 +9,6 @@ use odin_outbound::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderNam
 use odin_outbound::{Answer, Bounds, Ending, HttpAddress, HttpClient, OutboundError, StatusCode};
 
 use crate::Unsent;
-use crate::delivery::cut;
 
 /// A receiver.
 pub(crate) struct HttpReceiver {
@@ -85,6 +84,13 @@ impl From<OutboundError> for Unsent {
 fn judge(place: &str, answer: Answer) -> Result<Bytes, Unsent> {
     let status = answer.status;
     if status.is_success() {
+        // A proxy's or a console's page: whoever says that has kept nothing.
+        if answer.content_type.as_deref().is_some_and(is_web_page) {
+            return Err(Unsent::not_now(format!(
+                "{place} answered {status} with a web page, so it is no receiver of records: look at the sink's \
+                 address, its port and its path"
+            )));
+        }
         return match answer.ending {
             // What a receiver says beyond the bound is not worth sending everything again.
             Ending::Whole | Ending::Cut => Ok(answer.body),
@@ -93,7 +99,7 @@ fn judge(place: &str, answer: Answer) -> Result<Bytes, Unsent> {
             ))),
         };
     }
-    let said = cut(&String::from_utf8_lossy(&answer.body));
+    let said = String::from_utf8_lossy(&answer.body);
     let mut reason = match said.trim() {
         "" => format!("{place} answered {status}"),
         said => format!("{place} answered {status}: {said}"),
@@ -113,4 +119,11 @@ fn judge(place: &str, answer: Answer) -> Result<Bytes, Unsent> {
             after: answer.retry_after,
         }),
     }
+}
+
+/// Whether a `Content-Type` is that of a page for people.
+fn is_web_page(content_type: &str) -> bool {
+    let (kind, _) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let kind = kind.trim().to_ascii_lowercase();
+    kind == "text/html" || kind == "application/xhtml+xml"
 }

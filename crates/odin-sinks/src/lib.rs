@@ -6,12 +6,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod address;
+mod credential;
 mod delivery;
 mod failure;
 mod file;
 mod http;
 mod influx;
 mod json_lines;
+mod known;
 mod otlp;
 mod otlp_messages;
 mod otlp_metrics;
@@ -24,8 +26,10 @@ mod sender;
 mod snapshot;
 
 pub use address::{AddressError, check};
+pub use credential::{Credential, Masking};
 pub use delivery::{Delivered, deliver};
 pub use failure::Unsent;
+pub use known::Known;
 pub use postgres::SCHEMA as POSTGRES_SCHEMA;
 pub use record::{AttemptFacts, Body, JobFacts, Record, RunFacts, TraceIds, ValueFacts};
 pub use sender::Sender;

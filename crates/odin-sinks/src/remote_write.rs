@@ -1,16 +1,16 @@
 //! Prometheus remote write 1.0: `odin_value` for each number, the lengths of runs, and what `/metrics` shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use odin_metrics::{Family, Label};
 use odin_model::{SecretValue, ValueData};
 use odin_outbound::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use prost::Message;
 
 use crate::http::HttpReceiver;
+use crate::known::Newest;
 use crate::record::number;
 use crate::{Body, Record, Snapshot, Unsent};
 
@@ -76,12 +76,22 @@ impl RemoteWrite {
         Ok(Self { client })
     }
 
-    pub(crate) async fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
-        let request = request(records);
-        if request.timeseries.is_empty() {
+    pub(crate) async fn send(
+        &mut self,
+        records: &[Record],
+        newest: &mut Newest,
+    ) -> Result<(), Unsent> {
+        let series = series(records, newest);
+        if series.is_empty() {
             return Ok(());
         }
-        self.post(&request).await
+        self.post(&request(&series)).await?;
+        for (labels, samples) in series {
+            if let Some((at, _)) = samples.last_key_value() {
+                newest.note(labels, *at);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn send_metrics(&mut self, snapshot: &Snapshot) -> Result<(), Unsent> {
@@ -135,53 +145,94 @@ fn to_labels(labels: Vec<Label>) -> Vec<PromLabel> {
         .collect()
 }
 
-/// Each series once, its samples in the order of time, one for each instant: the one that came last.
-fn request(records: &[Record]) -> WriteRequest {
-    let mut series: BTreeMap<Vec<Label>, BTreeMap<i64, f64>> = BTreeMap::new();
-    let mut add = |name: &str, mut labels: Vec<Label>, at: Timestamp, value: f64| {
-        labels.push(("__name__", name.to_owned()));
-        labels.sort_unstable();
-        series
-            .entry(labels)
-            .or_default()
-            .insert(at.as_millisecond(), value);
-    };
-    for record in records {
+/// Leaves the records of which a sample is sent: no texts, and of several samples of a series in one millisecond the one
+/// that comes last, or none where that millisecond has one already.
+///
+/// It is settled for the batch as a whole: a receiver that keeps one sample for each instant refuses a request with
+/// another, and the parts of a batch would stand in each other's way as its records did.
+pub(crate) fn keep_fitting(records: &mut Vec<Record>, newest: &Newest) {
+    let mut last: HashMap<(Vec<Label>, i64), usize> = HashMap::new();
+    for (index, record) in records.iter().enumerate() {
+        for (labels, at, _) in samples(record) {
+            if newest.of(&labels) != Some(at) {
+                last.insert((labels, at), index);
+            }
+        }
+    }
+    let mut fits = vec![false; records.len()];
+    for index in last.into_values() {
+        fits[index] = true;
+    }
+    let mut fits = fits.into_iter();
+    records.retain(|_| fits.next() == Some(true));
+}
+
+/// Series by their labels, the samples of each by their milliseconds.
+type AllSeries = BTreeMap<Vec<Label>, BTreeMap<i64, f64>>;
+
+/// The samples of records, without those of milliseconds that have one.
+fn series(records: &[Record], newest: &Newest) -> AllSeries {
+    let mut series = AllSeries::new();
+    for (labels, at, value) in records.iter().flat_map(samples) {
+        if newest.of(&labels) != Some(at) {
+            series.entry(labels).or_default().insert(at, value);
+        }
+    }
+    series
+}
+
+/// What a record comes to: labels, the millisecond, and the number.
+fn samples(record: &Record) -> Vec<(Vec<Label>, i64, f64)> {
+    let named = |name: &str, more: &[Label]| {
         let mut labels = vec![
+            ("__name__", name.to_owned()),
             ("odin_job", record.job.name.clone()),
             ("odin_job_id", record.job.id.to_string()),
             ("odin_owner", record.job.owner.clone()),
         ];
-        match &record.body {
-            Body::Value(facts) => {
-                let value = &facts.value;
-                let Some(number) = sample(&value.data) else {
-                    continue;
-                };
-                labels.push(("name", value.name.clone()));
-                labels.push(("kind", value.kind.word().to_owned()));
-                labels.push(("unit", value.unit.clone().unwrap_or_default()));
-                add("odin_value", labels, value.at, number);
-            }
-            Body::Run(run) => {
-                labels.push(("outcome", run.outcome.word().to_owned()));
-                for (name, seconds) in [
-                    ("odin_run_duration_seconds", run.seconds()),
-                    ("odin_run_wait_seconds", run.waited_seconds()),
-                ] {
-                    if let Some(seconds) = seconds {
-                        add(name, labels.clone(), run.finished_at, seconds);
-                    }
-                }
-                add("odin_run_finished", labels, run.finished_at, 1.0);
-            }
+        labels.extend_from_slice(more);
+        labels.sort_unstable();
+        labels
+    };
+    match &record.body {
+        Body::Value(facts) => {
+            let value = &facts.value;
+            let more = || {
+                [
+                    ("name", value.name.clone()),
+                    ("kind", value.kind.word().to_owned()),
+                    ("unit", value.unit.clone().unwrap_or_default()),
+                ]
+            };
+            let number = sample(&value.data).into_iter();
+            let at = value.at.as_millisecond();
+            number
+                .map(|number| (named("odin_value", &more()), at, number))
+                .collect()
+        }
+        Body::Run(run) => {
+            let outcome = [("outcome", run.outcome.word().to_owned())];
+            let numbers = [
+                ("odin_run_duration_seconds", run.seconds()),
+                ("odin_run_wait_seconds", run.waited_seconds()),
+                ("odin_run_finished", Some(1.0)),
+            ];
+            let at = run.finished_at.as_millisecond();
+            let sample = |(name, number): (&str, Option<f64>)| {
+                number.map(|number| (named(name, &outcome), at, number))
+            };
+            numbers.into_iter().filter_map(sample).collect()
         }
     }
-    let timeseries = series.into_iter().map(|(labels, samples)| TimeSeries {
-        labels: to_labels(labels),
+}
+
+/// Each series once, its samples in the order of time.
+fn request(series: &AllSeries) -> WriteRequest {
+    let timeseries = series.iter().map(|(labels, samples)| TimeSeries {
+        labels: to_labels(labels.clone()),
         samples: samples
-            .into_iter()
-            .map(|(timestamp, value)| Sample { value, timestamp })
+            .iter()
+            .map(|(&timestamp, &value)| Sample { value, timestamp })
             .collect(),
     });
     WriteRequest {
@@ -226,7 +277,7 @@ mod tests {
             value(3, "said", ValueData::Text("no number".to_owned())),
             run(4),
         ];
-        let request = request(&records);
+        let request = request(&series(&records, &Newest::default()));
         let names: Vec<_> = request
             .timeseries
             .iter()
@@ -250,6 +301,49 @@ mod tests {
             .map(|it| it.value)
             .collect();
         assert_eq!(values, [4.0, 9.0]);
+    }
+
+    fn at_milli(index: u32, milli: i64, name: &str) -> Record {
+        let mut record = value(index, name, ValueData::Number(index.to_string()));
+        if let Body::Value(facts) = &mut record.body {
+            facts.value.at = jiff::Timestamp::from_millisecond(1_790_000_000_000 + milli).unwrap();
+        }
+        record
+    }
+
+    #[test]
+    fn of_one_millisecond_of_a_series_one_record_fits_whatever_the_requests_are() {
+        let text = value(9, "n", ValueData::Text("no number".to_owned()));
+        let mut first = vec![
+            at_milli(0, 1, "n"),
+            at_milli(1, 1, "n"),
+            at_milli(2, 2, "n"),
+            at_milli(3, 2, "other"),
+            at_milli(4, 2, "n"),
+            text,
+            run(5),
+            run(6),
+        ];
+        let places = |records: &[Record]| -> Vec<u32> {
+            records.iter().map(|record| record.place.1).collect()
+        };
+        let mut newest = Newest::default();
+        keep_fitting(&mut first, &newest);
+        assert_eq!(places(&first), [1, 3, 4, 6]);
+        for (labels, samples) in series(&first, &newest) {
+            newest.note(labels, *samples.last_key_value().unwrap().0);
+        }
+        // The batch goes on in the millisecond that the one before ended with; what is older may come late.
+        let mut second = vec![
+            at_milli(0, 2, "n"),
+            at_milli(1, 2, "other"),
+            at_milli(2, 3, "n"),
+            at_milli(3, 0, "n"),
+            run(4),
+        ];
+        keep_fitting(&mut second, &newest);
+        assert_eq!(places(&second), [2, 3]);
+        assert!(series(&[run(4)], &newest).is_empty());
     }
 
     #[test]

@@ -1,19 +1,23 @@
 //! One receiver, of whatever kind.
 
-use odin_model::SecretValue;
 use odin_model::sink::{Sink, SinkTarget};
 use odin_outbound::{Bounds, HttpAddress};
 
+use crate::delivery::cut;
 use crate::file::JsonFile;
 use crate::http::HttpReceiver;
 use crate::influx::Influx;
+use crate::known::Known;
 use crate::otlp::Otlp;
 use crate::postgres::Postgres;
-use crate::remote_write::RemoteWrite;
-use crate::{Record, Snapshot, Unsent};
+use crate::remote_write::{self, RemoteWrite};
+use crate::{Credential, Record, Snapshot, Unsent};
 
 /// What sends records to one receiver, over a connection that it keeps.
-pub struct Sender(Kind);
+pub struct Sender {
+    kind: Kind,
+    credential: Option<Credential>,
+}
 
 enum Kind {
     Influx(Influx),
@@ -30,9 +34,14 @@ impl Sender {
     ///
     /// # Errors
     /// When the sink's address or the secret cannot be used.
-    pub fn new(sink: &Sink, secret: Option<&SecretValue>, bounds: Bounds) -> Result<Self, Unsent> {
+    pub fn new(
+        sink: &Sink,
+        credential: Option<Credential>,
+        bounds: Bounds,
+    ) -> Result<Self, Unsent> {
         let http = |url: &str| http(url, bounds);
-        Ok(Self(match &sink.spec.target {
+        let secret = credential.as_ref().map(Credential::value);
+        let kind = match &sink.spec.target {
             SinkTarget::InfluxV2 { url, org, bucket } => {
                 Kind::Influx(Influx::v2(http(url)?, (org, bucket), secret)?)
             }
@@ -53,30 +62,50 @@ impl Sender {
                 rotate_bytes,
                 keep,
             } => Kind::File(JsonFile::new(path, (*rotate_bytes, *keep), sink.token)),
-        }))
+        };
+        Ok(Self { kind, credential })
+    }
+
+    /// Leaves out the records that have no place in the receiver's form.
+    pub(crate) fn keep_fitting(&self, records: &mut Vec<Record>, known: &Known) {
+        if let Kind::RemoteWrite(_) = &self.kind {
+            remote_write::keep_fitting(records, &known.newest);
+        }
     }
 
     /// Sends records in one request, or as few as the form allows.
-    pub(crate) async fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
-        match &mut self.0 {
+    pub(crate) async fn send(
+        &mut self,
+        records: &[Record],
+        known: &mut Known,
+    ) -> Result<(), Unsent> {
+        let sent = match &mut self.kind {
             Kind::Influx(it) => it.send(records).await,
-            Kind::RemoteWrite(it) => it.send(records).await,
+            Kind::RemoteWrite(it) => it.send(records, &mut known.newest).await,
             Kind::Otlp(it) => it.send(records).await,
             Kind::Postgres(it) => it.send(records).await,
             Kind::File(it) => it.send(records).await,
             #[cfg(test)]
             Kind::Scripted(it) => it.send(records),
-        }
+        };
+        sent.map_err(|unsent| self.shown(unsent))
     }
-}
 
-impl Sender {
+    /// Sends one record by which the receiver is tried, whatever else is known of it.
+    ///
+    /// # Errors
+    /// When the receiver did not take it.
+    pub async fn send_trial(&mut self, trial: &Record) -> Result<(), Unsent> {
+        self.send(std::slice::from_ref(trial), &mut Known::default())
+            .await
+    }
+
     /// Sends what a node counted and measured, in one request. It is not sent again: the next one says it all.
     ///
     /// # Errors
     /// When the receiver did not take all of it.
     pub async fn send_metrics(&mut self, snapshot: &Snapshot) -> Result<(), Unsent> {
-        match &mut self.0 {
+        let sent = match &mut self.kind {
             Kind::Influx(it) => it.send_metrics(snapshot).await,
             Kind::RemoteWrite(it) => it.send_metrics(snapshot).await,
             Kind::Otlp(it) => it.send_metrics(snapshot).await,
@@ -84,7 +113,18 @@ impl Sender {
             Kind::File(it) => it.send_metrics(snapshot).await,
             #[cfg(test)]
             Kind::Scripted(_) => Ok(()),
-        }
+        };
+        sent.map_err(|unsent| self.shown(unsent))
+    }
+
+    /// A failure as it may be shown: without the secret, then no longer than what is kept, so that no half of a secret
+    /// is left at its end.
+    fn shown(&self, unsent: Unsent) -> Unsent {
+        let masked = match &self.credential {
+            Some(credential) => credential.masked(unsent),
+            None => unsent,
+        };
+        masked.in_words(cut)
     }
 }
 
@@ -115,11 +155,14 @@ impl Scripted {
 #[cfg(test)]
 impl Sender {
     pub(crate) fn scripted(scripted: Scripted) -> Self {
-        Self(Kind::Scripted(scripted))
+        Self {
+            kind: Kind::Scripted(scripted),
+            credential: None,
+        }
     }
 
     pub(crate) fn into_scripted(self) -> Option<Scripted> {
-        match self.0 {
+        match self.kind {
             Kind::Scripted(it) => Some(it),
             _ => None,
         }

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use odin_model::sink::SinkTarget;
 use odin_model::{AttemptNumber, Outcome, Usage, ValueData, ValueKind, VersionNumber};
 use odin_outbound::Bounds;
-use odin_sinks::{AttemptFacts, Body, Record, RunFacts, Sender, deliver};
+use odin_sinks::{AttemptFacts, Body, Record, RunFacts, Sender};
 use serde_json::{Value as Json, json};
 
 /// A receiver that ends with the test.
@@ -157,7 +157,9 @@ async fn line_protocol_keeps_every_name_and_text() {
             "/api/v3/write_lp?db=odin&precision=nanosecond",
         ),
     ] {
-        let delivered = deliver(&mut sender(target), &records).await.unwrap();
+        let delivered = samples::deliver(&mut sender(target), &records)
+            .await
+            .unwrap();
         assert_eq!(delivered.sent, records.len() as u64);
         let (seen_path, seen) = receiver.next();
         assert_eq!(seen_path, path);
@@ -235,7 +237,7 @@ async fn opentelemetry_reads_runs_as_traces_values_as_metrics_and_ends_as_logs()
     ];
     let url = format!("http://127.0.0.1:{}", receiver.port);
     let mut sender = sender(SinkTarget::Otlp { url, header: None });
-    deliver(&mut sender, &records).await.unwrap();
+    samples::deliver(&mut sender, &records).await.unwrap();
     let mut seen = std::collections::BTreeMap::new();
     for _ in 0..3 {
         let (path, is) = receiver.next();

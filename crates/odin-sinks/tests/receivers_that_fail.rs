@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use odin_model::sink::{Sink, SinkTarget};
 use odin_model::{SecretValue, ValueData, ValueKind};
 use odin_outbound::Bounds;
-use odin_sinks::{Record, Sender, Unsent, deliver};
+use odin_sinks::{Credential, Record, Sender, Unsent};
+use samples::deliver;
 
 /// What a receiver does with one request.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,10 @@ enum Answer {
     Unauthorised,
     /// 400 where the body has this text.
     Refuses(&'static str),
+    /// 200 with a page for people.
+    ShowsAPage,
+    /// 503 and the token that it was sent, at a place where what is shown of an answer ends in the middle of it.
+    Repeats,
     /// Reads the head, and resets.
     Resets,
     /// Says 204 and goes away.
@@ -78,6 +83,10 @@ fn serve(
         }
         head.push_str(&line);
     }
+    let token = head
+        .lines()
+        .find_map(|it| it.strip_prefix("authorization: "));
+    let token = token.unwrap_or_default().to_owned();
     seen.lock().unwrap().heads.push(head);
     let answer = answers.next().unwrap_or(last);
     if matches!(answer, Answer::Resets) {
@@ -101,6 +110,15 @@ fn serve(
             stream,
             "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
         ),
+        Answer::ShowsAPage => {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\n";
+            say(stream, &format!("{head}Content-Length: 9\r\n\r\n<p>Hi</p>"))
+        }
+        Answer::Repeats => {
+            let said = format!("{token} {}{token}", "x".repeat(500));
+            let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: ";
+            say(stream, &format!("{head}{}\r\n\r\n{said}", said.len()))
+        }
         Answer::Refuses(poison) if text.contains(poison) => {
             let head = "HTTP/1.1 400 Bad Request\r\n";
             say(stream, &format!("{head}Content-Length: 6\r\n\r\npoison"))
@@ -148,6 +166,13 @@ fn all_names(count: u32) -> Vec<String> {
     (0..count).map(|index| format!("n{index:02}")).collect()
 }
 
+fn credential() -> Credential {
+    let value = SecretValue::new(TOKEN.as_bytes().to_vec()).unwrap();
+    Credential::new(value, Arc::new(|text| text.replace(TOKEN, "***")))
+}
+
+const TOKEN: &str = "hunter2hunter2";
+
 #[tokio::test]
 async fn a_refused_record_costs_itself_and_is_named() {
     let (url, seen) = receiver(&[Answer::Refuses("name=n13,")]);
@@ -181,8 +206,7 @@ async fn a_busy_receiver_says_how_long_it_wants_to_be_left_alone() {
 #[tokio::test]
 async fn a_wrong_token_loses_nothing_and_is_in_no_words() {
     let (url, seen) = receiver(&[Answer::Unauthorised, Answer::Takes]);
-    let secret = SecretValue::new(b"hunter2hunter2".to_vec()).unwrap();
-    let mut sender = Sender::new(&sink(&url), Some(&secret), Bounds::default()).unwrap();
+    let mut sender = Sender::new(&sink(&url), Some(credential()), Bounds::default()).unwrap();
     let error = deliver(&mut sender, &records(2)).await.unwrap_err();
     assert!(matches!(error, Unsent::NotNow { .. }), "{error}");
     assert!(!error.to_string().contains("hunter2"));
@@ -220,4 +244,47 @@ async fn nobody_there_is_said_with_the_place() {
     let error = deliver(&mut sender, &records(1)).await.unwrap_err();
     let words = format!("cannot connect to {place}");
     assert!(error.to_string().starts_with(&words), "{error}");
+}
+
+/// Nothing was taken, and it is to come again; with which words.
+async fn fails(answers: &'static [Answer]) -> String {
+    let (url, seen) = receiver(answers);
+    let mut sender = Sender::new(&sink(&url), Some(credential()), Bounds::default()).unwrap();
+    let error = deliver(&mut sender, &records(100)).await.unwrap_err();
+    assert!(matches!(error, Unsent::NotNow { .. }), "{error}");
+    assert!(seen.lock().unwrap().lines.is_empty());
+    error.to_string()
+}
+
+#[tokio::test]
+async fn who_refuses_everything_is_no_receiver_and_costs_no_record() {
+    let said = fails(&[Answer::Refuses("")]).await;
+    assert!(said.contains("400 Bad Request: poison; "), "{said}");
+    assert!(said.contains("look at the sink's address"), "{said}");
+}
+
+#[tokio::test]
+async fn who_shows_a_web_page_is_no_receiver() {
+    let said = fails(&[Answer::ShowsAPage]).await;
+    assert!(said.contains("200 OK with a web page"), "{said}");
+    assert!(said.contains("look at the sink's address"), "{said}");
+}
+
+#[tokio::test]
+async fn a_batch_of_which_all_is_refused_is_passed_over_once_the_trial_is_taken() {
+    let (url, seen) = receiver(&[Answer::Refuses("name=n")]);
+    let mut sender = Sender::new(&sink(&url), None, Bounds::default()).unwrap();
+    let delivered = deliver(&mut sender, &records(3)).await.unwrap();
+    assert_eq!((delivered.sent, delivered.skipped), (0, 3));
+    assert_eq!(names(&seen), ["odin_sink_test"]);
+}
+
+#[tokio::test]
+async fn a_token_that_a_receiver_repeats_is_in_no_words() {
+    let said = fails(&[Answer::Repeats]).await;
+    assert!(
+        said.contains("503 Service Unavailable: Token *** xxx"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
 }

@@ -145,7 +145,8 @@ fn get(port: u16, path: &str) -> Option<Value> {
 
 fn start_prometheus(directory: &Path, port: u16) -> Process {
     let config = directory.join("prometheus.yml");
-    std::fs::write(&config, "global: {}\n").unwrap();
+    let text = "storage: {tsdb: {out_of_order_time_window: 10m}}\n";
+    std::fs::write(&config, text).unwrap();
     let child = Command::new("/usr/bin/prometheus")
         .arg(format!("--config.file={}", config.display()))
         .arg(format!(
@@ -178,7 +179,8 @@ fn prometheus_gets_numbers_conditions_and_the_lengths_of_runs() {
         (!seen["error"].is_null()).then_some(())
     });
     let _prometheus = start_prometheus(directory.path(), port);
-    settled(&place, "prom", 6);
+    // All but the text, for which Prometheus has no place.
+    settled(&place, "prom", 5);
     let query = "/api/v1/query?query=%7B__name__%3D~%22odin_.%2B%22%2Codin_job%21%3D%22%22%7D";
     let answer = wait_for("the samples", || {
         get(port, query).filter(|it| {
@@ -235,6 +237,74 @@ fn prometheus_gets_numbers_conditions_and_the_lengths_of_runs() {
         quantile["data"]["result"][0]["metric"]["outcome"], "failed",
         "{quantile}"
     );
+}
+
+/// How many values one run reports as fast as it can.
+const FAST: usize = 30_000;
+
+#[test]
+fn prometheus_has_every_millisecond_of_a_fast_series_over_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut place = Place::new();
+    let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdks/python/src");
+    let code = format!(
+        "PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={sdk} python3 -c '\n\
+         import pyodin\n\
+         odin = pyodin.Odin()\n\
+         for number in range({FAST}): odin.watch(\"fast\", number)\n'\n"
+    );
+    place.deploy("fetch", "never", "  keep: {values: 100MiB}\n", &code);
+    let url = format!("http://127.0.0.1:{port}/api/v1/write");
+    let file = place.path("odin.jsonl");
+    let set = "sink set archive --only values,runs --file";
+    let set: Vec<&str> = set.split(' ').chain(file.to_str()).collect();
+    place.server.json(set);
+    let set = "sink set prom --only values,runs --remote-write";
+    let set: Vec<&str> = set.split(' ').chain([url.as_str()]).collect();
+    place.server.json(set);
+    let run = place.run("fetch");
+    let ended = place.ended("fetch", &run);
+    assert_eq!(ended["outcome"], "succeeded", "{ended}");
+    let _prometheus = start_prometheus(directory.path(), port);
+    let status = |place: &Place| place.server.json(["sink", "status", "prom"]);
+    let is_sending = |place: &Place| status(place)["sent"].as_u64().unwrap() > 0;
+    place
+        .server
+        .wait_for("a sink that sends", |_| is_sending(&place).then_some(()));
+    place.server.kill();
+    place.server.restart();
+    let seen = place.server.wait_for("a sink that is up to date", |_| {
+        let seen = status(&place);
+        (seen["behind"] == 0).then_some(seen)
+    });
+    let skipped = seen["skipped"].as_u64().unwrap();
+    assert!(skipped <= 3, "what came twice is no loss: {seen}");
+
+    // What the other sink has is what was reported.
+    settled(&place, "archive", FAST as u64 + 1);
+    let mut by_milli: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for line in place.evidence("odin.jsonl").lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        if line["name"] == "fast" {
+            let at: jiff::Timestamp = line["at"].as_str().unwrap().parse().unwrap();
+            let all = by_milli.entry(at.as_millisecond()).or_default();
+            all.push(line["value"].to_string());
+        }
+    }
+    let count: usize = by_milli.values().map(Vec::len).sum();
+    assert_eq!(count, FAST);
+    assert!(by_milli.len() < FAST / 2, "the series is not fast");
+    // A range of a plain series gives its samples as they are.
+    let query = "/api/v1/query?query=odin_value%7Bname%3D%22fast%22%7D%5B1h%5D";
+    let answer = get(port, query).unwrap();
+    let samples = answer["data"]["result"][0]["values"].as_array().unwrap();
+    for sample in samples {
+        let milli = (sample[0].as_f64().unwrap() * 1000.0).round() as i64;
+        let text = sample[1].as_str().unwrap().to_owned();
+        assert!(by_milli[&milli].contains(&text), "{sample}");
+    }
+    assert_eq!(samples.len(), by_milli.len(), "{seen}");
 }
 
 /// A server that takes InfluxDB's v2 write API and Prometheus' remote write.
@@ -295,7 +365,7 @@ fn a_database_of_time_series_gets_odd_names_whole_by_influxs_and_by_prometheus_p
     let run = place.run("fetch");
     place.ended("fetch", &run);
     settled(&place, "influx", 7);
-    settled(&place, "prom", 7);
+    settled(&place, "prom", 6);
     for sink in ["influx", "prom"] {
         let tried = place.server.json(["sink", "test", sink]);
         assert_eq!(tried["taken"], true, "{tried}");
@@ -339,6 +409,38 @@ fn a_database_of_time_series_gets_odd_names_whole_by_influxs_and_by_prometheus_p
         assert_eq!(found["metric"]["outcome"], "failed");
         assert_eq!(found["values"].as_array().unwrap().last(), Some(&1.into()));
     }
+}
+
+#[test]
+fn a_wrong_path_of_a_right_server_costs_no_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let _server = start_victoria_metrics(directory.path(), port);
+    let place = Place::new();
+    place.deploy("fetch", "never", "", &reporting());
+    let base = format!("http://127.0.0.1:{port}/api/v1");
+    let set = |path: &str| {
+        let url = format!("{base}/{path}");
+        let set = ["sink", "set", "prom", "--remote-write", &url];
+        place.server.json(set);
+    };
+    set("wrong");
+    let run = place.run("fetch");
+    place.ended("fetch", &run);
+    let failing = place.server.wait_for("a sink that fails", |_| {
+        let seen = place.server.json(["sink", "status", "prom"]);
+        (!seen["error"].is_null()).then_some(seen)
+    });
+    assert_eq!(failing["state"], "failing");
+    assert_eq!(
+        (&failing["sent"], &failing["skipped"]),
+        (&0.into(), &0.into())
+    );
+    let error = failing["error"].as_str().unwrap();
+    assert!(error.contains("400 Bad Request"), "{error}");
+    assert!(error.contains("look at the sink's address"), "{error}");
+    set("write");
+    settled(&place, "prom", 5);
 }
 
 /// The body of an answer.

@@ -4,9 +4,10 @@
 
 mod faults;
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use faults::Place;
 use serde_json::Value;
@@ -199,6 +200,146 @@ fn a_receiver_that_never_answers_holds_up_no_run_and_no_other_sink() {
     let slow = status(&place, "slow");
     assert_eq!((&slow["sent"], &slow["behind"]), (&0.into(), &21.into()));
     assert_eq!((&slow["skipped"], &slow["dropped"]), (&0.into(), &0.into()));
+}
+
+/// A receiver that notes the token of each request.
+#[derive(Default)]
+struct Door {
+    /// It says 503 and repeats the token.
+    is_down: bool,
+    tokens: Vec<String>,
+}
+
+fn open_door() -> (String, Arc<Mutex<Door>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let door = Arc::new(Mutex::new(Door::default()));
+    let shared = Arc::clone(&door);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let door = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                let mut stream = BufReader::new(stream.unwrap());
+                while serve(&mut stream, &door).is_some() {}
+            });
+        }
+    });
+    (url, door)
+}
+
+/// One request. `None`: the connection is over.
+fn serve(stream: &mut BufReader<TcpStream>, door: &Mutex<Door>) -> Option<()> {
+    let (mut length, mut token) = (0, String::new());
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        match line.split_once(':') {
+            Some(("content-length", value)) => length = value.trim().parse().unwrap(),
+            Some(("authorization", value)) => token = value.trim().to_owned(),
+            _ if line == "\r\n" => break,
+            _ => {}
+        }
+    }
+    stream.read_exact(&mut vec![0; length]).ok()?;
+    let mut door = door.lock().unwrap();
+    door.tokens.push(token.clone());
+    let answer = match door.is_down {
+        false => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+        true => {
+            let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: ";
+            let said = format!("down for {token}");
+            format!("{head}{}\r\n\r\n{said}", said.len())
+        }
+    };
+    stream.get_mut().write_all(answer.as_bytes()).ok()
+}
+
+fn set_secret(place: &Place, value: &str) {
+    let path = place.path("value");
+    std::fs::write(&path, value).unwrap();
+    let file = path.to_str().unwrap();
+    let done = place
+        .server
+        .odin(["secret", "set", "TOKEN", "--from-file", file]);
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[test]
+fn a_sink_sends_with_the_secret_that_is_there_now_and_shows_it_to_nobody() {
+    let place = Place::new();
+    place.deploy("fetch", "never", "", "true\n");
+    let run = || {
+        let run = place.run("fetch");
+        place.ended("fetch", &run);
+    };
+    let (url, door) = open_door();
+    let used = || door.lock().unwrap().tokens.clone();
+    set_secret(&place, "tok-first-123");
+    let set = "sink set db --org o --bucket b --secret TOKEN --metrics-every 5s --influxdb-v2";
+    let set: Vec<&str> = set.split(' ').chain([url.as_str()]).collect();
+    place.server.json(set);
+    run();
+    settled(&place, "db", 1);
+    assert!(used().iter().all(|it| it == "Token tok-first-123"));
+
+    // Removed by force: it waits.
+    let removed = place.server.odin(["secret", "rm", "TOKEN", "--force"]);
+    assert!(removed.status.success(), "{removed:?}");
+    run();
+    place.server.wait_for("a sink without its secret", |_| {
+        let seen = status(&place, "db");
+        let is_said = |key: &str| {
+            let error = seen[key].as_str();
+            error.is_some_and(|error| error.contains("has no secret `TOKEN` any more"))
+        };
+        (is_said("error") && is_said("metrics_error")).then_some(())
+    });
+    let before = used().len();
+    set_secret(&place, "tok-second-123");
+    settled(&place, "db", 2);
+    // Another value counts from the next record on, though nothing failed.
+    set_secret(&place, "tok-third-123");
+    run();
+    settled(&place, "db", 3);
+    place.server.wait_for("metrics with the third secret", |_| {
+        let all = used();
+        let third = all.iter().filter(|it| *it == "Token tok-third-123");
+        (third.count() >= 2).then_some(())
+    });
+    let after = used().split_off(before);
+    assert_eq!(after[0], "Token tok-second-123");
+    assert!(!after.contains(&"Token tok-first-123".to_owned()));
+    assert!(after.is_sorted(), "{after:?}");
+
+    // A receiver that repeats what it was sent.
+    door.lock().unwrap().is_down = true;
+    run();
+    let failing = place.server.wait_for("a sink that fails", |_| {
+        let seen = status(&place, "db");
+        (!seen["error"].is_null() && !seen["metrics_error"].is_null()).then_some(seen)
+    });
+    let tried = place.server.odin(["sink", "test", "db", "--json"]);
+    let tried: Value = serde_json::from_slice(&tried.stdout).unwrap();
+    for words in [
+        &failing["error"],
+        &failing["metrics_error"],
+        &tried["error"],
+    ] {
+        let words = words.as_str().unwrap();
+        assert!(
+            words.contains("503 Service Unavailable: down for Token ***"),
+            "{words}"
+        );
+    }
+    door.lock().unwrap().is_down = false;
+    settled(&place, "db", 4);
+    let log = place.evidence("data.stderr");
+    assert!(!log.contains("tok-third"), "{log}");
+    let said = |words: &str| log.matches(words).count();
+    assert_eq!(said("receiver takes nothing"), 2, "{log}");
+    assert_eq!(said("receiver takes records again"), 2, "{log}");
 }
 
 #[test]

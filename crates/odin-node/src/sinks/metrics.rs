@@ -10,11 +10,11 @@ use std::time::Duration;
 use odin_cluster::Term;
 use odin_model::sink::{Sink, SinkChange};
 use odin_model::{Clock, Command};
-use odin_sinks::{Sender, Unsent};
+use odin_sinks::Unsent;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{DELAY_MIN, Delay, Forwarder, Interrupted, Part, words};
+use super::{Armed, DELAY_MIN, Delay, Forwarder, Interrupted, Part, arm, words};
 use crate::backend::NodeBackend;
 use crate::engine::Engine;
 use crate::sealing::Keyring;
@@ -97,17 +97,17 @@ impl MetricsForwarder {
         }
     }
 
-    async fn send(&self, sink: &Sink, sender: &mut Option<Sender>) -> Result<(), Interrupted> {
+    async fn send(&self, sink: &Sink, sender: &mut Option<Armed>) -> Result<(), Interrupted> {
         let backend = Arc::clone(&self.backend);
         let collecting = tokio::task::spawn_blocking(move || backend.snapshot());
         let snapshot = collecting.await.map_err(|error| Unsent::NotNow {
             reason: format!("the metrics cannot be read: {error}"),
             after: None,
         })?;
-        let sender = match sender {
-            Some(sender) => sender,
-            None => sender.insert(self.forwarder.sender(sink)?),
-        };
+        let Forwarder {
+            reader, keyring, ..
+        } = &self.forwarder;
+        let sender = arm(sender, reader, keyring, sink)?;
         Ok(sender.send_metrics(&snapshot).await?)
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use odin_model::owner::Owner;
 use odin_model::sink::{Behind, Sink, SinkName, SinkSpec, SinkTarget};
 use odin_model::{AttemptNumber, JobId, RunId, Value, ValueData, ValueKind};
-use odin_sinks::{Body, JobFacts, Record, TraceIds, ValueFacts};
+use odin_sinks::{Body, Delivered, JobFacts, Known, Record, Sender, TraceIds, Unsent, ValueFacts};
 
 /// A sink that has sent nothing yet.
 pub(crate) fn sink(target: SinkTarget) -> Sink {
@@ -77,4 +77,16 @@ pub(crate) fn value(
         },
     };
     record(job, place, Body::Value(facts))
+}
+
+/// Sends records to a receiver of which nothing is known.
+pub(crate) async fn deliver(sender: &mut Sender, records: &[Record]) -> Result<Delivered, Unsent> {
+    let trial = value(
+        &job("odin-sink-test"),
+        (0, Timestamp::UNIX_EPOCH),
+        ValueKind::Watch,
+        "odin_sink_test",
+        ValueData::Number("1".to_owned()),
+    );
+    odin_sinks::deliver(sender, &mut Known::default(), records.to_vec(), &trial).await
 }
