@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use odin_model::JobId;
 use odin_wire::{Job, Outcome, Run, RunState};
 
+use crate::run_reason;
+
 /// What the lines of a job's runs have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct JobFields {
@@ -65,6 +67,8 @@ pub(crate) fn of_run(job: &JobFields, run: &Run) -> Option<String> {
     if message == "failed" {
         field(&mut line, "error", &error_of(run), Quotes::Always);
     }
+    // What went well has its reason among the other fields, which are sorted.
+    let reason = run_reason::of_run(run).filter(|_| message != "failed");
     field(&mut line, "file", &job.file, Quotes::WhenNeeded);
     field(&mut line, "gid", &job.gid, Quotes::WhenNeeded);
     field(&mut line, "id", &job.id, Quotes::WhenNeeded);
@@ -75,6 +79,9 @@ pub(crate) fn of_run(job: &JobFields, run: &Run) -> Option<String> {
         run.node.as_deref().unwrap_or_default(),
         Quotes::WhenNeeded,
     );
+    if let Some(reason) = reason {
+        field(&mut line, "reason", &reason, Quotes::Always);
+    }
     field(&mut line, "uid", &job.uid, Quotes::WhenNeeded);
     line.push('\n');
     Some(line)
@@ -82,26 +89,21 @@ pub(crate) fn of_run(job: &JobFields, run: &Run) -> Option<String> {
 
 /// Whether a line that was printed while the run went on has to be followed by another one.
 pub(crate) fn has_news(run: &Run) -> bool {
-    run.state == RunState::Finished && !run.outcome.is_some_and(Outcome::is_good)
+    let is_plain = run.outcome == Some(Outcome::Succeeded) && run_reason::of_run(run).is_none();
+    run.state == RunState::Finished && !is_plain
 }
 
-/// Why a run is not a success, in a few words.
-pub(crate) fn error_of(run: &Run) -> String {
-    let derived = match (run.outcome, run.exit_code, run.signal) {
-        (Some(Outcome::Failed), Some(code), _) => format!("exit status {code}"),
-        (Some(Outcome::Signalled), _, Some(signal)) => format!("signal {signal}"),
-        (Some(outcome), _, _) => outcome.word().replace('_', " "),
-        (None, _, _) => String::new(),
-    };
-    // The documented lines say `status` where the server says `code`.
-    let same = run.exit_code.map(|code| format!("exit code {code}"));
-    match (run.reason.as_deref(), same) {
-        (None | Some(""), _) => derived,
-        (Some(reason), _) if reason.contains(&derived) => reason.to_owned(),
-        (Some(reason), Some(same)) if reason.starts_with(&same) => {
-            format!("{derived}{}", &reason[same.len()..])
-        }
-        (Some(reason), _) => format!("{derived}: {reason}"),
+/// Why a run is not a success, where its outcome is not told beside it.
+fn error_of(run: &Run) -> String {
+    let outcome = run
+        .outcome
+        .map_or_else(String::new, run_reason::outcome_in_words);
+    let reason = run_reason::of_run(run);
+    match (run.outcome, reason) {
+        (_, None) => outcome,
+        (Some(Outcome::Failed | Outcome::Signalled), Some(reason)) => reason,
+        (_, Some(reason)) if reason.contains(&outcome) => reason,
+        (_, Some(reason)) => format!("{outcome}: {reason}"),
     }
 }
 
@@ -245,19 +247,15 @@ mod tests {
     fn the_error_names_how_it_ended_once() {
         let with = |outcome, reason: &str| Run {
             reason: Some(reason.into()),
-            exit_code: Some(3),
-            signal: Some(9),
+            exit_code: Some(3).filter(|_| outcome == Outcome::Failed),
+            signal: Some(9).filter(|_| outcome == Outcome::Signalled),
             ..run(Some(outcome))
         };
         for (run, expected) in [
             (with(Outcome::Failed, "exit code 3"), "exit status 3"),
             (
-                with(Outcome::Failed, "exit code 3, and the result was 500"),
-                "exit status 3, and the result was 500",
-            ),
-            (
-                with(Outcome::Failed, "the result says so"),
-                "exit status 3: the result says so",
+                with(Outcome::Failed, "no disk space (status 500); exit code 3"),
+                "no disk space (status 500); exit status 3",
             ),
             (with(Outcome::Signalled, ""), "signal 9"),
             (with(Outcome::TimedOut, ""), "timed out"),
@@ -268,5 +266,30 @@ mod tests {
         ] {
             assert_eq!(error_of(&run), expected);
         }
+    }
+
+    #[test]
+    fn what_a_job_said_of_a_run_that_went_well_is_a_field_of_its_own() {
+        for (outcome, reason, expected) in [
+            (
+                Outcome::Warning,
+                "three rows were \"missing\" (status 404)",
+                r#"time="2020-05-14T11:15:01Z" level=warning msg=exec file=x gid=1000 id=a37b187f5930 lang=python3 node=master-node reason="three rows were \"missing\" (status 404)" uid=1000"#,
+            ),
+            (
+                Outcome::Succeeded,
+                "all is well",
+                r#"time="2020-05-14T11:15:01Z" level=info msg=exec file=x gid=1000 id=a37b187f5930 lang=python3 node=master-node reason="all is well" uid=1000"#,
+            ),
+        ] {
+            let told = Run {
+                reason: Some(reason.into()),
+                ..run(Some(outcome))
+            };
+            check(&job("x"), &told, expected);
+            assert!(has_news(&told));
+        }
+        assert!(!has_news(&run(Some(Outcome::Succeeded))));
+        assert!(!has_news(&run(None)));
     }
 }

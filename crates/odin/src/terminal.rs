@@ -62,20 +62,54 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if is_hidden(c) {
+    let (mut before, mut rest) = (None, text.chars());
+    while let Some(c) = rest.next() {
+        if is_hidden(c) && !joins(before, c, rest.clone().next()) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
+        before = Some(c);
     }
     Cow::Owned(out)
 }
 
-/// Characters that act on a terminal, or change the order of what it shows.
+/// Characters that act on a terminal, or change the order of what it shows, or are not seen.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The joiner and the non-joiner, by which neighbours are drawn as one, or not.
+pub(crate) fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+/// Whether a joiner does what it is for: between letters of scripts whose letters join (as in Persian and in the scripts
+/// of India), or between the parts of an emoji. Anywhere else it would only make two names look alike.
+fn joins(before: Option<char>, c: char, after: Option<char>) -> bool {
+    let (Some(before), Some(after), true) = (before, after, is_joiner(c)) else {
+        return false;
+    };
+    let is_in_word = is_of_joining_script(before) && is_of_joining_script(after);
+    let is_in_emoji = c == '\u{200d}' && ends_emoji(before) && is_emoji(after);
+    is_in_word || is_in_emoji
+}
+
+/// Letters and marks from Arabic to Sinhala, Myanmar, Khmer, Mongolian, and their extensions.
+fn is_of_joining_script(c: char) -> bool {
+    matches!(c, '\u{620}'..='\u{8ff}' | '\u{900}'..='\u{dff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{18af}'
+        | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
+}
+
+fn is_emoji(c: char) -> bool {
+    matches!(c, '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}'
+        | '\u{1f000}'..='\u{1faff}')
+}
+
+/// Emoji, and the sign that a character is to be drawn as one.
+fn ends_emoji(c: char) -> bool {
+    is_emoji(c) || c == '\u{fe0f}'
 }
 
 /// Makes a program's output safe for a terminal: lines, tabs and colours stay, whatever else acts on a terminal is
@@ -87,6 +121,8 @@ pub(crate) struct Filter {
     pending: Vec<u8>,
     /// Whether a colour was passed on that may still be set.
     coloured: bool,
+    /// What was passed on last: a joiner looks at it.
+    before: Option<char>,
 }
 
 /// Ends every colour.
@@ -114,7 +150,7 @@ impl Filter {
     }
 
     fn safe(&mut self, bytes: &[u8]) -> String {
-        let text = safe(&String::from_utf8_lossy(bytes));
+        let text = safe(&String::from_utf8_lossy(bytes), &mut self.before);
         // Escapes that are left are colours.
         if let Some(last) = text.rfind('\u{1b}') {
             self.coloured = !text[last..].starts_with(COLOURS_END);
@@ -125,6 +161,18 @@ impl Filter {
 
 /// How many bytes at the end may be the beginning of something.
 fn unfinished(bytes: &[u8]) -> usize {
+    let cut = cut_off(bytes);
+    let before = &bytes[..bytes.len() - cut];
+    // A joiner is shown or spelled out by what follows it.
+    let joiner = ['\u{200c}', '\u{200d}'].into_iter().find(|joiner| {
+        let mut buffer = [0; 4];
+        before.ends_with(joiner.encode_utf8(&mut buffer).as_bytes())
+    });
+    cut + joiner.map_or(0, char::len_utf8)
+}
+
+/// How many bytes at the end are the beginning of a colour or of a character.
+fn cut_off(bytes: &[u8]) -> usize {
     let tail = &bytes[bytes.len().saturating_sub(COLOUR_BYTES_MAX)..];
     if let Some(start) = tail.iter().rposition(|&byte| byte == 0x1b)
         && colour(&tail[start..]) == Colour::Unfinished
@@ -182,7 +230,8 @@ fn colour(bytes: &[u8]) -> Colour {
     }
 }
 
-fn safe(text: &str) -> String {
+/// `before` is the character that precedes the text, and then its last one.
+fn safe(text: &str, before: &mut Option<char>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -201,9 +250,12 @@ fn safe(text: &str) -> String {
                 out.push('^');
                 out.push(char::from(c as u8 + b'@'));
             }
-            c if is_hidden(c) => out.extend(c.escape_unicode()),
+            c if is_hidden(c) && !joins(*before, c, rest[length..].chars().next()) => {
+                out.extend(c.escape_unicode());
+            }
             c => out.push(c),
         }
+        *before = Some(c);
         rest = &rest[length..];
     }
     out
@@ -220,6 +272,15 @@ mod tests {
             ("a\nb\tc", "a\\nb\\tc"),
             ("\u{1b}[2J", "\\u{1b}[2J"),
             ("a\u{202e}b\u{9b}", "a\\u{202e}b\\u{9b}"),
+            // Persian, Hindi, a family, a heart on fire: as they are written.
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("क्\u{200d}ष", "क्\u{200d}ष"),
+            ("👨\u{200d}👩\u{200d}👧", "👨\u{200d}👩\u{200d}👧"),
+            ("❤\u{fe0f}\u{200d}🔥", "❤\u{fe0f}\u{200d}🔥"),
+            // Joiners that join nothing would make two names look alike.
+            ("a\u{200c}b\u{200d}", "a\\u{200c}b\\u{200d}"),
+            ("می\u{200c}", "می\\u{200c}"),
+            ("\u{200d}👧 👧\u{200c}👧", "\\u{200d}👧 👧\\u{200c}👧"),
         ] {
             assert_eq!(visible(text), expected, "{text:?}");
         }
@@ -237,6 +298,14 @@ mod tests {
             (b"bad \xff\xfe\n", "bad \u{fffd}\u{fffd}\n"),
             (b"cut \xe2\x82", "cut \u{fffd}"),
             (b"end \x1b[3", "end ^[[3"),
+            (
+                "می\u{200c}خواهم 👨\u{200d}👩".as_bytes(),
+                "می\u{200c}خواهم 👨\u{200d}👩",
+            ),
+            (
+                "a\u{200d}b می\u{200c}".as_bytes(),
+                "a\\u{200d}b می\\u{200c}",
+            ),
         ] {
             for size in 1..=bytes.len() {
                 let mut filter = Filter::default();

@@ -233,7 +233,8 @@ fn exit_codes_say_how_a_run_ended() {
     let output = place.odin(&["run", "-i", "fails", "--wait"]);
     assert_eq!(output.status.code(), Some(1));
     let line = String::from_utf8(output.stdout).unwrap();
-    assert!(line.contains(" failed: exit status 3 after "), "{line}");
+    assert!(line.contains(" failed after "), "{line}");
+    assert!(line.ends_with(": exit status 3\n"), "{line}");
     let log = place.done(&["log", "-i", "fails"]);
     assert!(
         log.contains(" level=warning msg=failed error=\"exit status 3\" file=fails.sh "),

@@ -562,3 +562,14 @@ fn two_files_of_one_job_in_a_directory_are_not_deployed_over_each_other() {
     "#]]
     .assert_eq(&seen(&with_go(directory.path(), "", &arguments)));
 }
+
+#[test]
+fn the_schema_of_a_sink_is_lines_of_sql_that_a_database_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = odin(directory.path(), &["sink", "schema"]);
+    assert!(output.status.success());
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        odin_sinks::POSTGRES_SCHEMA
+    );
+}

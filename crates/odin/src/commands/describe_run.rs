@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::log_line;
+use crate::run_reason;
 use crate::terminal::visible;
 use crate::times;
 
@@ -124,8 +124,8 @@ fn state_lines(run: &Run, zone: &TimeZone, now: Timestamp) -> Vec<(&'static str,
     if let Some(outcome) = run.outcome {
         lines.push(("outcome", outcome.word().to_owned()));
     }
-    if log_line::has_news(run) {
-        lines.push(("because", log_line::error_of(run)));
+    if let Some(reason) = run_reason::of_run(run) {
+        lines.push(("because", reason));
     }
     if let Some(reason) = &run.cancel_requested {
         lines.push(("stopping", reason.clone()));
@@ -141,10 +141,11 @@ fn cause_lines(described: &Described) -> Vec<(&'static str, String)> {
             .outcome
             .map_or(before.state.word(), odin_wire::Outcome::word);
         let (id, job) = (before.id, &before.job_name);
-        lines.push((
-            "after",
-            format!("{id} of {job}: {outcome}, by {}", cause(before)),
-        ));
+        let mut text = format!("{id} of {job}: {outcome}, by {}", cause(before));
+        if let Some(reason) = run_reason::of_run(before) {
+            let _ = write!(text, ": {reason}");
+        }
+        lines.push(("after", text));
     }
     if described.led_here.is_empty()
         && let Some(before) = run.cause_run
@@ -224,7 +225,7 @@ fn attempt_line(attempt: &Attempt, zone: &TimeZone) -> String {
     let outcome = attempt.outcome.map_or("goes on", odin_wire::Outcome::word);
     let node = attempt.node.as_deref().unwrap_or("a node that is gone");
     let mut text = format!("{} on {node}: {outcome}", attempt.attempt);
-    if let Some(reason) = &attempt.reason {
+    if let Some(reason) = run_reason::of_attempt(attempt) {
         let _ = write!(text, " ({reason})");
     }
     match (attempt.started_at, attempt.finished_at) {
@@ -278,7 +279,7 @@ mod tests {
             started_at: run.started_at,
             finished_at: outcome.and(run.finished_at),
             outcome,
-            exit_code: None,
+            exit_code: outcome.map(|_| 75),
             signal: None,
             reason: outcome.map(|_| "exit code 75".to_owned()),
             cpu_user_ms: 0,
@@ -296,6 +297,7 @@ mod tests {
             by: Some("ann".into()),
             cause: Cause::Manual,
             job_name: "extract".into(),
+            reason: Some("48 files".into()),
             ..samples::run()
         };
         let after = Run {
@@ -343,7 +345,7 @@ mod tests {
               outcome:  failed
               because:  exit status 75
               cause:    link
-              after:    r0000000030000 of extract: succeeded, by manual (ann)
+              after:    r0000000030000 of extract: succeeded, by manual (ann): 48 files
               queued:   2026-11-21 14:59:56 GMT
               started:  2026-11-21 15:00:00.002 GMT
               finished: 2026-11-21 15:00:01.342 GMT
@@ -353,8 +355,8 @@ mod tests {
               version:  2
               used:     20 ms of processor time and 5 ms in the kernel, 9.0 MiB of memory at most
               output:   12 B on stdout, 0 B on stderr; 2.0 KiB of it were not kept
-              attempt:  1 on master-node: failed (exit code 75), 2026-11-21 15:00:00.002 GMT, took 1.3 s
-              attempt:  2 on master-node: failed (exit code 75), 2026-11-21 15:00:00.002 GMT, took 1.3 s
+              attempt:  1 on master-node: failed (exit status 75), 2026-11-21 15:00:00.002 GMT, took 1.3 s
+              attempt:  2 on master-node: failed (exit status 75), 2026-11-21 15:00:00.002 GMT, took 1.3 s
               then:     r0000000050000 of mail_report (on failure)
               then:     nothing of a37b187f5931 (on always): the job was paused
         "#]],
@@ -416,7 +418,7 @@ mod tests {
               version:  2
               used:     20 ms of processor time and 5 ms in the kernel, 9.0 MiB of memory at most
               output:   12 B on stdout, 0 B on stderr
-              attempt:  1 on master-node: failed (exit code 75), 2026-11-21 15:00:00.002 GMT, took 1.3 s
+              attempt:  1 on master-node: failed (exit status 75), 2026-11-21 15:00:00.002 GMT, took 1.3 s
         "#]],
         );
         let queued = Run {

@@ -6,7 +6,7 @@ use odin_wire::{Exit, Outcome, Run};
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::log_line;
+use crate::run_reason;
 use crate::selection;
 use crate::times;
 
@@ -59,30 +59,22 @@ pub(crate) async fn report(
     Ok(if is_good { Exit::Done } else { Exit::Failed })
 }
 
-/// How a run ended, in one line.
+/// How a run ended, in one line: the reason last, which may be any text.
 fn ending(run: &Run) -> String {
-    let outcome = run.outcome.map_or("finished", Outcome::word);
-    let mut text = format!("Run {} of {} ", run.id, run.job_name);
-    let error = if log_line::has_news(run) {
-        log_line::error_of(run)
-    } else {
-        String::new()
-    };
-    // The reason may say by itself how it ended.
-    if error.starts_with(&outcome.replace('_', " ")) {
-        text += &error;
-    } else if error.is_empty() {
-        text += outcome;
-    } else {
-        text += &format!("{outcome}: {error}");
-    }
+    let outcome = run
+        .outcome
+        .map_or_else(|| "finished".to_owned(), run_reason::outcome_in_words);
+    let mut text = format!("Run {} of {} {outcome}", run.id, run.job_name);
     if let (Some(started_at), Some(finished_at)) = (run.started_at, run.finished_at) {
         text += &format!(
             " after {}",
             times::duration(finished_at.duration_since(started_at))
         );
     }
-    text
+    match run_reason::of_run(run) {
+        Some(reason) => format!("{text}: {reason}"),
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -91,11 +83,15 @@ mod tests {
     use crate::commands::samples;
 
     #[test]
-    fn an_ending_says_why_when_it_is_not_a_success() {
+    fn an_ending_says_how_and_why() {
         let ends = |outcome, exit_code| Run {
             outcome: Some(outcome),
             exit_code,
             ..samples::run()
+        };
+        let said = |outcome, exit_code, reason: &str| Run {
+            reason: Some(reason.into()),
+            ..ends(outcome, exit_code)
         };
         for (run, expected) in [
             (
@@ -104,7 +100,27 @@ mod tests {
             ),
             (
                 ends(Outcome::Failed, Some(3)),
-                "Run r0000000030000 of check_stocks failed: exit status 3 after 1.3 s",
+                "Run r0000000030000 of check_stocks failed after 1.3 s: exit status 3",
+            ),
+            (
+                said(Outcome::Succeeded, Some(0), "all is well"),
+                "Run r0000000030000 of check_stocks succeeded after 1.3 s: all is well",
+            ),
+            (
+                said(
+                    Outcome::Warning,
+                    Some(0),
+                    "three rows were missing (status 404)",
+                ),
+                "Run r0000000030000 of check_stocks warning after 1.3 s: three rows were missing (status 404)",
+            ),
+            (
+                said(
+                    Outcome::Failed,
+                    Some(1),
+                    "no disk space (status 500); exit code 1",
+                ),
+                "Run r0000000030000 of check_stocks failed after 1.3 s: no disk space (status 500); exit status 1",
             ),
             (
                 ends(Outcome::TimedOut, None),

@@ -9,10 +9,14 @@ use odin_wire::{Chain, FlagOf, LIMIT_MAX, Run, RunList, RunsQuery};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::report;
+use crate::run_reason;
 use crate::selection;
 use crate::table::{Cell, Column, render};
 use crate::terminal;
 use crate::times;
+
+/// How much of a reason has to fit beside its run.
+const REASON_WIDTH_MIN: usize = 24;
 
 /// `odin runs`.
 #[derive(Debug, Args)]
@@ -160,6 +164,12 @@ fn table(runs: &[Run], zone: Option<&TimeZone>, width: Option<usize>) -> String 
     if is_flagged {
         columns.push(Column::flexible("UNUSUAL", 7));
     }
+    let has_reasons = runs
+        .iter()
+        .any(|run| run_reason::beside_exit(run).is_some());
+    if has_reasons {
+        columns.push(Column::sentences("REASON", REASON_WIDTH_MIN));
+    }
     let in_zone = zone.cloned().unwrap_or(TimeZone::UTC);
     let rows: Vec<Vec<Cell>> = runs
         .iter()
@@ -170,6 +180,9 @@ fn table(runs: &[Run], zone: Option<&TimeZone>, width: Option<usize>) -> String 
             }
             if is_flagged {
                 cells.push(unusual(run).into());
+            }
+            if has_reasons {
+                cells.push(run_reason::beside_exit(run).unwrap_or_default().into());
             }
             cells
         })
@@ -210,6 +223,7 @@ fn chain_table(chain: &Chain, width: Option<usize>) -> String {
         Column::fixed("STATE"),
         Column::flexible("OUTCOME", 9),
         Column::fixed("TOOK"),
+        Column::sentences("REASON", REASON_WIDTH_MIN),
     ];
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for run in &chain.runs {
@@ -221,6 +235,7 @@ fn chain_table(chain: &Chain, width: Option<usize>) -> String {
             run.state.word().into(),
             outcome.into(),
             took(run).unwrap_or_else(|| "-".to_owned()).into(),
+            run_reason::of_run(run).unwrap_or_default().into(),
         ]);
         let skipped = run
             .successors
@@ -232,8 +247,9 @@ fn chain_table(chain: &Chain, width: Option<usize>) -> String {
                 job.to_string().into(),
                 format!("link {}", run.id).into(),
                 "skipped".into(),
-                why.into(),
                 "-".into(),
+                "-".into(),
+                why.into(),
             ]);
         }
     }
@@ -300,7 +316,12 @@ mod tests {
             signal: Some(9),
             ..samples::run()
         };
-        let runs = [running, samples::run(), killed];
+        let warned = Run {
+            outcome: Some(Outcome::Warning),
+            reason: Some("three rows were missing (status 404)".into()),
+            ..samples::run()
+        };
+        let runs = [running, samples::run(), killed, warned];
         let zone = times::zone("Europe/Dublin");
         expected.assert_eq(&table(&runs, Some(&zone), width));
     }
@@ -330,10 +351,10 @@ mod tests {
             more: true,
         };
         expect![[r#"
-            RUN             JOB           CAUSE                STATE     OUTCOME             TOOK
-            r0000000030000  check_stocks  schedule             finished  succeeded           1.3 s
-            -               f0aedde327f3  link r0000000030000  skipped   the job was paused  -
-            r0000000040000  mail_report   link r0000000030000  finished  succeeded           1.3 s
+            RUN             JOB           CAUSE                STATE     OUTCOME    TOOK   REASON
+            r0000000030000  check_stocks  schedule             finished  succeeded  1.3 s
+            -               f0aedde327f3  link r0000000030000  skipped   -          -      the job was paused
+            r0000000040000  mail_report   link r0000000030000  finished  succeeded  1.3 s
             More runs follow than are shown.
         "#]]
         .assert_eq(&chain_table(&chain, None));
@@ -368,20 +389,23 @@ mod tests {
         check(
             None,
             &expect![[r#"
-            RUN             CAUSE     DUE                      STATE     OUTCOME    EXIT   TOOK   NODE
-            r0000000040000  manual    -                        running   -          -      -      master-node
-            r0000000030000  schedule  2026-11-21 15:00:00 GMT  finished  succeeded  0      1.3 s  master-node
-            r0000000030000  schedule  2026-11-21 15:00:00 GMT  finished  signalled  SIG 9  1.3 s  master-node
-        "#]],
+                RUN             CAUSE     DUE                      STATE     OUTCOME    EXIT   TOOK   NODE         REASON
+                r0000000040000  manual    -                        running   -          -      -      master-node
+                r0000000030000  schedule  2026-11-21 15:00:00 GMT  finished  succeeded  0      1.3 s  master-node
+                r0000000030000  schedule  2026-11-21 15:00:00 GMT  finished  signalled  SIG 9  1.3 s  master-node
+                r0000000030000  schedule  2026-11-21 15:00:00 GMT  finished  warning    0      1.3 s  master-node  three rows were missing (status 404)
+            "#]],
         );
         check(
             Some(80),
             &expect![[r#"
-            RUN            CAUSE    DUE                STATE    OUTCOME   EXIT  TOOK  NODE
-            r0000000040000 manual   -                  running  -         -     -     maste…
-            r0000000030000 schedule 11-21 15:00:00 GMT finished succeeded 0     1.3 s maste…
-            r0000000030000 schedule 11-21 15:00:00 GMT finished signalled SIG 9 1.3 s maste…
-        "#]],
+                RUN            CAUSE    DUE                STATE    OUTCOME   EXIT  TOOK  NODE
+                r0000000040000 manual   -                  running  -         -     -     maste…
+                r0000000030000 schedule 11-21 15:00:00 GMT finished succeeded 0     1.3 s maste…
+                r0000000030000 schedule 11-21 15:00:00 GMT finished signalled SIG 9 1.3 s maste…
+                r0000000030000 schedule 11-21 15:00:00 GMT finished warning   0     1.3 s maste…
+                  three rows were missing (status 404)
+            "#]],
         );
     }
 }

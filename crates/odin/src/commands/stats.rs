@@ -1,5 +1,6 @@
 //! `odin stats`.
 
+mod chart;
 mod follow;
 
 use clap::Args;
@@ -11,13 +12,10 @@ use odin_wire::{Job, LIMIT_MAX, Value, ValueList, ValueType, ValuesQuery};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::selection;
-use crate::sparkline::sparkline;
 use crate::table::{Cell, Column, render};
 use crate::terminal;
 use crate::times;
 
-/// The widest line of blocks.
-const CHART_WIDTH_MAX: usize = 120;
 /// How many values are shown at most: the latest in time of each name.
 const SHOWN_MAX: usize = 10_000;
 
@@ -212,7 +210,7 @@ async fn charts(
     context: &Context,
     width: usize,
 ) -> Result<(), CliError> {
-    let width = width.saturating_sub(2).clamp(1, CHART_WIDTH_MAX);
+    let zone = times::zone(&job.timezone);
     for series in latest {
         if !matches!(series.of_type, ValueType::Number | ValueType::Boolean) {
             continue;
@@ -221,31 +219,14 @@ async fn charts(
             name: Some(series.name.clone()),
             kind: Some(series.kind),
             from: since,
-            points: u32::try_from(width).ok(),
+            points: Some(chart::points(width)),
             ..ValuesQuery::default()
         };
         let drawing = client.drawing(job.id, &query).await?;
-        let (Some(first), Some(last)) = (drawing.buckets.first(), drawing.buckets.last()) else {
-            continue;
-        };
-        let least = drawing
-            .buckets
-            .iter()
-            .map(|it| it.min)
-            .fold(f64::INFINITY, f64::min);
-        let most = drawing
-            .buckets
-            .iter()
-            .map(|it| it.max)
-            .fold(f64::NEG_INFINITY, f64::max);
-        let count: u64 = drawing.buckets.iter().map(|it| it.count).sum();
-        let zone = times::zone(&job.timezone);
-        context.print(&format!(
-            "\n  {}\n  {} to {}, {count} values from {least} to {most}\n",
-            sparkline(&drawing.buckets, width),
-            times::to_the_second(first.first_at, &zone),
-            times::to_the_second(last.last_at, &zone),
-        ))?;
+        let drawn = chart::chart(&drawing.buckets, &zone, width);
+        if !drawn.is_empty() {
+            context.print(&format!("\n{drawn}"))?;
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::log_line;
+use crate::run_reason;
 use crate::selection::{self, Selected};
 use crate::statistics_line;
 use crate::terminal::visible;
@@ -160,8 +160,8 @@ fn text(status: &Status, now: Timestamp) -> String {
             run.id,
             finished(run, &zone, now)
         );
-        if log_line::has_news(run) {
-            let _ = writeln!(text, "             {}", visible(&log_line::error_of(run)));
+        if let Some(reason) = run_reason::of_run(run) {
+            let _ = writeln!(text, "             {}", visible(&reason));
         }
     }
     text
@@ -177,8 +177,8 @@ fn text_of_run(run: &Run, zone: &TimeZone, now: Timestamp) -> String {
     if let Some(reason) = &run.cancel_requested {
         let _ = writeln!(text, "  stopping:  {}", visible(reason));
     }
-    if log_line::has_news(run) {
-        let _ = writeln!(text, "  because:   {}", visible(&log_line::error_of(run)));
+    if let Some(reason) = run_reason::of_run(run) {
+        let _ = writeln!(text, "  because:   {}", visible(&reason));
     }
     text
 }
@@ -272,6 +272,11 @@ mod tests {
             exit_code: Some(3),
             ..samples::run()
         };
+        let warned = Run {
+            outcome: Some(Outcome::Warning),
+            reason: Some("three rows were missing (status 404)".into()),
+            ..samples::run()
+        };
         let retrying = Run {
             state: RunState::Retrying,
             outcome: None,
@@ -281,10 +286,12 @@ mod tests {
         };
         let zone = times::zone("Europe/Dublin");
         let now = samples::NOW.parse().unwrap();
-        let texts = [failed, retrying].map(|run| text_of_run(&run, &zone, now));
+        let texts = [failed, warned, retrying].map(|run| text_of_run(&run, &zone, now));
         expect![[r#"
             r0000000030000 of check_stocks (a37b187f5930): failed at 2026-11-21 15:00:01.342 GMT (59 min ago)
               because:   exit status 3
+            r0000000030000 of check_stocks (a37b187f5930): warning at 2026-11-21 15:00:01.342 GMT (59 min ago)
+              because:   three rows were missing (status 404)
             r0000000030000 of check_stocks (a37b187f5930): retrying since 2026-11-21 15:00:00.002 GMT (59 min ago), attempt 1 went wrong, the next at 2026-11-21 16:00:05 GMT (in 5 s)
               stopping:  ann asked
         "#]].assert_eq(&texts.concat());

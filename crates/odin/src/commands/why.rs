@@ -12,6 +12,7 @@ use odin_wire::{Exit, Job, JobThen, NotDue, Run, Why};
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::run_reason;
 use crate::selection;
 use crate::terminal::visible;
 use crate::times;
@@ -170,8 +171,8 @@ fn run_in_words(run: &Run, due_at: Timestamp) -> String {
         let late = times::duration(started_at.duration_since(due_at));
         let _ = write!(words, ", began {late} after it was due");
     }
-    if let Some(reason) = &run.reason {
-        let _ = write!(words, " ({})", visible(reason));
+    if let Some(reason) = run_reason::of_run(run) {
+        let _ = write!(words, " ({})", visible(&reason));
     }
     words
 }

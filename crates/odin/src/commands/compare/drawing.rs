@@ -11,7 +11,7 @@ use super::facts::{Measure, Unit};
 use super::values::ValuePair;
 use crate::commands::describe_run::size;
 use crate::commands::diff;
-use crate::log_line;
+use crate::run_reason;
 use crate::table::{Cell, Column, render};
 use crate::terminal::visible;
 use crate::times;
@@ -53,7 +53,11 @@ pub(super) fn text(comparison: &Comparison, zone: &TimeZone, width: Option<usize
         false => "",
     };
     if output.diff.is_empty() {
-        let _ = writeln!(text, "Both printed the same{compared}.");
+        let same = match output.is_same {
+            true => "Both printed the same",
+            false => "What they printed differs only in bytes that are no text",
+        };
+        let _ = writeln!(text, "{same}{compared}.");
         return text;
     }
     let _ = writeln!(text, "What they printed differs{compared}:");
@@ -74,7 +78,6 @@ fn row(name: &str, before: impl Into<Cell>, after: impl Into<Cell>, differs: &st
 /// What is told in words: shown where both runs have something of it to say, and marked where it differs.
 fn told(before: &Run, after: &Run, zone: &TimeZone) -> Vec<Vec<Cell>> {
     let instant = |at: Option<Timestamp>| at.map(|at| times::in_zone(at, zone));
-    let because = |run: &Run| log_line::has_news(run).then(|| log_line::error_of(run));
     let of = |run: &Run| {
         [
             (
@@ -83,7 +86,7 @@ fn told(before: &Run, after: &Run, zone: &TimeZone) -> Vec<Vec<Cell>> {
             ),
             ("state", Some(run.state.word().to_owned())),
             ("outcome", run.outcome.map(|it| it.word().to_owned())),
-            ("because", because(run)),
+            ("because", run_reason::of_run(run)),
             ("cause", Some(run.cause.word().replace('_', "-"))),
             ("due", instant(run.due_at)),
             ("started", instant(run.started_at)),
@@ -245,6 +248,7 @@ mod tests {
                 files: Vec::new(),
             }),
             output: OutputDifference {
+                is_same: false,
                 diff: file_diff::lines("same\nold\n", "same\nnew \u{1b}[2J\n"),
                 is_cut: false,
             },
@@ -359,6 +363,7 @@ mod tests {
             values: Vec::new(),
             version: None,
             output: OutputDifference {
+                is_same: true,
                 diff: String::new(),
                 is_cut: false,
             },

@@ -8,6 +8,7 @@ use crate::context::{Context, write_stdout};
 use crate::error::CliError;
 use crate::log_line::{self, JobFields};
 use crate::run_output::{Begin, Printer, each_chunk};
+use crate::run_reason;
 use crate::terminal::visible;
 
 /// Prints runs with their output.
@@ -106,10 +107,8 @@ impl<'a> Log<'a> {
                 continue;
             };
             let node = attempt.node.as_deref().unwrap_or("a node that is gone");
-            let reason = attempt
-                .reason
-                .as_deref()
-                .map_or(String::new(), |reason| format!(" ({})", visible(reason)));
+            let reason = run_reason::of_attempt(attempt)
+                .map_or(String::new(), |reason| format!(" ({})", visible(&reason)));
             let (number, outcome) = (attempt.attempt, outcome.word());
             self.printer
                 .line(&format!("attempt {number} on {node}: {outcome}{reason}\n"))?;

@@ -94,5 +94,6 @@ fn schema(context: &Context) -> Result<(), CliError> {
     if context.json() {
         return context.print_json(&Schema { sql });
     }
-    context.print_line(sql.trim_end())
+    // Lines of SQL, for a database to read.
+    context.print(sql)
 }

@@ -20,6 +20,7 @@ use crate::context::{Context, draw};
 use crate::deployment::{self, Prepared};
 use crate::error::CliError;
 use crate::report as problems;
+use crate::run_reason;
 use values::Listener;
 
 /// Of a job that sets none, as in a run.
@@ -86,7 +87,7 @@ pub(crate) fn run(args: &TestArgs, context: &Context) -> Result<Exit, CliError> 
         report::say(&report::ending(
             prepared.file.name.as_str(),
             outcome,
-            reason.as_deref(),
+            run_reason::in_words(Some(outcome), exit_code, None, reason.as_deref()).as_deref(),
         ));
     }
     Ok(if outcome.is_good() {
