@@ -50,7 +50,7 @@ fn what_a_job_reports_is_shown_and_its_result_decides_the_exit_code() {
             "odin: watch \"url\" = \"https://example.org/\"\n\
              odin: metric \"rows\" = 3 rows\n\
              odin: result \"no disk space\" = 500 (failure)\n\
-             odin: fetch: failed: no disk space (status 500); exit code 1\n",
+             odin: fetch: failed: no disk space (status 500); exit status 1\n",
             1,
         ),
         (
