@@ -128,6 +128,31 @@ def go_tests(folder):
         run(command, cwd=os.path.join(SDKS, "go"), env=environment)
 
 
+def node_example(folder):
+    # A program finds its packages beside itself.
+    return ["node", shutil.copy(os.path.join(SDKS, "node", "examples", "folder_sizes.mjs"), folder)]
+
+
+def go_example(folder):
+    environment = dict(os.environ, GOFLAGS="-mod=mod", GOPROXY="off", CGO_ENABLED="0", GOTOOLCHAIN="local")
+    program = os.path.join(folder, "example")
+    run(["go", "build", "-o", program, "./examples/folder_sizes"], cwd=os.path.join(SDKS, "go"), env=environment)
+    return [program]
+
+
+def rust_example(folder):
+    target = os.path.join(folder, "target")
+    driver = os.path.join(folder, "driver")
+    os.makedirs(os.path.join(driver, "src", "bin"), exist_ok=True)
+    shutil.copy(os.path.join(SDKS, "rust", "examples", "folder_sizes.rs"), os.path.join(driver, "src", "bin"))
+    command = [os.environ.get("CARGO", "cargo"), "build", "--quiet", "--offline", "--bin", "folder_sizes"]
+    run(command, cwd=driver, env=dict(os.environ, CARGO_TARGET_DIR=target))
+    return [os.path.join(target, "debug", "folder_sizes")]
+
+
+#: The commands of the examples. Python's fetch pages, and its own tests play them.
+EXAMPLES = {"node": node_example, "go": go_example, "rust": rust_example}
+
 #: The tests that an SDK has of its own. Rust's are the workspace's.
 OWN_TESTS = {"python": python_tests, "node": node_tests, "go": go_tests}
 

@@ -1,4 +1,4 @@
-"""Plays every case against every SDK, each installed from its built package, and then each SDK's own tests.
+"""Plays every case against every SDK, each installed from its built package, and then each SDK's own tests and example.
 
     python3 sdks/contract/run.py [--only python,node] [--case TEXT] [--target FOLDER] [--no-install]
 
@@ -15,6 +15,7 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import examples
 import packages
 from engine import TOKEN, Engine
 from match import differs, line_differs
@@ -62,6 +63,11 @@ def main():
             ]
             for test in tests:
                 test.result()
+        for name in drivers:
+            if name in packages.EXAMPLES:
+                why = examples.differs(packages.EXAMPLES[name](os.path.join(chosen.target, name)))
+                if why:
+                    sys.exit("sdks: %s: %s" % (name, why))
     print("sdks: %d cases hold, over %s" % (played, ", ".join(drivers)))
 
 
