@@ -197,13 +197,13 @@ class Inside(unittest.TestCase):
             odin.flush()
             link = odin._client.link
             def wakes():
-                with open("/proc/self/task/%d/status" % link._thread.native_id) as status:
+                with open("/proc/self/task/%d/status" % link.thread_id) as status:
                     return next(int(line.split()[1]) for line in status if line.startswith("voluntary"))
             def answered():
                 unread = array.array("i", [0])
-                fcntl.ioctl(link._socket, termios.FIONREAD, unread)
+                fcntl.ioctl(link._connection.socket, termios.FIONREAD, unread)
                 # The thread may still wait for the answers that flush asked for, and read one.
-                return unread[0], link._acknowledged
+                return unread[0], link._connection._out[1] - len(link._queue.reports)
             before = wakes()
             for number in range(1, 101):
                 earlier = answered()
@@ -231,7 +231,7 @@ class Inside(unittest.TestCase):
             signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
             while len(handled) < 200:
                 odin.watch("main", 1)
-                if odin._client.link._waiting() > 5000:
+                if odin._client.link._queue.waiting() > 5000:
                     odin.flush()
             signal.setitimer(signal.ITIMER_REAL, 0)
             odin.watch("handled", len(handled))
@@ -240,6 +240,111 @@ class Inside(unittest.TestCase):
         count = next(value for _, name, value in seen if name == "handled")
         handled = [value for _, name, value in seen if name == "handler"]
         self.assertEqual(sorted(handled), list(range(count)))
+
+    def test_an_exception_of_a_signal_handler_loses_no_report_and_doubles_none_wherever_it_comes(self):
+        for calls, stride in [(3, 1), (600, 3989)]:
+            self.engine.lines.clear()
+            seen = self.play(
+                """
+                import os, pyodin, signal, sys
+
+                class Interrupted(TimeoutError):
+                    pass
+
+                def interrupt(number, frame):
+                    raise Interrupted
+
+                signal.signal(signal.SIGUSR1, interrupt)
+
+                def interrupt_at(step):
+                    # Before the given instruction of whatever is called from here on.
+                    left = step
+                    def trace(frame, event, argument):
+                        nonlocal left
+                        frame.f_trace_opcodes = True
+                        if event == "opcode":
+                            left -= 1
+                            if left < 0:
+                                sys.settrace(None)
+                                interrupt(None, None)
+                        return trace
+                    sys.settrace(trace)
+
+                def play(odin, step):
+                    # Whether the exception came; what was said by calls that returned is in the last report.
+                    returned, was_interrupted = [], False
+                    interrupt_at(step)
+                    try:
+                        for number in range(%d):
+                            odin.watch("w", [step, number])
+                            returned.append(number)
+                        odin.flush()
+                        sys.settrace(None)
+                    except Interrupted:
+                        was_interrupted = True
+                    odin.watch("returned", [step, returned])
+                    assert odin.flush(30).undelivered == 0
+                    return was_interrupted
+
+                odin = pyodin.Odin()
+                step, status = 0, 0
+                while status == 0:
+                    child = os.fork()
+                    if child == 0:
+                        code = 9
+                        try:
+                            code = 0 if play(odin, step) else 1
+                        finally:
+                            os._exit(code)
+                    status = os.waitpid(child, 0)[1] >> 8
+                    step += %d
+                assert status == 1, (step, status)
+                odin.result("%%d steps" %% step)
+                """
+                % (calls, stride)
+            )
+            self.assertGreater(int(seen[-1][1].split()[0]), 500)
+            arrived, returned = {}, {}
+            for _, name, value in seen[:-1]:
+                if name == "w":
+                    arrived.setdefault(value[0], []).append(value[1])
+                else:
+                    returned[value[0]] = value[1]
+            for step, numbers in returned.items():
+                # The call that was interrupted may have taken its report.
+                may_have = [numbers, numbers + [len(numbers)]]
+                self.assertIn(arrived.get(step, []), may_have, "interrupted at step %d" % step)
+
+    def test_calls_that_time_out_again_and_again_lose_no_report(self):
+        seen = self.play(
+            """
+            import pyodin, random, signal, time
+            class TimedOut(TimeoutError):
+                pass
+            def time_out(number, frame):
+                raise TimedOut
+            signal.signal(signal.SIGALRM, time_out)
+            odin = pyodin.Odin()
+            number, interrupted = 0, []
+            for _ in range(300):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0002, 0.0012))
+                    while True:
+                        number += 1
+                        odin.watch("n", number)
+                        time.sleep(0.0001)
+                except TimedOut:
+                    interrupted.append(number)
+            for number in interrupted:
+                odin.watch("interrupted", number)
+            odin.result("done", 404)
+            """
+        )
+        numbers = [value for _, name, value in seen if name == "n"]
+        self.assertEqual(numbers, sorted(set(numbers)))
+        interrupted = {value for _, name, value in seen if name == "interrupted"}
+        self.assertLessEqual(set(range(1, max(interrupted))) - interrupted, set(numbers))
+        self.assertEqual(seen[-1], ("result", "done", 404))
 
     def test_a_signal_handler_may_end_the_program_with_a_result(self):
         seen = self.play(

@@ -5,14 +5,13 @@ import logging
 import os
 import sys
 import threading
-from typing import Any, NoReturn, Optional, Union
+from typing import Any, Dict, NoReturn, Optional, Union
 
 from . import _link, _report
 from ._link import Delivery
 from ._span import Span
 
-_client: Optional["_Client"] = None
-_client_lock = threading.RLock()
+_clients: Dict[str, "_Client"] = {}
 
 
 class _Client:
@@ -23,16 +22,26 @@ class _Client:
         self.link: Optional[_link.Link] = None
         if path and os.path.exists(path):
             self.link = _link.Link(path, os.environ.get("ODIN_RUN_TOKEN", ""))
-            atexit.register(self.link.finish)
         self.is_mock = os.environ.get("ODIN_MOCK", "") not in ("", "0")
+        self._is_registered = False
+
+    def register(self) -> None:
+        """Sees to it that the ends of this process and the beginnings of its forked children are heard of."""
+        if self.link is None or self._is_registered:
+            return
+        # Twice, by two threads or for a signal handler in between, does no harm.
+        os.register_at_fork(after_in_child=self.link.begin)
+        atexit.register(self.link.finish)
+        self._is_registered = True
 
 
 def _shared() -> "_Client":
-    global _client
-    with _client_lock:
-        if _client is None:
-            _client = _Client()
-        return _client
+    client = _clients.get("shared")
+    if client is None:
+        # Of several threads at their first call, one gives its own to all.
+        client = _clients.setdefault("shared", _Client())
+    client.register()
+    return client
 
 
 class Odin:
