@@ -69,7 +69,7 @@ async fn latest(
         .await?;
     let next = series.last().filter(|_| series.len() == limit).map(|last| {
         let value = &last.last.value;
-        format!("{}:{}", value.kind.word(), value.name)
+        format!("{}:{}", value.kind.word(), value.series_name())
     });
     let is_wanted = |it: &&odin_store::Series| kind.is_none_or(|kind| kind == it.last.value.kind);
     let values = series.iter().filter(is_wanted).map(|series| wire::Value {
@@ -121,11 +121,13 @@ async fn of_name(
         .as_deref()
         .map(|text| series_place_of(text).ok_or_else(bad_after))
         .transpose()?;
+    let said = query.name.clone().filter(|name| !name.is_empty());
     let page = api
         .read(move |reader| reader.values_of_series(&asked(job, &query), after, limit))
         .await?;
+    let is_asked = |kept: &&KeptValue| said.as_ref().is_none_or(|said| *said == kept.value.name);
     Ok(ValueList {
-        values: page.values.iter().map(to_wire).collect(),
+        values: page.values.iter().filter(is_asked).map(to_wire).collect(),
         next: page.next.map(|place| {
             let at = odin_model::instant::to_micros(place.at);
             format!("{at}.{}.{}.{}", place.run, place.attempt.0, place.number)
@@ -176,10 +178,12 @@ async fn drawing(
 }
 
 fn asked(job: JobId, query: &ValuesQuery) -> SeriesQuery<'_> {
+    let name = query.name.as_deref().unwrap_or_default();
+    let kind = query.kind.map(ValueKind::from);
     SeriesQuery {
         job,
-        name: query.name.as_deref().unwrap_or_default(),
-        kind: query.kind.map(ValueKind::from),
+        name: kind.map_or(name, |kind| kind.series_name(name)),
+        kind,
         from: query.from.unwrap_or(Timestamp::MIN),
         to: query.to.unwrap_or(Timestamp::MAX),
     }
@@ -238,7 +242,10 @@ async fn latest_of_run(
     let next = values.last().filter(|_| values.len() == limit);
     let is_wanted = |kept: &&KeptValue| query.name.as_ref().is_none_or(|it| *it == kept.value.name);
     Ok(ValueList {
-        next: next.map(|last| format!("{}:{}", last.value.kind.word(), last.value.name)),
+        next: next.map(|last| {
+            let value = &last.value;
+            format!("{}:{}", value.kind.word(), value.series_name())
+        }),
         values: values
             .iter()
             .filter(is_wanted)

@@ -13,8 +13,8 @@ pub const VALUE_BYTES_MAX: usize = 4 * 1024;
 pub const NAME_BYTES_MAX: usize = 256;
 /// How many bytes of reports are kept of one attempt when the job file says nothing.
 pub const VALUES_BYTES_MAX_DEFAULT: u64 = 10 << 20;
-/// How many series a job has, at most: each is a name with a kind. Values of further names are kept as
-/// [`ValueKind::Unreadable`].
+/// How many series a job has, at most: each is a name with a kind, and all results together are one. Values of further
+/// names are kept as [`ValueKind::Unreadable`].
 pub const SERIES_OF_JOB_MAX: u64 = 1_000;
 
 /// What kind of report a value came with.
@@ -74,6 +74,23 @@ impl ValueKind {
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// The name of the series that a value of this kind and name is in. What a result is named by is a sentence about one
+    /// run, so a job's results are one series, and have their names beside them.
+    #[must_use]
+    pub fn series_name(self, name: &str) -> &str {
+        match self {
+            Self::Result => "",
+            Self::Watch
+            | Self::Condition
+            | Self::Progress
+            | Self::Metric
+            | Self::Artifact
+            | Self::Span
+            | Self::Unreadable
+            | Self::Dropped => name,
+        }
     }
 
     /// Whether a job may say it. The others are Odin's.
@@ -203,6 +220,14 @@ pub struct Value {
     pub unit: Option<String>,
     /// What is not as it was reported; `None` when it is.
     pub flaw: Option<Flaw>,
+}
+
+impl Value {
+    /// The name of the series that it is in.
+    #[must_use]
+    pub fn series_name(&self) -> &str {
+        self.kind.series_name(&self.name)
+    }
 }
 
 /// Values of many attempts, as they were read from the executing node's files.

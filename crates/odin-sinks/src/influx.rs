@@ -115,7 +115,8 @@ fn write_line(text: &mut String, record: &Record) {
             line.tag("job", &record.job.name);
             line.tag("job_id", &record.job.id.to_string());
             line.tag("kind", value.value.kind.word());
-            line.tag("name", &value.value.name);
+            // What a result says would make a series of every run.
+            line.tag("name", value.value.series_name());
             line.tag("owner", &record.job.owner);
             of_value(&mut line, value);
             ("odin_values", value.value.at, value.number)
@@ -142,6 +143,9 @@ fn write_line(text: &mut String, record: &Record) {
 fn of_value(line: &mut Line, facts: &ValueFacts) {
     let value = &facts.value;
     line.integer("attempt", i64::from(facts.attempt.0));
+    if value.series_name() != value.name {
+        line.text("said", &value.name);
+    }
     match &value.data {
         ValueData::Number(text) => {
             match number(&value.data).filter(|it| it.is_finite()) {
@@ -263,6 +267,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use odin_model::ValueKind;
+
     use super::*;
     use crate::record::tests::{run, value};
     use crate::snapshot::tests::snapshot;
@@ -315,6 +321,18 @@ mod tests {
             number("1"),
             "😀,owner=ann attempt=1i,value=1.0,integer=1i",
         );
+    }
+
+    #[test]
+    fn what_a_result_says_is_a_field_and_no_tag() {
+        let mut record = value(3, "loaded 7 rows", ValueData::Number("200".to_owned()));
+        if let Body::Value(facts) = &mut record.body {
+            facts.value.kind = ValueKind::Result;
+        }
+        let mut text = String::new();
+        write_line(&mut text, &record);
+        let expected = r#",kind=result,owner=ann attempt=1i,said="loaded 7 rows",value=200.0,"#;
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -172,7 +172,9 @@ impl Messages {
             return;
         }
         let mut attributes = of_job(record);
-        attributes.push(KeyValue::text("odin.value.name", value.name.clone()));
+        // What a result says would make a series of every run.
+        let name = value.series_name().to_owned();
+        attributes.push(KeyValue::text("odin.value.name", name));
         attributes.push(KeyValue::text("odin.value.kind", value.kind.word()));
         let point = match &value.data {
             ValueData::Boolean(it) => Some(PointValue::Integer(i64::from(*it))),

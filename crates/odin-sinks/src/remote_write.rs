@@ -199,7 +199,8 @@ fn samples(record: &Record) -> Vec<(Vec<Label>, i64, f64)> {
             let value = &facts.value;
             let more = || {
                 [
-                    ("name", value.name.clone()),
+                    // What a result says would make a series of every run.
+                    ("name", value.series_name().to_owned()),
                     ("kind", value.kind.word().to_owned()),
                     ("unit", value.unit.clone().unwrap_or_default()),
                 ]

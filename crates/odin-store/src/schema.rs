@@ -317,7 +317,7 @@ CREATE TABLE value_runs (
     PRIMARY KEY (job, run)
 ) STRICT, WITHOUT ROWID;
 
--- What a job reports by one name and kind, with its latest point. Ids are made of the log index.
+-- What a job reports by one name and kind, with its latest point. All of its results are one, without a name. Ids are made of the log index.
 CREATE TABLE value_series (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,

@@ -1,6 +1,6 @@
 //! How values are kept: the form of blocks and of the cells above them, which apply writes and readers read.
 //!
-//! A *series* is what a job reports by one name and kind. A *block* holds the points of one series that one command
+//! A *series* is what a job reports by one name and kind; its results are one series, without a name. A *block* holds the points of one series that one command
 //! brought of one attempt within one *slot* of time. Above the blocks stand *cells*: the smallest, largest, first and
 //! last number of a series in a slot, and in 64, 4,096 and 262,144 slots, so that a picture of any length is drawn
 //! from a few thousand rows. Cells hold no sums: the order in which numbers are added would show in them.

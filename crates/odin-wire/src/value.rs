@@ -99,7 +99,7 @@ pub struct Value {
     pub attempt: u32,
     /// Its number among the attempt's values, from 0. The next one has the next number.
     pub number: u64,
-    /// Its name: any text, control characters included.
+    /// Its name: any text, control characters included. Of a result what it says, which is no name of a series.
     pub name: String,
     /// What kind of report it came with.
     pub kind: ValueKind,
@@ -122,7 +122,7 @@ pub struct Value {
     /// What is not as it was reported, such as `cut: it had 10000 bytes`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
-    /// In a job's list of latest values: how many values there are of that name and kind.
+    /// In a job's list of latest values: how many values there are of that name and kind; of a result, how many results.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
     /// In lists of latest values: why this one is unusual.
@@ -154,6 +154,12 @@ impl Value {
             count: None,
             flag: None,
         }
+    }
+
+    /// The name of the series that it is in: a job's results are one, without a name.
+    #[must_use]
+    pub fn series_name(&self) -> &str {
+        model::ValueKind::from(self.kind).series_name(&self.name)
     }
 
     /// The value as text: texts as they are, everything else as JSON writes it.
@@ -241,13 +247,14 @@ pub struct NewValues {
     pub values: Vec<Value>,
 }
 
-/// What `/jobs/{id}/values` takes. Without a name: the latest value of each name and kind, by name. With one: its values
-/// in the order of time, or a drawing of them.
+/// What `/jobs/{id}/values` takes. Without a name: the latest value of each name and kind, by name, and the latest result. With
+/// one: its values in the order of time, or a drawing of them. Results are under no name: `name=&kind=result` has them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ValuesQuery {
-    /// Only values of this name.
+    /// Only values of this name. With `kind=result`: only results that say this, and a page may hold fewer than its limit;
+    /// empty: all of them, which a drawing always is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Only values of this kind.
@@ -282,7 +289,7 @@ pub struct ValuesQuery {
 }
 
 /// What `/runs/{id}/values` takes. With `latest=true`: the value that the run reported last by each name and kind, by
-/// name.
+/// name, and its last result.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]

@@ -133,6 +133,71 @@ fn a_result_fails_a_run_whatever_its_exit_code_and_the_reason_names_both() {
 }
 
 #[test]
+fn a_failure_fails_a_run_that_has_used_up_what_it_may_report() {
+    let place = Place::new();
+    for (name, status, outcome) in [("broken", 500, "failed"), ("lacking", 404, "warning")] {
+        let code = speaking(&format!(
+            "for n in range(2000): say(kind='watch', name='row processed', value=n)\n\
+             say(kind='result', name='the load is odd', status={status})\n\
+             wait()"
+        ));
+        place.deploy(name, "never", "  keep: {values: 64KiB}\n", &code);
+        let run = place.run(name);
+        let ended = place.ended(name, &run);
+        assert_eq!(ended["outcome"], outcome, "{ended}");
+        let reason = format!("the load is odd (status {status})");
+        assert_eq!(ended["reason"], reason.as_str());
+        // What was not kept is one number in the end.
+        let kept = place.values(name);
+        let rows = kept.iter().filter(|it| it["kind"] == "watch").count();
+        assert!((100..2000).contains(&rows), "{rows}");
+        let latest = place.server.json(["stats", "-i", name]);
+        let mut latest = latest["values"].as_array().unwrap().iter();
+        let dropped = latest.find(|it| it["kind"] == "dropped").unwrap();
+        assert_eq!(dropped["value"], 2000 - rows, "{dropped}");
+    }
+}
+
+#[test]
+fn what_results_say_takes_no_name_of_the_jobs() {
+    let place = Place::new();
+    let bytes = format!("{ODIN} watch \"$(printf 'a\\377')\" \"$(printf '\\377x')\"\n");
+    let code = speaking(
+        "for n in range(1005): say(kind='result', name='loaded %d rows' % n, value=200)\n\
+         say(kind='watch', name='price', value=5)\n\
+         wait()",
+    );
+    place.deploy("many", "never", "", &format!("{bytes}{code}"));
+    let run = place.run("many");
+    let ended = place.ended("many", &run);
+    assert_eq!(ended["reason"], "loaded 1004 rows");
+    let latest = place.server.json(["stats", "-i", "many"]);
+    let latest = latest["values"].as_array().unwrap();
+    let shown: Vec<String> = latest
+        .iter()
+        .map(|it| format!("{} {} {}", it["name"], it["kind"], it["value"]))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#""loaded 1004 rows" "result" 200"#,
+            // Neither is UTF-8.
+            r#""a\\xff" "watch" {"base64":"/3g="}"#,
+            r#""price" "watch" 5"#,
+        ]
+    );
+    assert_eq!(latest[0]["count"], 1005);
+    let said = ["stats", "-i", "many", "--all", "--name", "loaded 7 rows"];
+    let one = place.server.json(said);
+    let one = one["values"].as_array().unwrap();
+    assert_eq!((one.len(), &one[0]["number"]), (1, &8.into()));
+    let found = place
+        .server
+        .json(["runs", "-i", "many", "--where", "'loaded 7 rows' exists"]);
+    assert_eq!(found["runs"].as_array().unwrap().len(), 1, "{found}");
+}
+
+#[test]
 fn nothing_that_was_acknowledged_is_lost_or_doubled_when_servers_die() {
     let mut place = Place::new();
     let code = speaking(

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use odin_model::alert::{AlertKey, AlertKind, Raised, Subject};
 use odin_model::value::ValuesPart;
-use odin_model::{Alerting, JobId, Value, ValueBounds, ValueData};
+use odin_model::{Alerting, JobId, Value, ValueBounds, ValueData, ValueKind};
 use rusqlite::params;
 
 use super::run::RunRow;
@@ -57,7 +57,9 @@ fn broken<'v>(bounds: &ValueBounds, value: &'v Value) -> Option<(&'v Value, Stri
     let ValueData::Number(number) = &value.data else {
         return None;
     };
-    let is_meant = value.kind.is_reported() && value.name == bounds.name;
+    // A result's number is a status, and its name a sentence.
+    let is_meant =
+        value.kind.is_reported() && value.kind != ValueKind::Result && value.name == bounds.name;
     let expected = is_meant.then(|| bounds.broken_by(number)).flatten()?;
     Some((value, expected))
 }

@@ -194,7 +194,9 @@ impl Keeping<'_> {
         let mut by_series: BTreeMap<(ValueKind, &str), Vec<Point<'_>>> = BTreeMap::new();
         let part = self.part;
         for (number, value) in (self.first_number..).zip(&part.values) {
-            let points = by_series.entry((value.kind, &value.name)).or_default();
+            let points = by_series
+                .entry((value.kind, value.series_name()))
+                .or_default();
             points.push(Point { number, value });
         }
         for ((kind, name), points) in by_series {
@@ -225,7 +227,7 @@ impl Keeping<'_> {
             )?),
         };
         self.series_count = Some(count);
-        // There is always room for the one that what has no room goes to.
+        // There is always room for the one that what has no room goes to, and for results.
         if count >= SERIES_OF_JOB_MAX && !name.is_empty() {
             return Ok(None);
         }
@@ -679,5 +681,100 @@ mod tests {
             .series(job, Some(("", ValueKind::Unreadable)), 1)
             .unwrap()[0];
         assert_eq!((first.count, first.last.value.data.text()), (2, "2"));
+    }
+
+    fn latest_of_job(scenario: &Scenario, job: JobId) -> Vec<(String, String, u64)> {
+        let series = scenario.store.reader().series(job, None, 9).unwrap();
+        let shown = |it: crate::reader::Series| {
+            let value = it.last.value;
+            (
+                value.kind.word().to_owned(),
+                format!("{}={}", value.name, value.status.unwrap_or_default()),
+                it.count,
+            )
+        };
+        series.into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn results_are_one_series_and_take_no_name() {
+        let (mut scenario, job, run) = running();
+        let many = SERIES_OF_JOB_MAX + 5;
+        let mut values: Vec<_> = (0..many)
+            .map(|rows| result(&format!("loaded {rows} rows"), "200"))
+            .collect();
+        values.push(result("loaded 3 rows", "404"));
+        values.push(number_at("price", minute(3), 5));
+        let count = values.len() as u64;
+        report(&mut scenario, vec![part_of(run, 0, 1, values)]);
+        let shown = latest_of_job(&scenario, job);
+        let last = (
+            "result".to_owned(),
+            "loaded 3 rows=404".to_owned(),
+            count - 1,
+        );
+        let price = ("watch".to_owned(), "price=".to_owned(), 1);
+        assert_eq!(shown, [last, price]);
+        let reader = scenario.store.reader();
+        // Each is what it said, in the run, in the series and where runs are looked for.
+        let page = reader.values_of_run(run, None, None, 2000).unwrap();
+        assert_eq!(page.values[7].value.name, "loaded 7 rows");
+        let page = reader.values_of_run(run, Some("loaded 3 rows"), None, 9);
+        let statuses = |values: Vec<crate::KeptValue>| -> Vec<String> {
+            let status = |kept: crate::KeptValue| kept.value.status.unwrap_or_default();
+            values.into_iter().map(status).collect()
+        };
+        assert_eq!(statuses(page.unwrap().values), ["200", "404"]);
+        let query = SeriesQuery {
+            job,
+            name: "",
+            kind: Some(ValueKind::Result),
+            from: minute(0),
+            to: minute(9),
+        };
+        let page = reader.values_of_series(&query, None, 9).unwrap();
+        assert_eq!(page.values[8].value.name, "loaded 8 rows");
+        let names = ["loaded 3 rows", "loaded 4 rows", "price"].map(str::to_owned);
+        let named = reader.latest_named(run, &names).unwrap();
+        let statuses: Vec<_> = named
+            .values
+            .into_values()
+            .map(|it| it.value.status)
+            .collect();
+        assert_eq!(
+            statuses,
+            [Some("404".to_owned()), Some("200".to_owned()), None]
+        );
+        let latest = reader.latest_of_run(run, None, 9).unwrap();
+        let names: Vec<_> = latest.iter().map(|it| it.value.name.as_str()).collect();
+        assert_eq!(names, ["loaded 3 rows", "price"]);
+        let after = reader.latest_of_run(run, Some(("", ValueKind::Result)), 9);
+        assert_eq!(after.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_latest_result_is_that_of_the_runs_that_are_left() {
+        let (mut scenario, job, first) = running();
+        let second = scenario.run_of(job, 2);
+        for (run, text, at) in [(first, "one", 3), (second, "two", 4)] {
+            let mut said = result(text, "200");
+            said.at = minute(at);
+            report(&mut scenario, vec![part_of(run, 0, 1, vec![said])]);
+        }
+        let shown = |scenario: &Scenario| latest_of_job(scenario, job)[0].clone();
+        assert_eq!(
+            shown(&scenario),
+            ("result".to_owned(), "two=200".to_owned(), 2)
+        );
+        let ending = Ending::Exited { code: 0 };
+        scenario.report(vec![started(second), finished(second, ending)]);
+        scenario.apply(&Command::ForgetValues(ForgetValues {
+            runs: vec![(job, second)],
+            blocks_max: 9,
+        }));
+        assert_eq!(
+            shown(&scenario),
+            ("result".to_owned(), "one=200".to_owned(), 1)
+        );
     }
 }

@@ -19,8 +19,8 @@ pub struct LatestNamed {
 }
 
 impl Reader {
-    /// Up to `limit` values of a run: the one that it reported last by each name and kind, by name and kind, after
-    /// this one.
+    /// Up to `limit` values of a run: its last result, and the one that it reported last by each name and kind, by name and
+    /// kind, after this one; a result is under no name.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -31,7 +31,8 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<KeptValue>, StoreError> {
         self.pool.ask(|conn| {
-            let key_of = |_, name: &str, kind| {
+            let key_of = |_, name: &str, kind: ValueKind| {
+                let name = kind.series_name(name);
                 let is_after = after.is_none_or(|after| (name, kind) > after);
                 is_after.then(|| (name.to_owned(), kind))
             };

@@ -23,12 +23,12 @@ pub struct KeptValue {
     pub value: Value,
 }
 
-/// What a job reports by one name and kind.
+/// What a job reports by one name and kind; or its results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Series {
     /// How many values it has.
     pub count: u64,
-    /// The latest by its instant. Its name and kind are the series'.
+    /// The latest by its instant. Its name and kind are the series', but of a result, whose name is its own.
     pub last: KeptValue,
 }
 
@@ -68,7 +68,7 @@ pub struct SeriesPlace {
 pub struct SeriesQuery<'a> {
     /// Which job.
     pub job: JobId,
-    /// The name.
+    /// The name of the series; of results, empty.
     pub name: &'a str,
     /// The kind. `None`: any that has the name.
     pub kind: Option<ValueKind>,
@@ -278,22 +278,26 @@ fn of_run(
             }
         }
         let named: String = row.get(3)?;
-        if name.is_some_and(|name| name != named) {
+        let kind = columns::to_value_kind(row.get(2)?)?;
+        if name.is_some_and(|name| kind.series_name(name) != named) {
             continue;
         }
-        let kind = columns::to_value_kind(row.get(2)?)?;
         for point in PointRef::all(row.get_ref(4)?.as_blob().map_err(|_| damaged())?)? {
             let number = point.number;
             let here = RunPlace {
                 attempt: place.0,
                 number,
             };
-            if after.is_none_or(|after| here > after) {
+            if after.is_some_and(|after| here <= after) {
+                continue;
+            }
+            let value = point.value(kind, &named)?;
+            if name.is_none_or(|name| name == value.name) {
                 in_part.push(KeptValue {
                     run,
                     attempt: place.0,
                     number,
-                    value: point.value(kind, &named)?,
+                    value,
                 });
             }
         }

@@ -29,6 +29,8 @@ struct More {
     status: Option<String>,
     unit: Option<String>,
     flaw: Option<Flaw>,
+    /// Its name where its series has none.
+    name: Option<String>,
 }
 
 /// A value of a series, with its place among its attempt's values.
@@ -65,6 +67,7 @@ impl Block {
             status: value.status.clone(),
             unit: value.unit.clone(),
             flaw: value.flaw.clone(),
+            name: (value.series_name() != value.name).then(|| value.name.clone()),
         };
         let has_more = more != More::default();
         let tag = |tag: u8| tag | if has_more { HAS_MORE } else { 0 };
@@ -199,7 +202,7 @@ impl<'b> PointRef<'b> {
         }
     }
 
-    /// The whole value, of a series of this kind and name.
+    /// The whole value, of a series of this kind and name. Points of a series without a name may have their own.
     pub(crate) fn value(&self, kind: ValueKind, name: &str) -> Result<Value, StoreError> {
         let more: More = match self.more {
             Some(bytes) => codec::decode(bytes)?,
@@ -216,7 +219,7 @@ impl<'b> PointRef<'b> {
         Ok(Value {
             at: from_micros(self.micros),
             kind,
-            name: name.to_owned(),
+            name: more.name.unwrap_or_else(|| name.to_owned()),
             data,
             status: more.status,
             unit: more.unit,

@@ -19,8 +19,8 @@ pub(crate) enum Until {
     Blocks(u64),
 }
 
-/// The value with the highest place of each key that `key_of` makes of a series' id, name and kind, and how many blocks
-/// were passed. A function of the state, so that apply may call it.
+/// The value with the highest place of each key that `key_of` makes of a series' id, a value's name and its kind, and how
+/// many blocks were passed. A function of the state, so that apply may call it.
 pub(crate) fn latest_in<K: Ord>(
     conn: &Connection,
     run: RunId,
@@ -51,32 +51,56 @@ pub(crate) fn latest_in<K: Ord>(
         blocks += 1;
         let kind = columns::to_value_kind(row.get(2)?)?;
         let name = row.get_ref(3)?.as_str().map_err(|_| damaged())?;
-        let Some(key) = key_of(row.get(5)?, name, kind) else {
-            continue;
-        };
-        let known = found.get(&key);
-        // Within a part, blocks are in no order of their numbers.
-        if known.is_some_and(|(known, _)| *known != part) {
-            continue;
-        }
-        let mut last: Option<PointRef<'_>> = None;
+        let series = row.get(5)?;
         let bytes = row.get_ref(4)?.as_blob().map_err(|_| damaged())?;
-        PointRef::each(bytes, |point| {
-            if last.is_none_or(|last| point.number > last.number) {
-                last = Some(point);
+        for (key, last) in keyed(bytes, (kind, name), |name| key_of(series, name, kind))? {
+            let known = found.get(&key);
+            // Within a part, blocks are in no order of their numbers.
+            let is_later =
+                known.is_none_or(|(of, known)| *of == part && last.number > known.number);
+            if is_later {
+                let value = KeptValue {
+                    run,
+                    attempt: AttemptNumber(part.0),
+                    number: last.number,
+                    value: last.value(kind, name)?,
+                };
+                found.insert(key, (part, value));
             }
-        })?;
-        let Some(last) = last else { continue };
-        if known.is_none_or(|(_, known)| last.number > known.number) {
-            let value = KeptValue {
-                run,
-                attempt: AttemptNumber(part.0),
-                number: last.number,
-                value: last.value(kind, name)?,
-            };
-            found.insert(key, (part, value));
         }
     }
     let values = found.into_iter().map(|(key, (_, value))| (key, value));
     Ok((values.collect(), blocks))
+}
+
+/// The keys of a block's points, each with the last point that has it.
+fn keyed<'b, K: Ord>(
+    bytes: &'b [u8],
+    (kind, name): (ValueKind, &str),
+    key_of: impl Fn(&str) -> Option<K>,
+) -> Result<BTreeMap<K, PointRef<'b>>, StoreError> {
+    let mut found: BTreeMap<K, PointRef<'b>> = BTreeMap::new();
+    if kind == ValueKind::Result {
+        // Each has a name of its own.
+        for point in PointRef::all(bytes)? {
+            if let Some(key) = key_of(&point.value(kind, name)?.name) {
+                let latest = found.entry(key).or_insert(point);
+                if point.number > latest.number {
+                    *latest = point;
+                }
+            }
+        }
+        return Ok(found);
+    }
+    let Some(key) = key_of(name) else {
+        return Ok(found);
+    };
+    let mut last: Option<PointRef<'b>> = None;
+    PointRef::each(bytes, |point| {
+        if last.is_none_or(|last| point.number > last.number) {
+            last = Some(point);
+        }
+    })?;
+    found.extend(last.map(|last| (key, last)));
+    Ok(found)
 }

@@ -191,8 +191,8 @@ fn find_latest(conn: &Connection, series: i64) -> Result<(), StoreError> {
         if latest.as_ref().is_some_and(|it| it.0 > last.micros) {
             continue;
         }
-        // The kind and the name are the series', and not in a block.
-        let value = last.value(ValueKind::Watch, "")?;
+        // The kind is the series', and so is the name, but of a result, which keeps its own.
+        let value = last.value(ValueKind::Result, "")?;
         let mut block = Block::new();
         block.push(&Point {
             number: last.number,

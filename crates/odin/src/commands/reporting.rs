@@ -1,6 +1,8 @@
 //! `odin watch`, `odin condition` and `odin result`: the SDK for shell and any other language.
 
-use std::ffi::OsString;
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
 use odin_sdk::{Odin, Outcome, Status, Value};
@@ -10,30 +12,30 @@ use odin_wire::Exit;
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     /// Its name
-    name: String,
+    name: OsString,
     /// A number, `true` or `false`, JSON, or else text
     #[arg(allow_hyphen_values = true)]
-    value: String,
+    value: OsString,
 }
 
 /// `odin condition`.
 #[derive(Debug, Args)]
 pub(crate) struct ConditionArgs {
     /// Its name
-    name: String,
+    name: OsString,
     /// `true` or `false`; 0, `no`, `off` and an empty text are false, anything else is true
     #[arg(allow_hyphen_values = true)]
-    value: String,
+    value: OsString,
 }
 
 /// `odin result`.
 #[derive(Debug, Args)]
 pub(crate) struct ResultArgs {
     /// What came of the run: the reason that is shown
-    message: String,
+    message: OsString,
     /// 0 and 200 to 299: success; 400 to 499: a warning; anything else: a failure
     #[arg(allow_hyphen_values = true, default_value = "0")]
-    status: String,
+    status: OsString,
 }
 
 /// The program's arguments, with `--` behind the name of a command that reports, where what follows can only be its
@@ -62,13 +64,14 @@ pub(crate) fn taken_as_they_are(arguments: impl IntoIterator<Item = OsString>) -
 /// Reports a value.
 pub(crate) fn watch(args: &WatchArgs) -> Exit {
     // Dropped at the end: that waits for the acknowledgement, 5 seconds at most, and says on stderr what is missing.
-    Odin::from_environment().watch(&args.name, Value::written(&args.value));
+    Odin::from_environment().watch(&readable(&args.name), written(&args.value));
     Exit::Done
 }
 
 /// Reports whether something holds, and ends with 0 where it does, else with 1.
 pub(crate) fn condition(args: &ConditionArgs) -> Exit {
-    match Odin::from_environment().condition(&args.name, holds(&args.value)) {
+    let holds = args.value.to_str().is_none_or(holds);
+    match Odin::from_environment().condition(&readable(&args.name), holds) {
         true => Exit::Done,
         false => Exit::Failed,
     }
@@ -77,10 +80,32 @@ pub(crate) fn condition(args: &ConditionArgs) -> Exit {
 /// Reports how the run went, and ends with 1 for a failure, else with 0.
 pub(crate) fn result(args: &ResultArgs) -> Exit {
     let odin = Odin::from_environment();
-    match odin.finish(&args.message, status(&args.status)).1 {
+    let (message, text) = (readable(&args.message), readable(&args.status));
+    match odin.finish(&message, status(&text)).1 {
         Outcome::Success | Outcome::Warning => Exit::Done,
         Outcome::Failure => Exit::Failed,
     }
+}
+
+/// What is written; bytes that are no text as bytes, as the libraries of other languages send them.
+fn written(value: &OsStr) -> Value<'_> {
+    match value.to_str() {
+        Some(text) => Value::written(text),
+        None => Value::Bytes(value.as_bytes().into()),
+    }
+}
+
+/// A name as it was given, with `\xff` in the place of each byte that is not of UTF-8: an argument may hold any.
+fn readable(name: &OsStr) -> Cow<'_, str> {
+    if let Some(name) = name.to_str() {
+        return name.into();
+    }
+    let mut text = String::new();
+    for chunk in name.as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text.into()
 }
 
 /// A number where one is written, as the libraries of other languages send it.
@@ -149,6 +174,24 @@ mod tests {
             &["odin", "runs", "-i", "job"],
         ] {
             check(others, others);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept_and_names_show_them() {
+        for (bytes, name, value) in [
+            (&b"price"[..], "price", Value::Text("price".into())),
+            ("é".as_bytes(), "é", Value::Text("é".into())),
+            (b"12", "12", Value::Digits("12".into())),
+            (
+                b"a\xff\xc3 b\x80",
+                r"a\xff\xc3 b\x80",
+                Value::Bytes(b"a\xff\xc3 b\x80".into()),
+            ),
+        ] {
+            let argument = OsStr::from_bytes(bytes);
+            assert_eq!(readable(argument), name);
+            assert_eq!(written(argument), value);
         }
     }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use odin_client::Client;
-use odin_wire::{Job, LIMIT_MAX, Value, ValueList, ValueType, ValuesQuery};
+use odin_wire::{Job, LIMIT_MAX, Value, ValueKind, ValueList, ValueType, ValuesQuery};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -53,8 +53,10 @@ pub(crate) async fn run(args: &StatsArgs, context: &Context) -> Result<(), CliEr
     let zone = times::zone(&job.timezone);
     let since = since(args, context, &zone)?;
     let mut latest = latest(&client, &job).await?;
+    let is_named = |value: &Value| args.name.as_ref().is_none_or(|name| *name == value.name);
     latest.retain(|value| {
-        args.name.as_ref().is_none_or(|name| *name == value.name)
+        // Earlier results may say what the latest does not.
+        (is_named(value) || args.all && value.kind == ValueKind::Result)
             && since.is_none_or(|since| value.at >= since)
     });
     let width = terminal::stdout_width();
@@ -75,6 +77,7 @@ pub(crate) async fn run(args: &StatsArgs, context: &Context) -> Result<(), CliEr
     for series in &latest {
         all.extend(values_of(&client, &job, series, since).await?);
     }
+    all.retain(is_named);
     all.sort_by_key(|value| (value.at, value.run, value.attempt, value.number));
     if context.json() {
         return context.print_json(&ValueList {
@@ -95,7 +98,7 @@ fn since(
     Ok(since.transpose()?.into_iter().flatten().min())
 }
 
-/// The latest value of each name and kind.
+/// The latest value of each name and kind, and the latest result.
 async fn latest(client: &Client, job: &Job) -> Result<Vec<Value>, CliError> {
     let mut values = Vec::new();
     let mut query = ValuesQuery {
@@ -120,7 +123,7 @@ async fn values_of(
 ) -> Result<Vec<Value>, CliError> {
     let mut values = Vec::new();
     let mut query = ValuesQuery {
-        name: Some(series.name.clone()),
+        name: Some(series.series_name().to_owned()),
         kind: Some(series.kind),
         from: since,
         limit: Some(LIMIT_MAX),
@@ -132,7 +135,10 @@ async fn values_of(
         if values.len() > SHOWN_MAX {
             return Err(CliError::refused(
                 "cli/too-much",
-                format!("`{}` has more than {SHOWN_MAX} values", series.name),
+                match series.kind {
+                    ValueKind::Result => format!("there are more than {SHOWN_MAX} results"),
+                    _ => format!("`{}` has more than {SHOWN_MAX} values", series.name),
+                },
             )
             .with_help("`--since` takes a shorter time; the API gives all of them in pages."));
         }
@@ -216,7 +222,7 @@ async fn charts(
             continue;
         }
         let query = ValuesQuery {
-            name: Some(series.name.clone()),
+            name: Some(series.series_name().to_owned()),
             kind: Some(series.kind),
             from: since,
             points: Some(chart::points(width)),

@@ -140,11 +140,18 @@ fn with_per_cent(difference: Option<String>, per_cent: Option<f64>) -> String {
 fn value_row(pair: &ValuePair, all: &[ValuePair]) -> Vec<Cell> {
     let namesakes = all.iter().filter(|other| other.name == pair.name).count();
     let name = match namesakes {
+        _ if pair.kind == odin_wire::ValueKind::Result => pair.kind.word().to_owned(),
         1 => pair.name.clone(),
         _ => format!("{} ({})", pair.name, pair.kind.word()),
     };
     let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), in_words);
     let difference = match (&pair.difference, pair.is_same) {
+        // Of one status, and they say different things.
+        (Some(difference), false)
+            if difference == "0" && pair.kind == odin_wire::ValueKind::Result =>
+        {
+            "differs".to_owned()
+        }
         (Some(difference), _) if difference == "0" => String::new(),
         (Some(difference), _) => {
             let sign = if difference.starts_with('-') { "" } else { "+" };
@@ -156,9 +163,13 @@ fn value_row(pair: &ValuePair, all: &[ValuePair]) -> Vec<Cell> {
     row(&name, shown(&pair.before), shown(&pair.after), &difference)
 }
 
-/// A value with its unit or its status.
+/// A value with its unit or its status; a result in its own words.
 fn in_words(value: &Value) -> String {
     let text = value.text();
+    if value.kind == odin_wire::ValueKind::Result {
+        let status = value.status.as_ref().unwrap_or(&text);
+        return format!("{} (status {status})", value.name);
+    }
     match (&value.unit, &value.status) {
         (Some(unit), _) => format!("{text} {unit}"),
         (None, Some(status)) => format!("{text} (status {status})"),
@@ -220,12 +231,14 @@ mod tests {
         let (yes, no) = (ValueData::Boolean(true), ValueData::Boolean(false));
         let url = text("https://a.example\u{1b}[2J");
         let old = vec![
+            ("7 rows", ValueKind::Result, number("200")),
             ("has rows", ValueKind::Condition, yes),
             ("price", ValueKind::Metric, number("100.1")),
             ("price", ValueKind::Watch, number("1")),
             ("url", ValueKind::Watch, url.clone()),
         ];
         let new = vec![
+            ("8 rows", ValueKind::Result, number("200")),
             ("has rows", ValueKind::Condition, no),
             ("new", ValueKind::Watch, number("7")),
             ("price", ValueKind::Metric, number("101.5")),
@@ -267,38 +280,39 @@ mod tests {
             &compared(),
             None,
             &expect![[r#"
-                            r0000000030000               r0000000040000               DIFFERENCE
-            state           finished                     finished
-            outcome         succeeded                    failed                       differs
-            because         -                            exit status 75               differs
-            cause           schedule                     manual                       differs
-            due             2026-11-21 15:00:00 GMT      -
-            started         2026-11-21 15:00:00.002 GMT  2026-11-21 15:00:00.002 GMT
-            node            master-node                  master-node
-            version         2                            3                            differs
-            late by         2 ms                         4.0 s                        +4.0 s (+200000 %)
-            took            1.3 s                        1 min 30 s                   +1 min 28 s (+6616.4 %)
-            processor       20 ms                        10 ms                        -10 ms (-50 %)
-            in the kernel   5 ms                         5 ms
-            memory          9.0 MiB                      -
-            stdout          12 B                         12 B
-            stderr          0 B                          0 B
-            attempts        1                            1
-            has rows        true                         false                        differs
-            new             -                            7                            differs
-            price (metric)  100.1 rows                   101.5 rows                   +1.4 (+1.4 %)
-            price (watch)   1                            1
-            url             https://a.example\u{1b}[2J   https://a.example\u{1b}[2J
+                                r0000000030000               r0000000040000               DIFFERENCE
+                state           finished                     finished
+                outcome         succeeded                    failed                       differs
+                because         -                            exit status 75               differs
+                cause           schedule                     manual                       differs
+                due             2026-11-21 15:00:00 GMT      -
+                started         2026-11-21 15:00:00.002 GMT  2026-11-21 15:00:00.002 GMT
+                node            master-node                  master-node
+                version         2                            3                            differs
+                late by         2 ms                         4.0 s                        +4.0 s (+200000 %)
+                took            1.3 s                        1 min 30 s                   +1 min 28 s (+6616.4 %)
+                processor       20 ms                        10 ms                        -10 ms (-50 %)
+                in the kernel   5 ms                         5 ms
+                memory          9.0 MiB                      -
+                stdout          12 B                         12 B
+                stderr          0 B                          0 B
+                attempts        1                            1
+                result          7 rows (status 200)          8 rows (status 200)          differs
+                has rows        true                         false                        differs
+                new             -                            7                            differs
+                price (metric)  100.1 rows                   101.5 rows                   +1.4 (+1.4 %)
+                price (watch)   1                            1
+                url             https://a.example\u{1b}[2J   https://a.example\u{1b}[2J
 
-            check_stocks (a37b187f5930): version 2 → version 3
-              timeout: 1m30s → 5m
+                check_stocks (a37b187f5930): version 2 → version 3
+                  timeout: 1m30s → 5m
 
-            What they printed differs:
-              @@ -1,2 +1,2 @@
-               same
-              -old
-              +new \u{1b}[2J
-        "#]],
+                What they printed differs:
+                  @@ -1,2 +1,2 @@
+                   same
+                  -old
+                  +new \u{1b}[2J
+            "#]],
         );
     }
 
@@ -311,37 +325,38 @@ mod tests {
             &comparison,
             Some(72),
             &expect![[r#"
-                           r0000000030000      r0000000040000     DIFFERENCE
-            state          finished            finished
-            outcome        succeeded           failed             differs
-            because        -                   exit status 75     differs
-            cause          schedule            manual             differs
-            due            2026-11-21 15:00:0… -
-            started        2026-11-21 15:00:0… 2026-11-21 15:00:…
-            node           master-node         master-node
-            version        2                   3                  differs
-            late by        2 ms                4.0 s              +4.0 s (+200000 %)
-            took           1.3 s               1 min 30 s         +1 min 28 s (+661…
-            processor      20 ms               10 ms              -10 ms (-50 %)
-            in the kernel  5 ms                5 ms
-            memory         9.0 MiB             -
-            stdout         12 B                12 B
-            stderr         0 B                 0 B
-            attempts       1                   1
-            has rows       true                false              differs
-            new            -                   7                  differs
-            price (metric) 100.1 rows          101.5 rows         +1.4 (+1.4 %)
-            price (watch)  1                   1
-            url            https://a.example\… https://a.example…
+                               r0000000030000      r0000000040000     DIFFERENCE
+                state          finished            finished
+                outcome        succeeded           failed             differs
+                because        -                   exit status 75     differs
+                cause          schedule            manual             differs
+                due            2026-11-21 15:00:0… -
+                started        2026-11-21 15:00:0… 2026-11-21 15:00:…
+                node           master-node         master-node
+                version        2                   3                  differs
+                late by        2 ms                4.0 s              +4.0 s (+200000 %)
+                took           1.3 s               1 min 30 s         +1 min 28 s (+661…
+                processor      20 ms               10 ms              -10 ms (-50 %)
+                in the kernel  5 ms                5 ms
+                memory         9.0 MiB             -
+                stdout         12 B                12 B
+                stderr         0 B                 0 B
+                attempts       1                   1
+                result         7 rows (status 200) 8 rows (status 20… differs
+                has rows       true                false              differs
+                new            -                   7                  differs
+                price (metric) 100.1 rows          101.5 rows         +1.4 (+1.4 %)
+                price (watch)  1                   1
+                url            https://a.example\… https://a.example…
 
-            What differs between version 2 and version 3 is no longer kept.
+                What differs between version 2 and version 3 is no longer kept.
 
-            What they printed differs (only the beginning of it was compared):
-              @@ -1,2 +1,2 @@
-               same
-              -old
-              +new \u{1b}[2J
-        "#]],
+                What they printed differs (only the beginning of it was compared):
+                  @@ -1,2 +1,2 @@
+                   same
+                  -old
+                  +new \u{1b}[2J
+            "#]],
         );
     }
 
