@@ -34,6 +34,8 @@ def main():
     arguments.add_argument("--target", default=os.path.join(REPOSITORY, "target", "sdks"))
     arguments.add_argument("--only", default="python,node,go,rust")
     chosen = arguments.parse_args()
+    # Runs have a folder of their own.
+    chosen.target = os.path.abspath(chosen.target)
     if not os.path.exists(os.path.join(chosen.target, "drivers.json")):
         sys.exit("sdks: the packages are not installed: `cargo xtask sdks` does that")
     if not os.path.exists(chosen.odin):
