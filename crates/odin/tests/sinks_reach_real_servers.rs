@@ -248,11 +248,14 @@ fn prometheus_has_every_millisecond_of_a_fast_series_over_a_kill() {
     let port = free_port();
     let mut place = Place::new();
     let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdks/python/src");
+    // No more wait to be read than the queue holds, however busy the machine is.
     let code = format!(
         "PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={sdk} python3 -c '\n\
          import pyodin\n\
          odin = pyodin.Odin()\n\
-         for number in range({FAST}): odin.watch(\"fast\", number)\n'\n"
+         for number in range({FAST}):\n\
+         \x20 odin.watch(\"fast\", number)\n\
+         \x20 if number % 5000 == 0: odin.flush(60)\n'\n"
     );
     place.deploy("fetch", "never", "  keep: {values: 100MiB}\n", &code);
     let url = format!("http://127.0.0.1:{port}/api/v1/write");
