@@ -3,8 +3,12 @@
 
 use crate::{Known, Record, Sender, Unsent};
 
-/// How many single records of a batch are looked for. Beyond it, parts that are refused are passed over whole.
+/// How many single records of a batch are looked for. Beyond it, parts of at most [`PART_MAX`] that are refused are passed
+/// over whole.
 const SINGLED_OUT_MAX: u64 = 50;
+/// How many records are passed over together for one of them that may be good: what a batch that is refused throughout
+/// costs is a request for each of these parts, and one for each two, four, and so on of them.
+const PART_MAX: usize = 32;
 /// The longest description of a record that was passed over, in bytes.
 const TITLE_BYTES_MAX: usize = 600;
 
@@ -56,12 +60,16 @@ async fn deliver_fitting(
         if part.is_empty() {
             continue;
         }
+        let small = match singled_out < SINGLED_OUT_MAX {
+            true => 1,
+            false => PART_MAX,
+        };
         match sender.send(part, known).await {
             Ok(()) => {
                 (took, known.takes) = (true, true);
                 delivered.sent += part.len() as u64;
             }
-            Err(Unsent::Refused(reason)) if part.len() == 1 || singled_out >= SINGLED_OUT_MAX => {
+            Err(Unsent::Refused(reason)) if part.len() <= small => {
                 if !known.takes {
                     try_out(sender, trial, &reason).await?;
                     (took, known.takes) = (true, true);
@@ -188,6 +196,22 @@ mod tests {
         let all: Vec<u32> = (0..100).collect();
         check(false, &all, (0, 100), 1).await;
         check(true, &all, (0, 100), 1).await;
+    }
+
+    #[tokio::test]
+    async fn where_many_are_refused_few_good_ones_go_with_each() {
+        let mut sender = Sender::scripted(Scripted {
+            poisoned: (0..60).chain([700]).collect(),
+            taken: Vec::new(),
+        });
+        let records = (0..1_000).map(numbered).collect();
+        let (mut known, trial) = (Known::default(), numbered(TRIAL));
+        let delivering = deliver(&mut sender, &mut known, records, &trial);
+        let delivered = delivering.await.unwrap();
+        assert_eq!(delivered.sent + delivered.skipped, 1_000);
+        let (bad, parts) = (61, 2);
+        let good_lost = delivered.skipped - bad;
+        assert!(good_lost <= parts * PART_MAX as u64, "{delivered:?}");
     }
 
     #[tokio::test]
