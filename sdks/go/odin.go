@@ -74,7 +74,8 @@ func (odin *Odin) IsInside() bool { return odin.client.link != nil }
 func (odin *Odin) Mock() { odin.client.isMock.Store(true) }
 
 // Watch reports a value under a name. Numbers, booleans, text and what encoding/json has a form for keep their type; bytes
-// are text when they are UTF-8; anything else is sent as the text that fmt prints for it.
+// are text when they are UTF-8; anything else is sent as the text that fmt prints for it. In a map, a list or a struct only what
+// has no form in JSON becomes text.
 func (odin *Odin) Watch(name string, value any) {
 	odin.send(report{kind: "watch", name: name, value: value})
 }

@@ -70,7 +70,7 @@ export declare class Odin {
   mock(): void;
   /**
    * Reports a value under a name. Numbers, bigints, booleans, text and what JSON has a form for keep their type; bytes are text
-   * when they are UTF-8; anything else is sent as the text that Node prints for it.
+   * when they are UTF-8; anything else is sent as the text that Node prints for it, also in lists and objects.
    */
   watch(name: string, value: unknown): void;
   /** Reports whether something holds, and returns that. */
