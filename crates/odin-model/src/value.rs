@@ -36,7 +36,7 @@ pub enum ValueKind {
     Span,
     /// A line that is no report, or a part of one: what could be read of it.
     Unreadable,
-    /// Reports that were not kept, as a number.
+    /// Reports that were not kept, as a number: all of the attempt until then.
     Dropped,
 }
 

@@ -126,6 +126,31 @@ for i in $(seq 20000); do echo \"$i $API_KEY\"; done\n",
 }
 
 #[test]
+fn what_is_left_of_a_secret_that_a_report_cuts_is_masked() {
+    let mut place = Place::new();
+    set(&place, "API_KEY", VALUE);
+    // A name may have 256 bytes: the secret is cut in its middle.
+    let code = format!(
+        "{ODIN} watch \"$(printf 'n%.0s' $(seq 240))$API_KEY\" 1
+         {ODIN} watch text \"$(printf 't%.0s' $(seq 4060))$API_KEY$(printf 'x%.0s' $(seq 100))\"
+         {ODIN} result \"$(printf 'r%.0s' $(seq 245))$API_KEY\" 500\n"
+    );
+    place.deploy("cuts", "never", "  secrets: [API_KEY]\n", &code);
+    let run = place.run("cuts");
+    let ended = place.ended("cuts", &run);
+    let reason = format!("{}***… (status 500); exit code 1", "r".repeat(245));
+    assert_eq!(ended["reason"], reason.as_str());
+    let latest = place.server.json(["stats", "-i", "cuts"]);
+    let latest = latest["values"].as_array().unwrap();
+    assert_eq!(latest[1]["name"], format!("{}***…", "n".repeat(240)));
+    let value = latest[2]["value"].as_str().unwrap();
+    assert!(value.ends_with("tt***… [cut: 4188 bytes]"), "{value}");
+    place.server.terminate();
+    assert_in_no_file(place.server.data_dir(), &VALUE[..5]);
+    place.server.restart();
+}
+
+#[test]
 fn what_is_not_possible_is_refused_and_says_why() {
     let place = Place::new();
     let file = place.write_job("uses", "never", "  secrets: [API_KEY]\n", "true\n");

@@ -103,7 +103,7 @@ pub(super) fn run_over(
 mod tests {
     use expect_test::{Expect, expect};
     use odin_model::attempt::Ending;
-    use odin_model::{Alerting, JobId, Value, ValueBounds, ValueData};
+    use odin_model::{Alerting, JobId, Value, ValueBounds, ValueData, ValueKind};
 
     use crate::scenario::{Scenario, deploy, minute, number_at, watched};
 
@@ -187,5 +187,14 @@ mod tests {
             a3 resolved value_out_of_bounds[price] x1: `nightly` reported -1 as `price`, which should be at least 1
         "#]],
         );
+    }
+
+    #[test]
+    fn the_status_of_a_result_is_no_number_of_its_name() {
+        let (mut scenario, job) = scenario();
+        let mut result = number_at("price", minute(1), 2000);
+        result.kind = ValueKind::Result;
+        run(&mut scenario, job, 1, vec![vec![result]]);
+        check(&scenario, &expect![[""]]);
     }
 }
