@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use odin_model::job::JobState;
 use odin_model::sink::{
     JOBS_OF_SINK_MAX, METRICS_EVERY_SECONDS_DEFAULT, Sink, SinkChange, SinkName, SinkRefusal,
     SinkSpec, SinkTarget,
@@ -56,6 +57,7 @@ pub(crate) async fn set(
 ) -> Result<Json<wire::Sink>, Failure> {
     let spec = to_spec(body)?;
     odin_sinks::check(&spec).map_err(|error| bad(error.to_string()))?;
+    check_here(&api, &spec).await?;
     let change = SinkChange::Set {
         by: caller.clone(),
         name: name.clone(),
@@ -110,6 +112,24 @@ async fn one(api: &Api, name: &SinkName) -> Result<Sink, Failure> {
     let asked = name.clone();
     let found = api.read(move |reader| reader.sink(&asked)).await?;
     found.ok_or_else(|| Refusal::Sink(SinkRefusal::NoSuchSink(name.clone())).into())
+}
+
+/// What only this node can tell: whether the jobs are there, and what is where the file is to be.
+async fn check_here(api: &Api, spec: &SinkSpec) -> Result<(), Failure> {
+    let spec = spec.clone();
+    let checked = api.read(move |reader| {
+        for id in &spec.jobs {
+            let job = reader.job(*id)?;
+            if job.is_none_or(|job| job.state == JobState::Removed) {
+                return Ok(Err(bad(format!(
+                    "there is no job {id}: `odin list` shows the ids of those there are"
+                ))));
+            }
+        }
+        let checked = odin_sinks::check_file(&spec, reader.directory());
+        Ok(checked.map_err(|fault| bad(fault.to_string())))
+    });
+    checked.await?
 }
 
 fn bad(detail: impl Into<String>) -> Failure {

@@ -1,6 +1,7 @@
 //! Addresses of HTTP receivers, checked before they are kept.
 
 use hyper::Uri;
+use hyper::http::uri::Authority;
 
 /// The longest address, in bytes.
 pub const URL_BYTES_MAX: usize = 2_000;
@@ -11,6 +12,9 @@ pub enum AddressError {
     /// It does not read as a URL, or names no host.
     #[error("{0:?} is not a URL")]
     NotUrl(String),
+    /// A port that there is not.
+    #[error("port {0} is not one: a port is a number from 1 to 65535")]
+    BadPort(String),
     /// Neither `http` nor `https`.
     #[error("the address begins with http:// or https://")]
     Scheme,
@@ -65,11 +69,10 @@ impl HttpAddress {
         if host.is_empty() {
             return Err(not_url());
         }
+        let port = port(authority, if is_tls { 443 } else { 80 })?;
         Ok(Self {
             host,
-            port: authority
-                .port_u16()
-                .unwrap_or(if is_tls { 443 } else { 80 }),
+            port,
             is_tls,
             authority: authority.as_str().to_owned(),
             path: uri
@@ -104,6 +107,19 @@ impl HttpAddress {
     }
 }
 
+/// The port that an address names, or the one that is usual.
+fn port(authority: &Authority, usual: u16) -> Result<u16, AddressError> {
+    // The library's own `port` is silent about one that there is not.
+    let named = authority.as_str().strip_prefix(authority.host());
+    match named.and_then(|rest| rest.strip_prefix(':')) {
+        None | Some("") => Ok(usual),
+        Some(port) => match port.parse() {
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err(AddressError::BadPort(port.to_owned())),
+        },
+    }
+}
+
 /// Host and port, the host in brackets where it has colons of its own.
 pub(crate) fn place(host: &str, port: u16) -> String {
     match host.contains(':') {
@@ -127,6 +143,10 @@ mod tests {
             ("https://user:pass@example.org", E::HasLogin),
             ("https://user@example.org", E::HasLogin),
             ("https:///x", not_url("https:///x")),
+            ("http://h:99999", E::BadPort("99999".to_owned())),
+            ("https://[::1]:65536/x", E::BadPort("65536".to_owned())),
+            ("http://h:0/x", E::BadPort("0".to_owned())),
+            ("http://h:-1/x", E::BadPort("-1".to_owned())),
             ("", not_url("")),
         ] {
             assert_eq!(HttpAddress::parse(text), Err(expected), "{text:?}");

@@ -2,12 +2,13 @@
 //! this sink says was written is not written again, so that on one node each record stands there once. Whoever writes
 //! holds the file's lock: records and metrics come from two tasks, and two sinks may share a file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::json_lines::{feed_id, line, metric_lines};
+use crate::file_place::{FileFault, must_be_own, open_or_make, open_own, sync_folder};
+use crate::json_lines::{feed_id, line, may_become_record, metric_lines};
 use crate::{Record, Snapshot, Unsent};
 
 /// How much of a file's end is looked at for its last whole line: more than the longest line. Where that has no record of
@@ -20,6 +21,8 @@ const OPENS_MAX: usize = 20;
 #[derive(Debug, Clone)]
 pub(crate) struct JsonFile {
     path: PathBuf,
+    /// The server's own files, none of which it is.
+    data_dir: Option<PathBuf>,
     rotate_bytes: u64,
     keep: u32,
     token: u64,
@@ -49,11 +52,17 @@ impl JsonFile {
     pub(crate) fn new(path: &str, (rotate_bytes, keep): (u64, u32), token: u64) -> Self {
         Self {
             path: path.into(),
+            data_dir: None,
             rotate_bytes,
             keep,
             token,
             known: None,
         }
+    }
+
+    /// Never writes into this directory.
+    pub(crate) fn keep_out_of(&mut self, data_dir: &Path) {
+        self.data_dir = Some(data_dir.to_owned());
     }
 
     pub(crate) async fn send(&mut self, records: &[Record]) -> Result<(), Unsent> {
@@ -86,33 +95,30 @@ impl JsonFile {
             .await
             .map_err(|error| Unsent::not_now(error.to_string()))?;
         self.known = known;
-        done.map_err(|error| {
-            Unsent::not_now(format!(
-                "{} cannot be written: {error}",
-                self.path.display()
-            ))
-        })
+        done.map_err(|error| Unsent::not_now(error.to_string()))
     }
 
-    fn write(&mut self, lines: &[NewLine]) -> io::Result<()> {
-        let mut file = open(&self.path)?;
-        cut_off_half_line(&mut file)?;
+    fn write(&mut self, lines: &[NewLine]) -> Result<(), FileFault> {
+        let path = self.path.clone();
+        let of = |source| FileFault::io(&path, source);
+        let mut file = self.open()?;
+        end_last_line(&mut file).map_err(of)?;
         let mut last = match lines.iter().any(|line| line.id.is_some()) {
-            true => self.last_id(&mut file)?,
+            true => self.last_id(&mut file).map_err(of)?,
             false => String::new(),
         };
         let mut bytes = Vec::new();
-        let mut size = file.seek(SeekFrom::End(0))?;
+        let mut size = file.seek(SeekFrom::End(0)).map_err(of)?;
         for NewLine { id, text } in lines {
             if id.as_ref().is_some_and(|id| *id <= last) {
                 continue;
             }
             if size + bytes.len() as u64 >= self.rotate_bytes {
-                append(&mut file, &bytes)?;
+                append(&mut file, &bytes).map_err(of)?;
                 bytes.clear();
                 self.rotate()?;
-                file = open(&self.path)?;
-                size = file.seek(SeekFrom::End(0))?;
+                file = self.open()?;
+                size = file.seek(SeekFrom::End(0)).map_err(of)?;
             }
             bytes.extend_from_slice(text.as_bytes());
             bytes.push(b'\n');
@@ -122,8 +128,8 @@ impl JsonFile {
         }
         // Whatever is not known for sure after an error is read again.
         let known = self.known.take();
-        append(&mut file, &bytes)?;
-        let metadata = file.metadata()?;
+        append(&mut file, &bytes).map_err(of)?;
+        let metadata = file.metadata().map_err(of)?;
         self.known = match last.is_empty() {
             // Metrics were written, and the file may be another one now.
             true => known.filter(|known| known.inode == metadata.ino()),
@@ -150,28 +156,68 @@ impl JsonFile {
         let counts = |id: &str| id.starts_with(&prefix) && id != trial;
         let mut last = last_id_of(file, counts)?;
         if last.is_none()
-            && let Ok(mut before) = File::open(rotated(&self.path, 1))
+            && let Ok(Some(mut before)) = open_own(&rotated(&self.path, 1))
         {
             last = last_id_of(&mut before, counts)?;
         }
         Ok(last.unwrap_or_default())
     }
 
-    /// `x` becomes `x.1`, and so on; the oldest goes.
-    fn rotate(&self) -> io::Result<()> {
+    /// `x` becomes `x.1`, and so on; the oldest goes. Where one of those is somebody else's, nothing does.
+    fn rotate(&self) -> Result<(), FileFault> {
+        for number in 1..=self.keep {
+            open_own(&rotated(&self.path, number))?;
+        }
+        self.rename_all()
+            .map_err(|source| FileFault::io(&self.path, source))
+    }
+
+    fn rename_all(&self) -> io::Result<()> {
         let missing_is_fine = |done: io::Result<()>| match done {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             done => done,
         };
         if self.keep == 0 {
-            return missing_is_fine(std::fs::remove_file(&self.path));
+            return missing_is_fine(fs::remove_file(&self.path));
         }
         for number in (1..self.keep).rev() {
             let (from, to) = (rotated(&self.path, number), rotated(&self.path, number + 1));
-            missing_is_fine(std::fs::rename(from, to))?;
+            missing_is_fine(fs::rename(from, to))?;
         }
-        missing_is_fine(std::fs::rename(&self.path, rotated(&self.path, 1)))?;
+        missing_is_fine(fs::rename(&self.path, rotated(&self.path, 1)))?;
         sync_folder(&self.path)
+    }
+
+    /// The file, which nobody else writes to for as long as it is open.
+    fn open(&self) -> Result<File, FileFault> {
+        let path = &self.path;
+        let of = |source| FileFault::io(path, source);
+        for _ in 0..OPENS_MAX {
+            let Some(file) = open_or_make(path, self.data_dir.as_deref())? else {
+                continue;
+            };
+            match file.lock() {
+                Ok(()) => {}
+                // Some network file systems have no locks. Only a rotation in the middle of another's write is left to
+                // chance.
+                Err(error) if error.kind() == ErrorKind::Unsupported => {
+                    must_be_own(path, &file)?;
+                    return Ok(file);
+                }
+                Err(error) => return Err(of(error)),
+            }
+            // Before the lock was there, the file may have been rotated away.
+            let opened = file.metadata().map_err(of)?;
+            let is_current = fs::metadata(path)
+                .is_ok_and(|now| (now.dev(), now.ino()) == (opened.dev(), opened.ino()));
+            if is_current {
+                must_be_own(path, &file)?;
+                return Ok(file);
+            }
+        }
+        Err(of(io::Error::other(
+            "it is rotated faster than it is opened",
+        )))
     }
 }
 
@@ -179,40 +225,6 @@ fn rotated(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()
-}
-
-/// The file, which nobody else writes to for as long as it is open.
-fn open(path: &Path) -> io::Result<File> {
-    for _ in 0..OPENS_MAX {
-        let is_new = !path.exists();
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o640)
-            .open(path)?;
-        if is_new {
-            sync_folder(path)?;
-        }
-        match file.lock() {
-            Ok(()) => {}
-            // Some network file systems have no locks. Only a rotation in the middle of another's write is left to chance.
-            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(file),
-            Err(error) => return Err(error),
-        }
-        // Before the lock was there, the file may have been rotated away.
-        let opened = file.metadata()?;
-        let is_current = fs::metadata(path)
-            .is_ok_and(|now| (now.dev(), now.ino()) == (opened.dev(), opened.ino()));
-        if is_current {
-            return Ok(file);
-        }
-    }
-    Err(io::Error::other("it is rotated faster than it is opened"))
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
@@ -232,18 +244,24 @@ fn tail(file: &mut File, most: u64) -> io::Result<(Vec<u8>, u64)> {
     Ok((tail, from))
 }
 
-/// Takes away a line that a crash cut off.
-fn cut_off_half_line(file: &mut File) -> io::Result<()> {
+/// Takes away a record's line that a crash cut off. What is not one of Odin's stays, and gets an end.
+fn end_last_line(file: &mut File) -> io::Result<()> {
     if tail(file, 1)?.0.iter().all(|byte| *byte == b'\n') {
         return Ok(());
     }
-    let (tail, from) = tail(file, TAILS_BYTES[0])?;
-    match tail.iter().rposition(|byte| *byte == b'\n') {
-        Some(end) => file.set_len(from + end as u64 + 1),
-        // What does not begin as a line of Odin's is somebody else's, and stays.
-        None if from == 0 && tail.first() == Some(&b'{') => file.set_len(0),
-        None => file.write_all(b"\n"),
+    for most in TAILS_BYTES {
+        let (tail, from) = tail(file, most)?;
+        let begin = match tail.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => end + 1,
+            None if from == 0 => 0,
+            None => continue,
+        };
+        if may_become_record(&tail[begin..]) {
+            return file.set_len(from + begin as u64);
+        }
+        break;
     }
+    file.write_all(b"\n")
 }
 
 /// The id of the last whole line that `counts`.
@@ -346,13 +364,85 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_of_somebody_elses_without_an_end_stays_a_line_of_its_own() {
+    async fn a_file_that_is_not_odins_is_left_as_it_is_and_the_sink_says_what_to_do() {
+        for other in [
+            "no JSON",
+            "{\"level\":\"info\"}\n{\"level\":\"in",
+            "SQLite format 3\0\n\0",
+            "{",
+            "\n",
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut sink = sink(folder.path(), 1 << 30);
+            fs::write(&sink.path, other).unwrap();
+            for _ in 0..2 {
+                let error = sink.send(&records(0..1)).await.unwrap_err().to_string();
+                assert!(
+                    error.contains("move it away, or name another file"),
+                    "{error}"
+                );
+            }
+            assert_eq!(fs::read_to_string(&sink.path).unwrap(), other);
+            // Once it is out of the way, the sink goes on by itself.
+            fs::remove_file(&sink.path).unwrap();
+            sink.send(&records(0..1)).await.unwrap();
+            assert_eq!(values(&sink.path), [0]);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_odins_own_half_line_is_cut_off_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = sink(folder.path(), 1 << 30);
-        std::fs::write(&sink.path, "no JSON").unwrap();
         sink.send(&records(0..1)).await.unwrap();
-        let text = std::fs::read_to_string(&sink.path).unwrap();
-        assert!(text.starts_with("no JSON\n{"), "{text}");
+        let whole = fs::read_to_string(&sink.path).unwrap();
+        for (half, stays) in [
+            ("{\"rec", ""),
+            ("{\"record\":\"run\",\"feed\":\"00", ""),
+            ("a note", "a note\n"),
+            ("{\"a\":1", "{\"a\":1\n"),
+        ] {
+            fs::write(&sink.path, whole.clone() + half).unwrap();
+            sink.send(&records(0..2)).await.unwrap();
+            let text = fs::read_to_string(&sink.path).unwrap();
+            let rest = text.strip_prefix(&(whole.clone() + stays)).unwrap();
+            assert!(rest.starts_with("{\"record\":\"value\""), "{half}: {rest}");
+        }
+        // The first line of a new file may be the one that was cut off.
+        fs::write(&sink.path, &whole[..40]).unwrap();
+        sink.known = None;
+        sink.send(&records(0..1)).await.unwrap();
+        assert_eq!(fs::read_to_string(&sink.path).unwrap(), whole);
+    }
+
+    #[tokio::test]
+    async fn no_file_of_somebody_elses_is_moved_or_overwritten_to_make_room() {
+        for number in [1, 2] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut sink = sink(folder.path(), 1_000);
+            let theirs = rotated(&sink.path, number);
+            fs::write(&theirs, "theirs").unwrap();
+            let error = sink.send(&records(0..40)).await.unwrap_err().to_string();
+            let named = theirs.to_str().unwrap();
+            assert!(
+                error.contains(named) && error.contains("move it away"),
+                "{error}"
+            );
+            assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs");
+            fs::remove_file(&theirs).unwrap();
+            sink.send(&records(0..40)).await.unwrap();
+            assert_eq!(values(&sink.path).last(), Some(&39));
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_among_the_servers_own_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = sink(folder.path(), 1 << 30);
+        sink.keep_out_of(folder.path());
+        let error = sink.send(&records(0..1)).await.unwrap_err().to_string();
+        assert!(error.contains("the server keeps its own files"), "{error}");
+        assert!(!sink.path.exists());
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -8,22 +8,65 @@ use serde_json::{Map, Value as Json, json};
 use crate::record::{hex, number};
 use crate::{Body, Record, RunFacts, Snapshot, ValueFacts};
 
+/// How each line begins: `x` is a hexadecimal digit, `9` a decimal one. By it a file is known as one of records, and
+/// what a crash left of a line as Odin's to take away.
+const HEADS: [&str; 3] = [
+    r#"{"record":"value","feed":"xxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xxxxxxxx","#,
+    r#"{"record":"run","feed":"xxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xxxxxxxx","#,
+    r#"{"record":"metric","at":"9999-99-99T99:99:99"#,
+];
+/// The longest of them, in bytes.
+pub(crate) const HEAD_BYTES_MAX: usize = 70;
+/// How much of a line is there, at least, where it is taken for a record: up to the `feed` or instant.
+const HEAD_BYTES_MIN: usize = 24;
+
+/// Whether a file that begins like this holds records. A crash may have cut off its only line.
+pub(crate) fn begins_with_record(bytes: &[u8]) -> bool {
+    bytes.len() >= HEAD_BYTES_MIN && may_become_record(bytes)
+}
+
+/// Whether these are the first bytes of a record's line, as far as they go.
+pub(crate) fn may_become_record(bytes: &[u8]) -> bool {
+    HEADS.iter().any(|head| {
+        let mut pairs = head.bytes().zip(bytes);
+        pairs.all(|(wanted, byte)| match wanted {
+            b'x' => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            b'9' => byte.is_ascii_digit(),
+            wanted => wanted == *byte,
+        })
+    })
+}
+
 /// A record's line, without its end. `feed` is the sink's own: token, entry and place, so that a line that came twice
 /// is known.
 pub(crate) fn line(record: &Record, token: u64) -> String {
     let mut object = Map::new();
     let (entry, index) = record.place;
-    object.insert("feed".to_owned(), feed_id(token, entry, index).into());
-    match &record.body {
-        Body::Value(value) => of_value(&mut object, value),
-        Body::Run(run) => of_run(&mut object, run),
-    }
+    let feed = feed_id(token, entry, index);
+    let head = match &record.body {
+        Body::Value(value) => {
+            of_value(&mut object, value);
+            format!("{{\"record\":\"value\",\"feed\":\"{feed}\"")
+        }
+        Body::Run(run) => {
+            of_run(&mut object, run);
+            format!("{{\"record\":\"run\",\"feed\":\"{feed}\"")
+        }
+    };
     object.insert("run".to_owned(), record.run.to_string().into());
     object.insert("job".to_owned(), record.job.id.to_string().into());
     object.insert("job_name".to_owned(), record.job.name.clone().into());
     object.insert("owner".to_owned(), record.job.owner.clone().into());
     object.insert("trace".to_owned(), hex(&record.trace.trace).into());
-    Json::Object(object).to_string()
+    joined(head, object)
+}
+
+/// A line of its head and the other members, of which there are some.
+fn joined(mut head: String, others: Map<String, Json>) -> String {
+    let others = Json::Object(others).to_string();
+    head.push(',');
+    head.push_str(&others[1..]);
+    head
 }
 
 /// A line for each series of a snapshot, without its end.
@@ -34,8 +77,6 @@ pub(crate) fn metric_lines(snapshot: &Snapshot) -> Vec<String> {
             let labels = series.labels.iter();
             let labels = labels.map(|(name, value)| ((*name).to_owned(), value.clone().into()));
             let mut object = json!({
-                "record": "metric",
-                "at": snapshot.at.to_string(),
                 "node": snapshot.node,
                 "name": family.name,
                 "kind": family.kind.word(),
@@ -53,7 +94,10 @@ pub(crate) fn metric_lines(snapshot: &Snapshot) -> Vec<String> {
             if matches!(family.kind, Kind::Counter | Kind::Histogram) {
                 object["began_at"] = snapshot.began_at.to_string().into();
             }
-            lines.push(object.to_string());
+            let head = format!("{{\"record\":\"metric\",\"at\":\"{}\"", snapshot.at);
+            if let Json::Object(object) = object {
+                lines.push(joined(head, object));
+            }
         }
     }
     lines
@@ -82,7 +126,6 @@ pub(crate) fn feed_id(token: u64, entry: u64, index: u32) -> String {
 
 fn of_value(object: &mut Map<String, Json>, facts: &ValueFacts) {
     let value = &facts.value;
-    object.insert("record".to_owned(), "value".into());
     object.insert("at".to_owned(), value.at.to_string().into());
     object.insert("kind".to_owned(), value.kind.word().into());
     object.insert("name".to_owned(), value.name.clone().into());
@@ -147,7 +190,6 @@ fn of_run(object: &mut Map<String, Json>, run: &RunFacts) {
         })
     });
     let fields = json!({
-        "record": "run",
         "at": run.finished_at.to_string(),
         "outcome": run.outcome.word(),
         "cause": run.cause,
@@ -176,6 +218,33 @@ mod tests {
     use super::*;
     use crate::record::tests::{run, value};
     use crate::snapshot::tests::snapshot;
+
+    #[test]
+    fn a_file_of_records_is_known_by_how_it_begins() {
+        assert_eq!(HEADS.map(str::len).into_iter().max(), Some(HEAD_BYTES_MAX));
+        let mut lines = metric_lines(&snapshot());
+        lines.push(line(&run(2), u64::MAX));
+        lines.push(line(&value(0, "n", ValueData::Boolean(true)), 1));
+        for line in &lines {
+            assert!(begins_with_record(line.as_bytes()), "{line}");
+            for end in 0..line.len() {
+                let half = &line.as_bytes()[..end];
+                assert!(may_become_record(half));
+                assert_eq!(begins_with_record(half), end >= HEAD_BYTES_MIN);
+            }
+        }
+        for other in [
+            "no JSON",
+            "{",
+            "{\"record\":\"value\"}",
+            "\n{\"record\":\"value\",\"feed\":\"0000000000000001-0",
+            "{\"record\":\"value\",\"feed\":\"of a farm\",",
+            "{\"record\":\"metric\",\"at\":\"noon\"}",
+            "{\"at\":\"2026-09-21T14:14:20Z\",\"record\":\"value\",",
+        ] {
+            assert!(!begins_with_record(other.as_bytes()), "{other}");
+        }
+    }
 
     #[test]
     fn a_value_keeps_its_type_and_every_digit() {

@@ -49,15 +49,21 @@ pub(crate) fn config(url: &str, password: Option<&SecretValue>) -> Result<Config
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(AddressError::Scheme { wanted });
     }
-    let mut config: Config = url
-        .parse()
-        .map_err(|error: tokio_postgres::Error| AddressError::Database(error.to_string()))?;
+    let form = "postgres://USER@HOST:PORT/DATABASE";
+    let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+        let why = std::error::Error::source(&error)
+            .map_or_else(|| error.to_string(), ToString::to_string);
+        AddressError::Database(format!("{why}; write it as {form}"))
+    })?;
+    if config.get_ports().contains(&0) {
+        return Err(odin_outbound::AddressError::BadPort("0".to_owned()).into());
+    }
     if config.get_password().is_some() {
         return Err(AddressError::HasPassword);
     }
     if config.get_hosts().is_empty() || config.get_user().is_none() {
-        let what = "it names a user and a host: postgres://USER@HOST:PORT/DATABASE";
-        return Err(AddressError::Database(what.to_owned()));
+        let what = format!("it names a user and a host: {form}");
+        return Err(AddressError::Database(what));
     }
     if let Some(password) = password {
         config.password(password.expose());

@@ -1,5 +1,7 @@
 //! One receiver, of whatever kind.
 
+use std::path::Path;
+
 use odin_model::sink::{Sink, SinkTarget};
 use odin_outbound::{Bounds, HttpAddress};
 
@@ -71,6 +73,15 @@ impl Sender {
         if let Kind::RemoteWrite(_) = &self.kind {
             remote_write::keep_fitting(records, &known.newest);
         }
+    }
+
+    /// Never writes a file into this directory: the server's own are there.
+    #[must_use]
+    pub fn keep_out_of(mut self, data_dir: &Path) -> Self {
+        if let Kind::File(file) = &mut self.kind {
+            file.keep_out_of(data_dir);
+        }
+        self
     }
 
     /// Sends records in one request, or as few as the form allows.

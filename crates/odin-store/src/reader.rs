@@ -84,6 +84,12 @@ impl Reader {
         })
     }
 
+    /// The directory that the state's file is in: a server's data directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.pool.path().parent().unwrap_or(Path::new("."))
+    }
+
     /// The files of sealed history, and what of them cannot be read. With `check`, every byte is read: seconds for a
     /// gigabyte.
     #[must_use]

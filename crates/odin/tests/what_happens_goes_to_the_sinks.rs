@@ -6,6 +6,7 @@ mod faults;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -501,6 +502,49 @@ fn a_sink_that_is_down_shows_how_far_it_is_behind_until_it_has_caught_up() {
 }
 
 #[test]
+fn a_file_of_records_touches_no_other_and_its_group_reads_it() {
+    let place = Place::new();
+    place.deploy("fetch", "never", "", "true\n");
+    // The server's own files, by whatever way.
+    std::os::unix::fs::symlink(place.server.data_dir(), place.path("link")).unwrap();
+    let state = place.server.data_dir().join("state.db");
+    let others = [state, place.path("link/state.db"), place.path("link/new")];
+    for file in others {
+        let file = file.to_str().unwrap();
+        let refused = place.server.odin(["sink", "set", "x", "--file", file]);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{file}: {said}");
+        assert!(
+            said.contains("sink/bad-target") && said.contains("the server keeps its own files"),
+            "{said}"
+        );
+    }
+    // What comes to be there after the sink was set.
+    let path = place.path("records/odin.jsonl");
+    let file = path.to_str().unwrap();
+    place.server.json(["sink", "set", "x", "--file", file]);
+    let folder = place.path("later");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("odin.jsonl"), "a line without an end").unwrap();
+    std::fs::rename(&folder, place.path("records")).unwrap();
+    let run = place.run("fetch");
+    place.ended("fetch", &run);
+    place.server.wait_for("a sink that says what to do", |_| {
+        let seen = status(&place, "x");
+        let error = seen["error"].as_str()?;
+        let next = "move it away, or name another file";
+        error.contains(next).then_some(())
+    });
+    let theirs = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(theirs, "a line without an end");
+    std::fs::remove_file(&path).unwrap();
+    settled(&place, "x", 1);
+    assert_eq!(lines(&path)[0]["run"], run.as_str());
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}
+
+#[test]
 fn what_cannot_be_a_sink_is_refused_with_the_reason() {
     let place = Place::new();
     for (arguments, exit, words) in [
@@ -516,6 +560,47 @@ fn what_cannot_be_a_sink_is_refused_with_the_reason() {
         ),
         ("set x --otlp http://collector --secret NONE", 4, "NONE"),
         ("set x --file relative.jsonl", 2, "is not an absolute path"),
+        (
+            "set x --file /",
+            2,
+            "is a directory: name a file in it, such as /records.jsonl",
+        ),
+        (
+            "set x --file /tmp",
+            2,
+            "/tmp is a directory, not a file: name a file in it, such as /tmp/records.jsonl",
+        ),
+        ("set x --file /dev/full", 2, "is a device, not a file"),
+        (
+            "set x --file /etc/hostname",
+            2,
+            "/etc/hostname holds something else than Odin's records",
+        ),
+        (
+            "set x --otlp http://h:99999",
+            2,
+            "port 99999 is not one: a port is a number from 1 to 65535",
+        ),
+        (
+            "set x --postgres postgres://ann@db:99999/odin",
+            2,
+            "write it as postgres://USER@HOST:PORT/DATABASE",
+        ),
+        (
+            "set x --file /tmp/x --job ffffffffffff",
+            2,
+            "there is no job ffffffffffff: `odin list` shows the ids",
+        ),
+        (
+            "set x --file /tmp/x --org ops",
+            2,
+            "'--org <NAME>' cannot be used with '--file <PATH>'",
+        ),
+        (
+            "set x --postgres postgres://ann@db/odin --keep 3",
+            2,
+            "'--keep <COUNT>' cannot be used with '--postgres <URL>'",
+        ),
         ("set AB --file /tmp/x", 2, "a sink's name"),
         (
             "set x --file /tmp/x --metrics-every 4s",

@@ -40,6 +40,7 @@ pub(super) fn arm<'a>(
                 _ => None,
             };
             let sender = Sender::new(sink, credential, Bounds::default())?;
+            let sender = sender.keep_out_of(reader.directory());
             armed.insert(Armed { sender, secret })
         }
     };

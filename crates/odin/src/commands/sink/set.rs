@@ -8,6 +8,25 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::times::parse_duration;
 
+// What an option of one receiver cannot stand beside: without these, the message would ask for that receiver's others.
+const NOT_INFLUXDB_V2: [&str; 5] = ["influxdb_v3", "remote_write", "otlp", "postgres", "file"];
+const NOT_INFLUXDB_V3: [&str; 5] = ["influxdb_v2", "remote_write", "otlp", "postgres", "file"];
+const NOT_REMOTE_WRITE: [&str; 5] = ["influxdb_v2", "influxdb_v3", "otlp", "postgres", "file"];
+const NOT_OTLP: [&str; 5] = [
+    "influxdb_v2",
+    "influxdb_v3",
+    "remote_write",
+    "postgres",
+    "file",
+];
+const NOT_FILE: [&str; 5] = [
+    "influxdb_v2",
+    "influxdb_v3",
+    "remote_write",
+    "otlp",
+    "postgres",
+];
+
 /// `odin sink set`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("target").required(true)
@@ -34,25 +53,25 @@ pub(crate) struct SetArgs {
     #[arg(long, value_name = "PATH")]
     file: Option<String>,
     /// The organisation of --influxdb-v2
-    #[arg(long, value_name = "NAME", requires = "influxdb_v2")]
+    #[arg(long, value_name = "NAME", requires = "influxdb_v2", conflicts_with_all = NOT_INFLUXDB_V2)]
     org: Option<String>,
     /// The bucket of --influxdb-v2
-    #[arg(long, value_name = "NAME", requires = "influxdb_v2")]
+    #[arg(long, value_name = "NAME", requires = "influxdb_v2", conflicts_with_all = NOT_INFLUXDB_V2)]
     bucket: Option<String>,
     /// The database of --influxdb-v3
-    #[arg(long, value_name = "NAME", requires = "influxdb_v3")]
+    #[arg(long, value_name = "NAME", requires = "influxdb_v3", conflicts_with_all = NOT_INFLUXDB_V3)]
     database: Option<String>,
     /// The user of --remote-write, whose password the secret is [default: the secret is a bearer token]
-    #[arg(long, value_name = "NAME", requires_all = ["remote_write", "secret"])]
+    #[arg(long, value_name = "NAME", requires_all = ["remote_write", "secret"], conflicts_with_all = NOT_REMOTE_WRITE)]
     user: Option<String>,
     /// The header by which --otlp sends the secret [default: Authorization, as a bearer token]
-    #[arg(long, value_name = "NAME", requires_all = ["otlp", "secret"])]
+    #[arg(long, value_name = "NAME", requires_all = ["otlp", "secret"], conflicts_with_all = NOT_OTLP)]
     header: Option<String>,
     /// At how many bytes of --file another one begins
-    #[arg(long, value_name = "BYTES", requires = "file", default_value_t = rotate_bytes_default())]
+    #[arg(long, value_name = "BYTES", requires = "file", default_value_t = rotate_bytes_default(), conflicts_with_all = NOT_FILE)]
     rotate_bytes: u64,
     /// How many full files of --file are kept
-    #[arg(long, value_name = "COUNT", requires = "file", default_value_t = keep_default())]
+    #[arg(long, value_name = "COUNT", requires = "file", default_value_t = keep_default(), conflicts_with_all = NOT_FILE)]
     keep: u32,
     /// The secret of yours that the receiver asks for
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
