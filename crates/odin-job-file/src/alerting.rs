@@ -111,6 +111,7 @@ fn read_to(fields: &Fields<'_>, notes: &mut Notes) -> Vec<(ChannelName, Range<us
             key: "to",
             count: written.len(),
             count_max: CHANNELS_OF_JOB_MAX,
+            help: "Keep fewer channels: one of mail may have several addresses.",
         };
         notes.refuse(&fault, span.clone());
         return Vec::new();

@@ -16,6 +16,7 @@ pub(crate) fn read(job: &Fields<'_>, notes: &mut Notes) -> Vec<(String, String)>
             key: "env",
             count: entries.len(),
             count_max: text::ENTRIES_MAX,
+            help: "Put them into a file that the program reads, and list it under `files`.",
         };
         notes.refuse(&fault, entry.key_span.clone());
         return Vec::new();
@@ -39,6 +40,7 @@ pub(crate) fn read(job: &Fields<'_>, notes: &mut Notes) -> Vec<(String, String)>
                 what: "env",
                 bytes,
                 bytes_max: text::ARGUMENT_BYTES_MAX,
+                help: text::INTO_A_FILE,
             };
             notes.refuse(&fault, entry.place());
         } else if text::check_argument("env", value, &entry.place(), notes) {

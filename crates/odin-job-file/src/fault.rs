@@ -4,6 +4,7 @@ use odin_model::channel::ChannelNameError;
 use odin_model::id::IdError;
 use odin_model::job::JobNameError;
 use odin_model::secret::SecretNameError;
+use odin_model::value::NAME_BYTES_MAX;
 use odin_schedule::ScheduleError;
 
 use crate::bundle::path::PathFault;
@@ -110,12 +111,16 @@ pub(crate) enum Fault {
         what: &'static str,
         bytes: usize,
         bytes_max: usize,
+        help: &'static str,
     },
+    #[error("a name in `values` has {bytes} bytes; at most {NAME_BYTES_MAX} are kept of one")]
+    ValueNameTooLong { bytes: usize },
     #[error("`{key}` has {count} entries; at most {count_max} are allowed")]
     TooMany {
         key: &'static str,
         count: usize,
         count_max: usize,
+        help: &'static str,
     },
     #[error("`{value}` is out of range for `{key}`")]
     OutOfRange {
@@ -163,7 +168,7 @@ impl Fault {
             Self::ChannelName { .. } => "file/bad-channel-name",
             Self::SecretName { .. } => "file/bad-secret-name",
             Self::SecretClash { .. } => "file/secret-clash",
-            Self::TooLong { .. } => "file/too-long",
+            Self::TooLong { .. } | Self::ValueNameTooLong { .. } => "file/too-long",
             Self::TooMany { .. } => "file/too-many",
             Self::OutOfRange { .. } => "file/out-of-range",
             Self::Schedule(error) => error.kind.code(),
@@ -193,7 +198,10 @@ impl Fault {
             Self::UnknownKey { help, .. } | Self::Missing { help, .. } => help.clone(),
             Self::NotSupportedYet { .. } => "Remove it: this version of Odin would not do what it says.".into(),
             Self::WrongType { expected, .. } => format!("Write {expected}."),
-            Self::Conflict { help, .. } | Self::EnvName { help, .. } => (*help).into(),
+            Self::Conflict { help, .. }
+            | Self::EnvName { help, .. }
+            | Self::TooLong { help, .. }
+            | Self::TooMany { help, .. } => (*help).into(),
             Self::Duration { fault, .. } => fault.help(),
             Self::Id(_) => "Take the id that `odin generate` made, or leave `id` out: the server makes one.".into(),
             Self::Name(_) => "Letters, digits, `_`, `-`, dots and single spaces are safe.".into(),
@@ -212,8 +220,9 @@ impl Fault {
             Self::ChannelName { .. } => "Write the name as `odin notify channel list` shows it.".into(),
             Self::SecretName { .. } => "Write the name as `odin secret list` shows it.".into(),
             Self::SecretClash { .. } => "Keep one of the two.".into(),
-            Self::TooLong { .. } => "Put the text into a file and list it under `files`.".into(),
-            Self::TooMany { .. } => "Put them into a file, or list a directory instead of its files.".into(),
+            Self::ValueNameTooLong { .. } => {
+                format!("Write its first {NAME_BYTES_MAX} bytes: by these its values are kept.")
+            }
             Self::OutOfRange { range, .. } => format!("Write {range}."),
             Self::Schedule(error) => error.kind.help(),
             Self::OtherProvider { .. } => "Write `name: odin`, or leave `provider` out.".into(),

@@ -159,6 +159,7 @@ fn read_exit_codes(fields: &Fields<'_>, notes: &mut Notes) -> Vec<ExitCodes> {
             key: "exit_codes",
             count: written.len(),
             count_max: Retries::EXIT_CODES_MAX,
+            help: "Write neighbours as a range, such as `10-20`.",
         };
         notes.refuse(&fault, span.clone());
         return Vec::new();

@@ -392,6 +392,7 @@ fn check_size(file: &JobFile, notes: &mut Notes) {
                 what: "job",
                 bytes,
                 bytes_max: SPEC_BYTES_MAX,
+                help: "Put long texts into files and list these under `files`; list a directory instead of its files.",
             },
             0..0,
         );
@@ -445,6 +446,7 @@ fn read_files(job: &Fields<'_>, notes: &mut Notes) -> Vec<(BundlePath, Range<usi
             key: "files",
             count: written.len(),
             count_max: text::ENTRIES_MAX,
+            help: "List a directory instead of its files.",
         };
         notes.refuse(&fault, span.clone());
         return Vec::new();

@@ -28,6 +28,7 @@ pub(crate) fn read(job: &Fields<'_>, env: &[(String, String)], notes: &mut Notes
             key: "secrets",
             count: written.len(),
             count_max: SECRETS_OF_JOB_MAX,
+            help: "Keep several in one secret, such as a file of settings.",
         };
         notes.refuse(&fault, span.clone());
         return Vec::new();

@@ -10,6 +10,9 @@ pub(crate) const ARGUMENT_BYTES_MAX: usize = 128 * 1024 - 1;
 /// The most entries of a list or mapping.
 pub(crate) const ENTRIES_MAX: usize = 10_000;
 
+/// What to do with a text that is longer.
+pub(crate) const INTO_A_FILE: &str = "Put the text into a file and list it under `files`.";
+
 /// Whether a text has no control characters: it is a path, a name, or printed in lists.
 pub(crate) fn check_characters(
     key: &'static str,
@@ -38,6 +41,7 @@ pub(crate) fn check_argument(
             what: key,
             bytes: text.len(),
             bytes_max: ARGUMENT_BYTES_MAX,
+            help: INTO_A_FILE,
         };
         notes.refuse(&fault, span.clone());
         return false;
@@ -66,6 +70,7 @@ pub(crate) fn check_all(
             key,
             count: texts.len(),
             count_max: ENTRIES_MAX,
+            help: "Put them into a file that the program reads, and list it under `files`.",
         };
         notes.refuse(&fault, span.clone());
         return false;

@@ -21,6 +21,7 @@ pub(crate) fn read(expect: &Fields<'_>, notes: &mut Notes) -> Vec<ValueBounds> {
             key: "values",
             count: entries.len(),
             count_max: VALUE_BOUNDS_MAX,
+            help: "Keep the bounds that matter most: numbers far from a job's own history are flagged without any.",
         };
         notes.refuse(&fault, entry.key_span.clone());
         return Vec::new();
@@ -35,10 +36,8 @@ pub(crate) fn read(expect: &Fields<'_>, notes: &mut Notes) -> Vec<ValueBounds> {
 
 fn of_name(entry: &Entry, notes: &mut Notes) -> Option<ValueBounds> {
     if entry.key.len() > NAME_BYTES_MAX {
-        let fault = Fault::TooLong {
-            what: "values",
+        let fault = Fault::ValueNameTooLong {
             bytes: entry.key.len(),
-            bytes_max: NAME_BYTES_MAX,
         };
         notes.refuse(&fault, entry.key_span.clone());
         return None;

@@ -584,3 +584,41 @@ fn no_message_carries_what_a_terminal_would_obey() {
         }
     }
 }
+
+#[test]
+fn what_is_too_much_says_what_to_do_instead() {
+    let lines = |what: &str| {
+        (0..=100)
+            .map(|n| what.replace('#', &n.to_string()))
+            .collect::<String>()
+    };
+    let bounds = format!("expect: {{values: {{{}}}}}", lines("v#: {min: 1}, "));
+    let name = format!("expect: {{values: {{{}: {{min: 1}}}}}}", "n".repeat(300));
+    let channels = format!("notify: {{on: [failure], to: [{}]}}", lines("c#, "));
+    let codes = format!("retries: {{max: 1, exit_codes: [{}]}}", lines("#, "));
+    for (text, help) in [
+        (bounds, "Keep the bounds that matter most"),
+        (name, "Write its first 256 bytes"),
+        (channels, "Keep fewer channels"),
+        (codes, "Write neighbours as a range"),
+        (
+            format!("files: [{}]", "a,".repeat(10_001)),
+            "List a directory instead",
+        ),
+        (
+            format!("args: [{}]", "a,".repeat(10_001)),
+            "Put them into a file that the program reads",
+        ),
+        (
+            format!("args: [{}]", "x".repeat(129 * 1024)),
+            "Put the text into a file",
+        ),
+    ] {
+        let mistakes = read(&changed(&text), &Defaults::default()).unwrap_err();
+        let [mistake] = mistakes.list() else {
+            panic!("{mistakes:?}")
+        };
+        assert!(mistake.code.starts_with("file/too-"), "{mistake:?}");
+        assert!(mistake.help.starts_with(help), "{mistake:?}");
+    }
+}

@@ -189,10 +189,14 @@ fn of_run(line: &mut Line, run: &RunFacts) {
             line.float(key, number);
         }
     }
-    line.float("cpu_user_seconds", run.usage.cpu_user.as_secs_f64());
-    line.float("cpu_system_seconds", run.usage.cpu_system.as_secs_f64());
-    let memory = i64::try_from(run.usage.memory_max_bytes).unwrap_or(i64::MAX);
-    line.integer("memory_max_bytes", memory);
+    if let Some((user, system)) = run.usage.known_cpu() {
+        line.float("cpu_user_seconds", user.as_secs_f64());
+        line.float("cpu_system_seconds", system.as_secs_f64());
+    }
+    if let Some(bytes) = run.usage.known_memory_max_bytes() {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        line.integer("memory_max_bytes", bytes);
+    }
     line.integer("version", i64::from(run.version.0));
     for (key, code) in [("exit_code", run.exit_code), ("signal", run.signal)] {
         if let Some(code) = code {
@@ -360,5 +364,17 @@ odin_metrics,node=a\,\ b,version=1 odin_build_info=1.0 1790000060000000000
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
+        // Nobody measured it.
+        assert!(!text.contains("memory") && !text.contains("cpu"), "{text}");
+        let mut measured = run(0);
+        let Body::Run(facts) = &mut measured.body else {
+            unreachable!("it is a run")
+        };
+        facts.usage.cpu_user = std::time::Duration::from_millis(1500);
+        facts.usage.memory_max_bytes = 4096;
+        let mut text = String::new();
+        write_line(&mut text, &measured);
+        let used = ",cpu_user_seconds=1.5,cpu_system_seconds=0.0,memory_max_bytes=4096i,";
+        assert!(text.contains(used), "{text}");
     }
 }

@@ -189,6 +189,7 @@ fn of_run(object: &mut Map<String, Json>, run: &RunFacts) {
             "reason": attempt.reason,
         })
     });
+    let cpu = run.usage.known_cpu();
     let fields = json!({
         "at": run.finished_at.to_string(),
         "outcome": run.outcome.word(),
@@ -203,9 +204,9 @@ fn of_run(object: &mut Map<String, Json>, run: &RunFacts) {
         "signal": run.signal,
         "reason": run.reason,
         "node": run.node,
-        "cpu_user_seconds": run.usage.cpu_user.as_secs_f64(),
-        "cpu_system_seconds": run.usage.cpu_system.as_secs_f64(),
-        "memory_max_bytes": run.usage.memory_max_bytes,
+        "cpu_user_seconds": cpu.map(|(user, _)| user.as_secs_f64()),
+        "cpu_system_seconds": cpu.map(|(_, system)| system.as_secs_f64()),
+        "memory_max_bytes": run.usage.known_memory_max_bytes(),
         "attempts": attempts.collect::<Vec<_>>(),
     });
     if let Json::Object(fields) = fields {
@@ -316,5 +317,27 @@ mod tests {
         assert_eq!(read["seconds"], 3.0);
         assert_eq!(read["attempts"][0]["span"], "0303030303030303");
         assert_eq!(read["feed"], "0000000000000001-0000000000000007-00000002");
+        // Nobody measured it.
+        for unknown in ["cpu_user_seconds", "cpu_system_seconds", "memory_max_bytes"] {
+            assert_eq!(read.get(unknown), Some(&Json::Null), "{unknown}");
+        }
+        let mut measured = run(2);
+        let Body::Run(facts) = &mut measured.body else {
+            unreachable!("it is a run")
+        };
+        facts.usage = odin_model::Usage {
+            cpu_user: std::time::Duration::from_millis(1500),
+            cpu_system: std::time::Duration::ZERO,
+            memory_max_bytes: 4096,
+        };
+        let read: Json = serde_json::from_str(&line(&measured, 1)).unwrap();
+        assert_eq!(
+            (
+                &read["cpu_user_seconds"],
+                &read["cpu_system_seconds"],
+                &read["memory_max_bytes"]
+            ),
+            (&json!(1.5), &json!(0.0), &json!(4096))
+        );
     }
 }

@@ -19,12 +19,13 @@ use crate::{Body, Record, RunFacts, Snapshot, Unsent, ValueFacts, postgres_metri
 pub const SCHEMA: &str = include_str!("postgres.sql");
 
 const INSERT_VALUES: &str = "INSERT INTO odin_values (run, attempt, number, at, job, job_name, owner, kind, name, type, \
-     value, value_text, status, unit) \
+     value, value_text, status, unit, flaw) \
      SELECT run, attempt, number, 'epoch'::timestamptz + at * interval '1 microsecond', job, job_name, owner, kind, \
-     name, type, value, value_text, status, unit \
+     name, type, value, value_text, status, unit, flaw \
      FROM unnest($1::text[], $2::int4[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::text[], \
-     $9::text[], $10::text[], $11::float8[], $12::text[], $13::text[], $14::text[]) \
-     AS v (run, attempt, number, at, job, job_name, owner, kind, name, type, value, value_text, status, unit)";
+     $9::text[], $10::text[], $11::float8[], $12::text[], $13::text[], $14::text[], \
+     $15::text[]) \
+     AS v (run, attempt, number, at, job, job_name, owner, kind, name, type, value, value_text, status, unit, flaw)";
 
 const INSERT_RUNS: &str = "INSERT INTO odin_runs (run, finished_at, job, job_name, owner, version, cause, outcome, \
      due_at, queued_at, started_at, exit_code, signal, reason, node, attempts, cpu_user_seconds, cpu_system_seconds, \
@@ -293,6 +294,7 @@ async fn insert_values(
                 &texts(&|_, v| v.value.data.text().to_owned()),
                 &options(&|v| v.value.status.clone()),
                 &options(&|v| v.value.unit.clone()),
+                &options(&|v| v.value.flaw.as_ref().map(ToString::to_string)),
             ],
         )
         .await
@@ -307,7 +309,14 @@ async fn insert_runs(
         runs.iter().map(|(record, it)| of(record, it)).collect()
     }
     let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
-    let memory = |r: &RunFacts| i64::try_from(r.usage.memory_max_bytes).unwrap_or(i64::MAX);
+    let cpu = |r: &RunFacts| {
+        let known = r.usage.known_cpu();
+        known.map(|(user, system)| (user.as_secs_f64(), system.as_secs_f64()))
+    };
+    let memory = |r: &RunFacts| {
+        let known = r.usage.known_memory_max_bytes();
+        known.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
+    };
     let attempts = |r: &RunFacts| i32::try_from(r.attempts.len()).unwrap_or(i32::MAX);
     client
         .execute(
@@ -329,8 +338,8 @@ async fn insert_runs(
                 &all(runs, |_, r| r.reason.as_deref().map(plain)),
                 &all(runs, |_, r| r.node.as_deref().map(plain)),
                 &all(runs, |_, r| attempts(r)),
-                &all(runs, |_, r| r.usage.cpu_user.as_secs_f64()),
-                &all(runs, |_, r| r.usage.cpu_system.as_secs_f64()),
+                &all(runs, |_, r| cpu(r).map(|(user, _)| user)),
+                &all(runs, |_, r| cpu(r).map(|(_, system)| system)),
                 &all(runs, |_, r| memory(r)),
                 &all(runs, |it, _| hex(&it.trace.trace)),
             ],

@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS odin_values (
     value_text text NOT NULL,
     status text,
     unit text,
+    flaw text,
     PRIMARY KEY (run, attempt, number, at)
 );
 CREATE INDEX IF NOT EXISTS odin_values_by_name ON odin_values (job, name, at);
@@ -33,9 +34,9 @@ CREATE TABLE IF NOT EXISTS odin_runs (
     reason text,
     node text,
     attempts integer NOT NULL,
-    cpu_user_seconds double precision NOT NULL,
-    cpu_system_seconds double precision NOT NULL,
-    memory_max_bytes bigint NOT NULL,
+    cpu_user_seconds double precision,
+    cpu_system_seconds double precision,
+    memory_max_bytes bigint,
     trace text NOT NULL,
     PRIMARY KEY (run, finished_at)
 );

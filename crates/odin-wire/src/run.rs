@@ -163,8 +163,7 @@ impl Run {
             finished_at: run.finished_at,
             cpu_user_ms: milliseconds(run.usage.cpu_user),
             cpu_system_ms: milliseconds(run.usage.cpu_system),
-            memory_max_bytes: (run.usage.memory_max_bytes > 0)
-                .then_some(run.usage.memory_max_bytes),
+            memory_max_bytes: run.usage.known_memory_max_bytes(),
             stdout_bytes,
             stderr_bytes,
             dropped_bytes,

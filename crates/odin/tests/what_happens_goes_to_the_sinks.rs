@@ -594,12 +594,22 @@ fn what_cannot_be_a_sink_is_refused_with_the_reason() {
         (
             "set x --file /tmp/x --org ops",
             2,
-            "'--org <NAME>' cannot be used with '--file <PATH>'",
+            "--org goes with --influxdb-v2, not with --file: leave it out",
+        ),
+        (
+            "set x --remote-write http://h/write --user ann",
+            2,
+            "--user needs --secret: that user's password",
+        ),
+        (
+            "set x --file /tmp/x --secret PW",
+            2,
+            "a file asks for no secret: leave --secret out",
         ),
         (
             "set x --postgres postgres://ann@db/odin --keep 3",
             2,
-            "'--keep <COUNT>' cannot be used with '--postgres <URL>'",
+            "--keep goes with --file, not with --postgres: leave it out",
         ),
         ("set AB --file /tmp/x", 2, "a sink's name"),
         (

@@ -8,25 +8,6 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::times::parse_duration;
 
-// What an option of one receiver cannot stand beside: without these, the message would ask for that receiver's others.
-const NOT_INFLUXDB_V2: [&str; 5] = ["influxdb_v3", "remote_write", "otlp", "postgres", "file"];
-const NOT_INFLUXDB_V3: [&str; 5] = ["influxdb_v2", "remote_write", "otlp", "postgres", "file"];
-const NOT_REMOTE_WRITE: [&str; 5] = ["influxdb_v2", "influxdb_v3", "otlp", "postgres", "file"];
-const NOT_OTLP: [&str; 5] = [
-    "influxdb_v2",
-    "influxdb_v3",
-    "remote_write",
-    "postgres",
-    "file",
-];
-const NOT_FILE: [&str; 5] = [
-    "influxdb_v2",
-    "influxdb_v3",
-    "remote_write",
-    "otlp",
-    "postgres",
-];
-
 /// `odin sink set`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("target").required(true)
@@ -53,28 +34,28 @@ pub(crate) struct SetArgs {
     #[arg(long, value_name = "PATH")]
     file: Option<String>,
     /// The organisation of --influxdb-v2
-    #[arg(long, value_name = "NAME", requires = "influxdb_v2", conflicts_with_all = NOT_INFLUXDB_V2)]
+    #[arg(long, value_name = "NAME")]
     org: Option<String>,
     /// The bucket of --influxdb-v2
-    #[arg(long, value_name = "NAME", requires = "influxdb_v2", conflicts_with_all = NOT_INFLUXDB_V2)]
+    #[arg(long, value_name = "NAME")]
     bucket: Option<String>,
     /// The database of --influxdb-v3
-    #[arg(long, value_name = "NAME", requires = "influxdb_v3", conflicts_with_all = NOT_INFLUXDB_V3)]
+    #[arg(long, value_name = "NAME")]
     database: Option<String>,
     /// The user of --remote-write, whose password the secret is [default: the secret is a bearer token]
-    #[arg(long, value_name = "NAME", requires_all = ["remote_write", "secret"], conflicts_with_all = NOT_REMOTE_WRITE)]
+    #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// The header by which --otlp sends the secret [default: Authorization, as a bearer token]
-    #[arg(long, value_name = "NAME", requires_all = ["otlp", "secret"], conflicts_with_all = NOT_OTLP)]
+    #[arg(long, value_name = "NAME")]
     header: Option<String>,
-    /// At how many bytes of --file another one begins
-    #[arg(long, value_name = "BYTES", requires = "file", default_value_t = rotate_bytes_default(), conflicts_with_all = NOT_FILE)]
-    rotate_bytes: u64,
-    /// How many full files of --file are kept
-    #[arg(long, value_name = "COUNT", requires = "file", default_value_t = keep_default(), conflicts_with_all = NOT_FILE)]
-    keep: u32,
+    /// At how many bytes of --file another one begins [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    rotate_bytes: Option<u64>,
+    /// How many full files of --file are kept [default: 5]
+    #[arg(long, value_name = "COUNT")]
+    keep: Option<u32>,
     /// The secret of yours that the receiver asks for
-    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    #[arg(long, value_name = "NAME")]
     secret: Option<String>,
     /// How often metrics go there, such as 30s, from 5s to 24h; off: never [default: 1m]
     #[arg(long, value_name = "DURATION", value_parser = parse_every)]
@@ -118,7 +99,48 @@ fn records(args: &SetArgs) -> Option<Vec<String>> {
     }
 }
 
+/// What is wrong with an option that goes with another receiver than the one that is named. The parser would ask for that
+/// other one's options.
+fn misplaced(args: &SetArgs) -> Option<String> {
+    let receivers = [
+        ("--influxdb-v2", &args.influxdb_v2),
+        ("--influxdb-v3", &args.influxdb_v3),
+        ("--remote-write", &args.remote_write),
+        ("--otlp", &args.otlp),
+        ("--postgres", &args.postgres),
+        ("--file", &args.file),
+    ];
+    let (named, _) = receivers.into_iter().find(|(_, at)| at.is_some())?;
+    let options = [
+        ("--org", args.org.is_some(), "--influxdb-v2"),
+        ("--bucket", args.bucket.is_some(), "--influxdb-v2"),
+        ("--database", args.database.is_some(), "--influxdb-v3"),
+        ("--user", args.user.is_some(), "--remote-write"),
+        ("--header", args.header.is_some(), "--otlp"),
+        ("--rotate-bytes", args.rotate_bytes.is_some(), "--file"),
+        ("--keep", args.keep.is_some(), "--file"),
+    ];
+    for (option, is_given, goes_with) in options {
+        if is_given && goes_with != named {
+            return Some(format!(
+                "{option} goes with {goes_with}, not with {named}: leave it out"
+            ));
+        }
+    }
+    match (&args.secret, &args.user, &args.header) {
+        (Some(_), ..) if args.file.is_some() => {
+            Some("a file asks for no secret: leave --secret out".to_owned())
+        }
+        (None, Some(_), _) => Some("--user needs --secret: that user's password".to_owned()),
+        (None, _, Some(_)) => Some("--header needs --secret: what the header says".to_owned()),
+        _ => None,
+    }
+}
+
 pub(super) async fn run(args: &SetArgs, context: &Context) -> Result<(), CliError> {
+    if let Some(words) = misplaced(args) {
+        return Err(CliError::refused("cli/usage", words));
+    }
     let body = SetSink {
         target: target(args)?,
         secret: args.secret.clone(),
@@ -168,8 +190,8 @@ fn target(args: &SetArgs) -> Result<SinkTarget, CliError> {
     match args.file.clone() {
         Some(path) => Ok(SinkTarget::File {
             path,
-            rotate_bytes: args.rotate_bytes,
-            keep: args.keep,
+            rotate_bytes: args.rotate_bytes.unwrap_or_else(rotate_bytes_default),
+            keep: args.keep.unwrap_or_else(keep_default),
         }),
         None => Err(CliError::refused("cli/usage", "the sink has no receiver")),
     }
