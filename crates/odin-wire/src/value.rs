@@ -303,7 +303,7 @@ pub struct RunValuesQuery {
     /// How many, 1 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// The `next` of the page before.
+    /// The `next` of the page before; or `ATTEMPT.NUMBER` of a value, for those after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }

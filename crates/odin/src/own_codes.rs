@@ -121,11 +121,6 @@ pub(crate) const TABLE: &[OwnCode] = &[
         Exit::Refused,
         "A run is compared with itself",
     ),
-    row(
-        "cli/too-much",
-        Exit::Refused,
-        "More was asked for than is shown at once",
-    ),
     row("cli/usage", Exit::Refused, "The arguments are refused"),
     row(
         "client/answer-too-large",

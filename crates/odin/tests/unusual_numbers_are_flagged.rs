@@ -1,17 +1,9 @@
-//! Numbers far from those of earlier runs are flagged without set-up, and values are seen as they come.
+//! Numbers far from those of earlier runs are flagged without set-up.
 #![allow(clippy::unwrap_used)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a follower is a process whose lines are read as they come"
-)]
 
 mod faults;
 
-use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
-
 use faults::{ODIN, Place};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// Reports what the file `price` says, by a name with a space in it.
@@ -76,75 +68,4 @@ fn a_number_far_from_those_of_twenty_runs_is_flagged_wherever_the_run_is_shown()
     );
     let alerts = place.server.json(["alerts"]);
     assert_eq!(alerts["alerts"], json!([]), "nobody asked to be told");
-}
-
-/// A follower whose lines are read as they come; a test that waits in vain is ended by its runner.
-struct Following {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    notes: Lines<BufReader<ChildStderr>>,
-}
-
-impl Following {
-    fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut command = place.server.command();
-        command.args(["stats", "-i", "fetch", "--follow"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.args(arguments).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let notes = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self {
-            child,
-            lines,
-            notes,
-        }
-    }
-
-    fn next(&mut self) -> String {
-        self.lines.next().unwrap().unwrap()
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[test]
-fn values_are_followed_from_the_latest_to_what_comes() {
-    let mut place = place();
-    run(&place, "100");
-    let mut following = Following::start(&place, &[]);
-    assert!(following.next().starts_with("ID "));
-    assert!(following.next().ends_with("100"));
-    let mut of_name = Following::start(&place, &["--json", "--name", "the price"]);
-    let json = |line: String| -> Value { serde_json::from_str(&line).unwrap() };
-    assert_eq!(json(of_name.next())["value"], 100);
-    let mut of_another = Following::start(&place, &["--name", "a price"]);
-    assert!(of_another.next().starts_with("ID "));
-
-    let second = run(&place, "101.50");
-    let line = following.next();
-    assert!(
-        line.contains(&second) && line.ends_with("  watch the price = 101.50"),
-        "{line}"
-    );
-    let value = json(of_name.next());
-    assert_eq!(
-        (&value["run"], &value["value"]),
-        (&json!(second), &json!(101.5))
-    );
-
-    // It goes on with the server that comes after, and says that something may be missing.
-    place.server.kill();
-    place.server.restart();
-    let note = following.notes.next().unwrap().unwrap();
-    assert!(note.contains("values may be missing"), "{note}");
-    run(&place, "102");
-    assert!(following.next().ends_with("  watch the price = 102"));
-    let pid = Pid::from_raw(following.child.id().cast_signed()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
-    assert_eq!(following.child.wait().unwrap().code(), Some(0));
 }

@@ -3,40 +3,9 @@
 
 mod faults;
 
-use faults::Place;
+use faults::{Place, speaking};
 
 const ODIN: &str = env!("CARGO_BIN_EXE_odin");
-
-/// A job in Python that speaks the protocol itself: `say` sends a line, `wait` waits until all are acknowledged, `seen`
-/// writes to a file of the place, and `until` waits for one.
-const SPEAKS: &str = r#"exec python3 - "$HERE" <<'PYTHON'
-import json, os, socket, sys, time
-here = sys.argv[1]
-s = socket.socket(socket.AF_UNIX)
-s.connect(os.environ['ODIN_SOCKET'])
-f = s.makefile('rwb')
-f.write(json.dumps({'hello': 1, 'token': os.environ['ODIN_RUN_TOKEN']}).encode() + b'\n')
-f.flush()
-assert f.readline() == b'{"ok":true}\n'
-said = 0
-def raw(line):
-    global said
-    said += 1
-    f.write(line + b'\n')
-def say(**report):
-    raw(json.dumps(dict(seq=said + 1, **report)).encode())
-def wait():
-    f.flush()
-    while json.loads(f.readline())['ack'] < said: pass
-def seen(name):
-    with open(here + '/' + name, 'w') as file: file.write('seen\n')
-def until(name):
-    while not os.path.exists(here + '/' + name): time.sleep(0.01)
-"#;
-
-fn speaking(code: &str) -> String {
-    format!("{SPEAKS}{code}\nPYTHON\n")
-}
 
 #[test]
 fn a_shell_job_is_seen_while_it_runs_and_its_result_is_its_outcome() {

@@ -1,5 +1,6 @@
 //! `odin stats`.
 
+mod all;
 mod chart;
 mod follow;
 
@@ -15,9 +16,6 @@ use crate::selection;
 use crate::table::{Cell, Column, render};
 use crate::terminal;
 use crate::times;
-
-/// How many values are shown at most: the latest in time of each name.
-const SHOWN_MAX: usize = 10_000;
 
 /// `odin stats`.
 #[derive(Debug, Args)]
@@ -73,19 +71,14 @@ pub(crate) async fn run(args: &StatsArgs, context: &Context) -> Result<(), CliEr
             (Some(_), None) | (None, _) => Ok(()),
         };
     }
-    let mut all = Vec::new();
-    for series in &latest {
-        all.extend(values_of(&client, &job, series, since).await?);
-    }
-    all.retain(is_named);
-    all.sort_by_key(|value| (value.at, value.run, value.attempt, value.number));
-    if context.json() {
-        return context.print_json(&ValueList {
-            values: all,
-            next: None,
-        });
-    }
-    context.print(&all_table(&all, &zone, width))
+    all::show(
+        &client,
+        &job,
+        &latest,
+        (args.name.as_deref(), since),
+        context,
+    )
+    .await
 }
 
 fn since(
@@ -115,40 +108,6 @@ async fn latest(client: &Client, job: &Job) -> Result<Vec<Value>, CliError> {
     }
 }
 
-async fn values_of(
-    client: &Client,
-    job: &Job,
-    series: &Value,
-    since: Option<Timestamp>,
-) -> Result<Vec<Value>, CliError> {
-    let mut values = Vec::new();
-    let mut query = ValuesQuery {
-        name: Some(series.series_name().to_owned()),
-        kind: Some(series.kind),
-        from: since,
-        limit: Some(LIMIT_MAX),
-        ..ValuesQuery::default()
-    };
-    loop {
-        let page = client.values_of_job(job.id, &query).await?;
-        values.extend(page.values);
-        if values.len() > SHOWN_MAX {
-            return Err(CliError::refused(
-                "cli/too-much",
-                match series.kind {
-                    ValueKind::Result => format!("there are more than {SHOWN_MAX} results"),
-                    _ => format!("`{}` has more than {SHOWN_MAX} values", series.name),
-                },
-            )
-            .with_help("`--since` takes a shorter time; the API gives all of them in pages."));
-        }
-        query.after = page.next;
-        if query.after.is_none() {
-            return Ok(values);
-        }
-    }
-}
-
 fn latest_table(job: &Job, values: &[Value], width: Option<usize>) -> String {
     let columns = [
         Column::fixed("ID"),
@@ -161,29 +120,6 @@ fn latest_table(job: &Job, values: &[Value], width: Option<usize>) -> String {
         .map(|value| {
             vec![
                 job.id.to_string().into(),
-                (&value.name).into(),
-                value.kind.word().into(),
-                shown(value).into(),
-            ]
-        })
-        .collect();
-    render(&columns, &rows, width)
-}
-
-fn all_table(values: &[Value], zone: &TimeZone, width: Option<usize>) -> String {
-    let columns = [
-        Column::fixed("RUN"),
-        Column::fixed("AT"),
-        Column::flexible("DESCRIPTION", 12),
-        Column::fixed("TYPE"),
-        Column::flexible("VALUE", 12),
-    ];
-    let rows: Vec<Vec<Cell>> = values
-        .iter()
-        .map(|value| {
-            vec![
-                value.run.to_string().into(),
-                times::in_zone(value.at, zone).into(),
                 (&value.name).into(),
                 value.kind.word().into(),
                 shown(value).into(),
