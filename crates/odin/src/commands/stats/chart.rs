@@ -227,7 +227,7 @@ mod tests {
     use expect_test::{Expect, expect};
     use jiff::SignedDuration;
 
-    /// Numbers with their seconds, as the server gives them: a stretch for each.
+    /// What is drawn of numbers with their seconds, as the server gives them, a stretch for each; without the margin.
     fn drawn(numbers: &[(i64, f64)], width: usize) -> String {
         let begin: Timestamp = "2026-11-21T15:00:00Z".parse().unwrap();
         let bucket = |&(second, number): &(i64, f64)| {
@@ -246,10 +246,14 @@ mod tests {
         };
         let buckets: Vec<_> = numbers.iter().map(bucket).collect();
         let text = chart(&buckets, &TimeZone::UTC, width);
+        let mut inner = String::new();
         for line in text.lines() {
             assert!(line.width() <= width, "{line}");
+            assert!(line.is_empty() || line.starts_with(MARGIN), "{line}");
+            inner += line.strip_prefix(MARGIN).unwrap_or_default();
+            inner.push('\n');
         }
-        text
+        inner
     }
 
     fn check(numbers: &[(i64, f64)], width: usize, expected: &Expect) {
