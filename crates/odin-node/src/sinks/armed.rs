@@ -55,7 +55,11 @@ fn sealed(
 ) -> Result<(Owner, SealedSecret), SinkSecretError> {
     let user = &sink.owner.user;
     let found = reader.usable_secret(&sink.owner, name)?;
-    found.ok_or_else(|| not_now(format!("{user} has no secret `{name}` any more")))
+    found.ok_or_else(|| {
+        not_now(format!(
+            "{user} has no secret `{name}` any more: `odin secret set {name}` as that user"
+        ))
+    })
 }
 
 fn open(
