@@ -7,7 +7,8 @@ import sys
 import threading
 from typing import Any, Dict, NoReturn, Optional, Union
 
-from . import _link, _report
+from . import _link, _report, _value
+from ._interruption import is_interruption
 from ._link import Delivery
 from ._span import Span
 
@@ -54,11 +55,15 @@ class Odin:
 
     :param config: the name of the program's job file. It is not read and need not be there: a run knows its job.
     :param test: the same as a call of :meth:`mock`.
-    :param path_type: taken for programs that were written for earlier versions; it changes nothing.
+    :param path_type: taken, as ``pathType`` is, for programs that were written for earlier versions; it changes nothing.
     """
 
     def __init__(
-        self, config: str = "odin_job.yml", test: bool = False, path_type: str = "absolute"
+        self,
+        config: str = "odin_job.yml",
+        test: bool = False,
+        path_type: str = "absolute",
+        pathType: str = "absolute",
     ) -> None:
         self.config = config
         self._client = _shared()
@@ -100,8 +105,9 @@ class Odin:
         else is a failure; the exit code is 1 for a failure, else 0. In the main thread it raises :class:`SystemExit`, so
         that what is open is closed; in another one it ends the process at once.
         """
-        self._send("result", message, status, status=str(status), always=True)
-        code = 1 if _report.outcome(status) == "failure" else 0
+        text = _report.status_text(status)
+        self._send("result", message, status, status=text, always=True)
+        code = 1 if _report.outcome(text) == "failure" else 0
         if threading.current_thread() is threading.main_thread():
             self.flush()
             sys.exit(code)
@@ -111,7 +117,7 @@ class Odin:
             try:
                 stream.flush()
             except (AttributeError, OSError, ValueError):
-                pass
+                pass  # Of another thread, where no signal handler runs.
         os._exit(code)
 
     def progress(self, done: Union[int, float], total: Union[int, float, None] = None) -> None:
@@ -125,12 +131,16 @@ class Odin:
     def artifact(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """Reports a file that the program made: where it is and how many bytes it has. The file stays where it is. One that
         cannot be looked at is reported with the error."""
-        text = os.fsdecode(path)
-        value = {"path": os.path.abspath(text)}
+        text = _value.as_text(path)
+        value: Dict[str, Any] = {"path": text}
         try:
-            value["bytes"] = os.stat(text).st_size  # type: ignore[assignment]
-        except OSError as error:
-            value["error"] = error.strerror or str(error)
+            text = value["path"] = os.fsdecode(path)
+            value["path"] = os.path.abspath(text)
+            value["bytes"] = os.stat(text).st_size
+        except Exception as error:
+            if is_interruption(error):
+                raise
+            value["error"] = getattr(error, "strerror", None) or str(error)
         self._send("artifact", os.path.basename(text) or text, value)
 
     def span(self, name: str) -> Span:
@@ -162,7 +172,9 @@ class OdinHandler(logging.Handler):
     """Reports the lines of a program's log: ``logging.getLogger().addHandler(OdinHandler())``.
 
     A line is a watch named after its level, ``log.debug``, ``log.info``, ``log.warning`` or ``log.error``; critical ones
-    are errors too.
+    are errors too. What else the program does with its log stays as it is: where nobody else handles a line, it is printed
+    as by a program that has set up no logging, warnings and errors on stderr. ``logging.basicConfig`` does nothing once there
+    is a handler, so it comes before this one is added.
     """
 
     def __init__(self, odin: Optional[Odin] = None, level: int = logging.NOTSET) -> None:
@@ -171,10 +183,26 @@ class OdinHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Reports one line."""
+        _print_if_nobody_else_does(record)
         try:
             for name, least in (("error", 40), ("warning", 30), ("info", 20), ("debug", 0)):
                 if record.levelno >= least:
                     self._odin.watch("log." + name, self.format(record))
                     return
-        except Exception:
+        except Exception as error:
+            if is_interruption(error):
+                raise
             self.handleError(record)
+
+
+def _print_if_nobody_else_does(record: logging.LogRecord) -> None:
+    """What the interpreter does for a line that no handler takes, which one that only reports would take from the program."""
+    last = logging.lastResort
+    if last is None or record.levelno < last.level:
+        return
+    logger: Optional[logging.Logger] = logging.getLogger(record.name)
+    while logger is not None:
+        if not all(isinstance(handler, OdinHandler) for handler in logger.handlers):
+            return
+        logger = logger.parent if logger.propagate else None
+    last.handle(record)

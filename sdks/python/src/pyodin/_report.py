@@ -1,10 +1,14 @@
 """One report as a line of the values socket, and as a line for people."""
 
+import re
 import time
 from typing import Any, Optional, Tuple
 
 from . import _value
 
+#: A status that is a number, as Odin reads it: what Unicode calls white space around it means nothing.
+_SPACES = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"
+_STATUS = re.compile("%s(?:[+]?0*([0-9]{1,5})|)%s" % (_SPACES, _SPACES))
 _second: Tuple[int, str] = (-1, "")
 
 
@@ -57,12 +61,25 @@ def line_for_people(
     )
 
 
-def outcome(status: Any) -> str:
-    """What a result's status says of the run: ``success``, ``warning`` or ``failure``."""
-    try:
-        number = int(str(status).strip())
-    except ValueError:
+def status_text(status: Any) -> str:
+    """A result's status as text: numbers as their digits, whatever their type prints for them."""
+    if isinstance(status, str):
+        return str.__str__(status)
+    # Longer ones are no status, and longer than what the interpreter prints.
+    if isinstance(status, int) and not isinstance(status, bool) and status.bit_length() <= 64:
+        return int.__repr__(status)
+    return _value.as_text(status)
+
+
+def outcome(status: Optional[str]) -> str:
+    """What a result's status says of the run, as the server reads it: ``success``, ``warning`` or ``failure``."""
+    if status is None:
+        return "success"
+    found = _STATUS.fullmatch(status)
+    # What is longer than a name is cut on its way, and its mark is no number.
+    if found is None or len(status.encode("utf-8", "replace")) > _value.NAME_BYTES_MAX:
         return "failure"
+    number = int(found[1] or 0)
     if number == 0 or 200 <= number <= 299:
         return "success"
     return "warning" if 400 <= number <= 499 else "failure"

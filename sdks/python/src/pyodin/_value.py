@@ -8,6 +8,8 @@ import math
 from json.encoder import encode_basestring_ascii
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from ._interruption import is_interruption
+
 #: A value's text in UTF-8, or its JSON, at most. What is longer is cut and marked.
 VALUE_BYTES_MAX = 4096
 #: A name's bytes in UTF-8, at most. What is longer is cut and ends with an ellipsis.
@@ -46,18 +48,25 @@ def encode(value: Any) -> Encoded:
     encoder = _ENCODERS.get(type(value))
     if encoder is not None:
         return encoder(value)
+    try:
+        return _encode_other(value)
+    except Exception as error:
+        # Some stand for others, and raise whatever they are asked.
+        if is_interruption(error):
+            raise
+        return encode_text(as_text(value))
+
+
+def _encode_other(value: Any) -> Encoded:
     for kind, encoder in _SUBCLASSES:
-        if isinstance(value, kind):
+        if issubclass(type(value), kind):
             return encoder(value)
     # Scalars of array libraries know their plain selves.
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "ndim", None) == 0:
-        try:
-            plain = item()
-        except Exception:
-            return encode_text(as_text(value))
-        encoder = _ENCODERS.get(type(plain))
-        return encoder(plain) if encoder else encode_text(as_text(plain))
+        plain = item()
+        known = _ENCODERS.get(type(plain))
+        return known(plain) if known else encode_text(as_text(plain))
     return encode_text(as_text(value))
 
 
@@ -78,12 +87,15 @@ def encode_text(text: str, type_name: Optional[str] = None) -> Encoded:
 def as_text(value: Any) -> str:
     """What a value's own type prints for it; its type's name when even that fails."""
     try:
-        if isinstance(value, BaseException):
+        # By its type, here and below: what a value says of its class may be another's, or an error.
+        if issubclass(type(value), BaseException):
             return "%s: %s" % (type(value).__name__, value)
-        if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
-            return value.isoformat()
+        if issubclass(type(value), (datetime.datetime, datetime.date, datetime.time)):
+            return str(value.isoformat())
         return str(value)
-    except Exception:
+    except Exception as error:
+        if is_interruption(error):
+            raise
         return "<%s>" % type(value).__name__
 
 
@@ -137,10 +149,14 @@ def _encode_container(value: Any) -> Encoded:
     try:
         try:
             text = _dumps(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError) as error:
+            if is_interruption(error):
+                raise
             # NaN, which JSON has not, or keys that are no text.
             text = _dumps(_plain(value, 0))
-    except (ValueError, TypeError, RecursionError, RuntimeError):
+    except Exception as error:
+        if is_interruption(error):
+            raise
         return encode_text(as_text(value))
     text = well_formed(text)
     size = len(text.encode())
@@ -157,7 +173,7 @@ def _dumps(value: Any) -> str:
 
 def _inner(value: Any) -> Any:
     """What stands for a value that JSON has no form for, inside of one that it has."""
-    if isinstance(value, (set, frozenset)):
+    if issubclass(type(value), (set, frozenset)):
         return list(value)
     text, _, _ = encode(value)
     return json.loads(text)
@@ -166,14 +182,14 @@ def _inner(value: Any) -> Any:
 def _plain(value: Any, depth: int) -> Any:
     if depth > 500:
         raise RecursionError
-    if isinstance(value, dict):
+    if issubclass(type(value), dict):
         return {
             key if isinstance(key, str) else as_text(key): _plain(inner, depth + 1)
             for key, inner in value.items()
         }
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if issubclass(type(value), (list, tuple, set, frozenset)):
         return [_plain(inner, depth + 1) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
+    if issubclass(type(value), float) and not math.isfinite(value):
         return json.loads(_encode_float(value)[0])
     return value
 
