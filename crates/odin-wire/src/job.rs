@@ -6,6 +6,8 @@ use odin_model::{HookCommand, JobId, Missed, Overlap, Program, RunId, quarantine
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use crate::job_alerting::{JobNotify, JobValueBounds};
+use crate::job_alerting::{bounds, notify};
 use crate::link::{JobLink, Link};
 use crate::problem::Mistake;
 use crate::run::Outcome;
@@ -174,6 +176,9 @@ pub struct JobSettings {
     pub min_duration_ms: Option<u64>,
     /// What a run takes at most, in milliseconds. `null`: what the job's earlier runs let expect.
     pub max_duration_ms: Option<u64>,
+    /// What the numbers should be that its runs report, in the order of names.
+    #[serde(default)]
+    pub expect_values: Vec<JobValueBounds>,
     /// The secrets that its processes get, in the order of names. Never their values.
     pub secrets: Vec<JobSecret>,
     /// A fixed time that does not exist: `shift`, `skip` or `before`.
@@ -182,19 +187,6 @@ pub struct JobSettings {
     pub dst_repeat: String,
     /// The hash of the version's bundle.
     pub bundle: String,
-}
-
-/// Whom a job tells of what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct JobNotify {
-    /// Of what: `failure`, `recovered`, `late`, `missed`, `never_finished`, `too_fast`, `too_slow` or `unusual`.
-    pub on: Vec<String>,
-    /// The names of the channels.
-    pub to: Vec<String>,
-    /// At how many failures in a row.
-    pub failures: u32,
-    /// How long what goes on is not told again, in milliseconds.
-    pub repeat_ms: u64,
 }
 
 /// When a run that went wrong is tried again.
@@ -352,17 +344,6 @@ impl Job {
     }
 }
 
-fn notify(alerting: &odin_model::Alerting) -> Option<JobNotify> {
-    let is_there = !alerting.on.is_empty() || !alerting.to.is_empty();
-    let on = alerting.on.iter().map(|it| it.word().to_owned());
-    is_there.then(|| JobNotify {
-        on: on.collect(),
-        to: alerting.to.iter().map(ToString::to_string).collect(),
-        failures: alerting.failures,
-        repeat_ms: u64::try_from(alerting.repeat.as_millis()).unwrap_or(u64::MAX),
-    })
-}
-
 impl JobSettings {
     fn new(job: &model::Job, owner_gid: Option<u32>) -> Self {
         let spec = &job.spec;
@@ -452,6 +433,7 @@ impl JobSettings {
             late_after_ms: spec.alerting.late_after.map(milliseconds),
             min_duration_ms: spec.alerting.min_duration.map(milliseconds),
             max_duration_ms: spec.alerting.max_duration.map(milliseconds),
+            expect_values: spec.alerting.values.iter().map(bounds).collect(),
             secrets: spec
                 .secrets
                 .iter()
@@ -713,6 +695,7 @@ mod tests {
                 "late_after_ms": null,
                 "min_duration_ms": null,
                 "max_duration_ms": null,
+                "expect_values": [],
                 "secrets": [],
                 "dst_gap": "shift",
                 "dst_repeat": "first",

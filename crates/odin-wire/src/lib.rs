@@ -21,6 +21,7 @@ mod flag;
 pub mod health;
 mod history;
 pub mod job;
+mod job_alerting;
 pub mod ledger;
 pub mod link;
 pub mod node;

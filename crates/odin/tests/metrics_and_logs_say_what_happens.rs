@@ -58,6 +58,55 @@ fn accepted_by_promtool(text: &str) {
     assert!(said.status.success() && words.is_empty(), "{words}\n{text}");
 }
 
+/// How the guide's rules about the disk behave, minute by minute.
+const DISK_RULES: &str = "\
+rule_files: [rules.yml]
+evaluation_interval: 1m
+tests:
+  # A first backup, or whatever else a new server writes in its first hour: no trend yet.
+  - interval: 1m
+    input_series:
+      - {series: 'odin_disk_free_bytes{job=\"odin\"}', values: '100000000000-200000000x60'}
+    alert_rule_test:
+      - {eval_time: 20m, alertname: OdinDiskFills, exp_alerts: []}
+      - {eval_time: 59m, alertname: OdinDiskFills, exp_alerts: []}
+  # Full in a day, hour after hour.
+  - interval: 1m
+    input_series:
+      - {series: 'odin_disk_free_bytes{job=\"odin\"}', values: '100000000000-70000000x400'}
+    alert_rule_test:
+      - {eval_time: 179m, alertname: OdinDiskFills, exp_alerts: []}
+      - {eval_time: 215m, alertname: OdinDiskFills, exp_alerts: [{exp_labels: {job: odin}}]}
+  # Full now.
+  - interval: 1m
+    input_series:
+      - {series: 'odin_disk_free_bytes{job=\"odin\"}', values: '900000000+0x20'}
+    alert_rule_test:
+      - {eval_time: 4m, alertname: OdinDiskLow, exp_alerts: []}
+      - {eval_time: 6m, alertname: OdinDiskLow, exp_alerts: [{exp_labels: {job: odin}}]}
+";
+
+#[test]
+fn the_guides_alert_rules_are_right_and_wait_for_enough_data() {
+    let guide = include_str!("../../../docs/guides/monitoring.md");
+    let (_, rules) = guide.split_once("```yaml\ngroups:").unwrap();
+    let (rules, _) = rules.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.yml"), format!("groups:{rules}")).unwrap();
+    std::fs::write(folder.path().join("test.yml"), DISK_RULES).unwrap();
+    for arguments in [
+        ["check", "rules", "rules.yml"],
+        ["test", "rules", "test.yml"],
+    ] {
+        let done = Command::new("/usr/bin/promtool")
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .expect("promtool is installed: apt-get install prometheus");
+        assert!(done.status.success(), "{done:?}");
+    }
+}
+
 /// The page's table: names with type and labels.
 fn documented() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let page = include_str!("../../../docs/reference/metrics.md");

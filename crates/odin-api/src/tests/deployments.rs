@@ -45,6 +45,7 @@ async fn a_new_job_is_answered_in_full() {
             "dst_gap": "shift",
             "dst_repeat": "first",
             "env": [],
+            "expect_values": [],
             "files": [],
             "grace_ms": 60000,
             "keep_days": 90,

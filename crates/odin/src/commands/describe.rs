@@ -210,6 +210,13 @@ fn alerting_lines(settings: &JobSettings) -> Vec<(&'static str, String)> {
     if !bounds.is_empty() {
         lines.push(("expect", bounds.join(", ")));
     }
+    for bounds in &settings.expect_values {
+        let words = [("at least", &bounds.min), ("at most", &bounds.max)]
+            .into_iter()
+            .filter_map(|(word, bound)| Some(format!("{word} {}", bound.as_ref()?)));
+        let words: Vec<_> = words.collect();
+        lines.push(("expect", format!("{} {}", bounds.name, words.join(", "))));
+    }
     lines
 }
 
@@ -363,6 +370,8 @@ mod tests {
               notify:          ops of failure, late; at 2 failures in a row; again after 1h
               late after:      15m
               expect:          at most 30m
+              expect:          price at least 1, at most 1e3
+              expect:          rows at least 10
               on cancel:       ./clean-up.sh (at most 30s)
               version:         2 of 2026-11-20 09:30:00 GMT
               revision:        17

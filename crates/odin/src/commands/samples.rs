@@ -1,6 +1,6 @@
 //! A job and a run for the tests of what commands print.
 
-use odin_wire::job::{JobCommand, JobLimits, JobNotify, JobOnCancel, JobRetries};
+use odin_wire::job::{JobCommand, JobLimits, JobNotify, JobOnCancel, JobRetries, JobValueBounds};
 use odin_wire::{Cause, Job, JobSettings, JobState, Outcome, Run, RunState};
 
 /// When the tests' commands are run.
@@ -88,6 +88,18 @@ pub(crate) fn job() -> Job {
             late_after_ms: Some(900_000),
             min_duration_ms: None,
             max_duration_ms: Some(1_800_000),
+            expect_values: vec![
+                JobValueBounds {
+                    name: "price".into(),
+                    min: Some("1".into()),
+                    max: Some("1e3".into()),
+                },
+                JobValueBounds {
+                    name: "rows".into(),
+                    min: Some("10".into()),
+                    max: None,
+                },
+            ],
             dst_gap: "shift".into(),
             dst_repeat: "first".into(),
             bundle: "0".repeat(64),
