@@ -34,6 +34,8 @@ _CONNECT_AGAIN_MAX = 1.0
 #: Seconds after which callers try again to send when the socket was full, and after which the thread does.
 _WRITE_AGAIN = 0.001
 _THREAD_WRITES_AGAIN = 0.02
+#: Reports that callers leave to the next one or to the thread meanwhile.
+_LEFT_MAX = 32
 #: Seconds after which the thread tries again to get the turn, at first and at most: a call has it for microseconds, but when a
 #: signal handler runs in the middle of it.
 _TURN_AGAIN_MIN = 0.001
@@ -112,6 +114,7 @@ class Link:
     def _make_room(self) -> bool:
         turn = self._turn
         if turn.take():
+            self._queue.take_in()
             if self._connection is not None:
                 self._read(self._connection)
             turn.give_back()
@@ -119,7 +122,10 @@ class Link:
         return self._queue.has_room()
 
     def _send_incoming(self) -> None:
-        turn, queue = self._turn, self._queue
+        turn, queue, connection = self._turn, self._queue, self._connection
+        if connection is not None and connection.is_full and len(queue.incoming) < _LEFT_MAX:
+            if time.monotonic() < self._write_at:
+                return  # The thread comes in any case.
         # Whoever has the turn looks again after giving it back, so nothing is left lying.
         while queue.incoming and turn.take():
             queue.take_in()
@@ -138,7 +144,7 @@ class Link:
             return True
         was_full = connection.is_full
         if was_full and time.monotonic() < self._write_at:
-            return False
+            return False  # There were so many that they had to be taken in.
         connection.send(queue)
         if connection.is_due_to_read():
             self._read(connection)

@@ -14,6 +14,8 @@ QUEUE_REPORTS_MAX = 10_000
 QUEUE_BYTES_MAX = 8 << 20
 #: No report's line is longer: names, values, statuses and units have bounds, and a byte of them at most six in JSON.
 _LINE_BYTES_MAX = 32 << 10
+#: So many have room whatever their size.
+_FEW = QUEUE_BYTES_MAX // _LINE_BYTES_MAX
 
 #: A report's line without its number on a connection; the bytes of all lines up to it; its number among all.
 Report = Tuple[bytes, int, int]
@@ -48,10 +50,15 @@ class Queue:
 
     def has_room(self) -> bool:
         """Whether one more report may wait."""
-        waiting = self.waiting()
-        if waiting < QUEUE_BYTES_MAX // _LINE_BYTES_MAX:
+        incoming = len(self.incoming)
+        waiting = incoming + len(self.reports)
+        if waiting < _FEW:
             return True
-        return waiting < QUEUE_REPORTS_MAX and self._bytes() < QUEUE_BYTES_MAX
+        if waiting >= QUEUE_REPORTS_MAX:
+            return False
+        left = QUEUE_BYTES_MAX - self._bytes()
+        # Those that are not taken in are measured when their number alone does not tell.
+        return incoming * _LINE_BYTES_MAX < left or sum(map(len, tuple(self.incoming))) < left
 
     def _bytes(self) -> int:
         try:

@@ -11,6 +11,8 @@ from typing import Any, Dict, Optional
 
 from ._interruption import is_of_this_call
 
+_getframe = sys._getframe
+
 #: A turn that was taken: by which frame, None when it was given back, and the turn after it, when that was taken.
 _Taken = Dict[str, Any]
 
@@ -23,10 +25,13 @@ class Turn:
 
     def take(self) -> bool:
         """Whether the calling function has the turn now, until it gives it back or ends."""
-        last = self._latest()
-        if _is_in_progress(last["by"]):
+        last = self._last
+        if "next" in last:
+            last = self._latest()
+        holder = last["by"]
+        if holder is not None and _is_in_progress(holder):
             return False
-        mine: _Taken = {"by": sys._getframe(1)}
+        mine: _Taken = {"by": _getframe(1)}
         # Of all that come after the same turn, one finds its own here.
         if last.setdefault("next", mine) is not mine:
             return False
@@ -40,7 +45,7 @@ class Turn:
     def is_below(self) -> bool:
         """Whether a call that has the turn goes on when the caller returns: the caller is in a signal handler."""
         holder = self._latest()["by"]
-        frame: Optional[FrameType] = sys._getframe(1)
+        frame: Optional[FrameType] = _getframe(1)
         while frame is not None and frame is not holder:
             frame = frame.f_back
         return frame is not None
@@ -53,9 +58,7 @@ class Turn:
         return last
 
 
-def _is_in_progress(frame: Optional[FrameType]) -> bool:
-    if frame is None:
-        return False
+def _is_in_progress(frame: FrameType) -> bool:
     try:
         # Refused for a call in progress; of one that has ended, nobody needs the variables.
         frame.clear()
