@@ -295,6 +295,7 @@ impl Plan {
                 deployed_at: at,
                 quarantine: None,
                 last_outcome: None,
+                last_reason: None,
             },
         };
         Ok((job, self.warnings))

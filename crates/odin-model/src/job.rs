@@ -326,6 +326,8 @@ pub struct Job {
     pub quarantine: Option<Quarantine>,
     /// How its latest finished run ended. `None`: none has.
     pub last_outcome: Option<(RunId, Outcome)>,
+    /// Why that run ended as it did, in words.
+    pub last_reason: Option<String>,
 }
 
 #[cfg(test)]

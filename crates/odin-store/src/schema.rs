@@ -41,6 +41,7 @@ CREATE TABLE jobs (
     created_at INTEGER NOT NULL,
     last_run INTEGER,
     last_outcome INTEGER,
+    last_reason TEXT,
     -- A bit for each of the latest runs that ended by themselves, the newest in the lowest: whether it was a long one.
     long_runs INTEGER NOT NULL DEFAULT 0,
     -- Finished runs before these are no longer kept, or their output is not.

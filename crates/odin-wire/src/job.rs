@@ -55,6 +55,9 @@ pub struct Job {
     pub successors: Vec<JobLink>,
     /// How its latest finished run ended. `null`: none has.
     pub last_outcome: Option<Outcome>,
+    /// Why that run ended as it did, in words, such as what its result says. `null`: there is no more to say.
+    #[serde(default)]
+    pub last_reason: Option<String>,
     /// That run.
     #[serde(with = "crate::as_text::option")]
     #[schema(value_type = Option<String>)]
@@ -315,6 +318,7 @@ impl Job {
             links: Vec::new(),
             successors: Vec::new(),
             last_outcome: job.last_outcome.map(|(_, outcome)| outcome.into()),
+            last_reason: job.last_reason.clone(),
             last_run: job.last_outcome.map(|(run, _)| run),
             created_at: job.created_at,
             deployed_at: job.deployed_at,
@@ -618,6 +622,7 @@ mod tests {
             deployed_at: at,
             quarantine: None,
             last_outcome: Some((RunId::new(0, 48, 0), odin_model::Outcome::TimedOut)),
+            last_reason: Some("ran longer than its timeout of 1m".to_owned()),
         };
         let wire = Job::in_full(&job, Some(100));
         expect![[r#"
@@ -638,6 +643,7 @@ mod tests {
               "links": [],
               "successors": [],
               "last_outcome": "timed_out",
+              "last_reason": "ran longer than its timeout of 1m",
               "last_run": "r0000000030000",
               "created_at": "2026-11-21T09:00:00Z",
               "deployed_at": "2026-11-21T09:00:00Z",

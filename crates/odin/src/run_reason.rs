@@ -1,6 +1,6 @@
 //! Why a run ended as it did: the words that every command shows beside its outcome.
 
-use odin_wire::{Attempt, Outcome, Run, RunState};
+use odin_wire::{Attempt, Job, Outcome, Run, RunState};
 
 /// Why a run that is over ended as it did: what its job said of it, or how its process ended, or both. `None`: its
 /// outcome says all there is to say.
@@ -45,6 +45,11 @@ pub(crate) fn of_attempt(attempt: &Attempt) -> Option<String> {
     in_words(*outcome, *exit_code, *signal, reason.as_deref())
 }
 
+/// The same of a job's latest finished run.
+pub(crate) fn of_latest(job: &Job) -> Option<String> {
+    in_words(job.last_outcome, None, None, job.last_reason.as_deref())
+}
+
 /// The same of its parts. Odin's documented log lines say `exit status` where servers say `exit code`: so do all texts.
 pub(crate) fn in_words(
     outcome: Option<Outcome>,
@@ -55,8 +60,11 @@ pub(crate) fn in_words(
     let is_failed = outcome == Some(Outcome::Failed);
     let code = exit_code.filter(|code| is_failed && *code != 0);
     match (reason.filter(|reason| !reason.is_empty()), code, signal) {
-        (Some(reason), Some(code), _) => Some(with_status(reason, code)),
-        (Some(reason), None, _) => Some(reason.to_owned()),
+        // Jobs' lists have no exit codes.
+        (Some(reason), _, _) if is_failed && exit_code.is_none() => {
+            Some(with_status(reason, code_in(reason)))
+        }
+        (Some(reason), code, _) => Some(with_status(reason, code)),
         (None, Some(code), _) => Some(format!("exit status {code}")),
         (None, None, Some(signal)) => Some(format!("signal {signal}")),
         (None, None, None) => None,
@@ -65,7 +73,10 @@ pub(crate) fn in_words(
 
 /// Servers put the exit code before what the job said of a success, and behind what it said of a failure. Wherever else
 /// it stands, it is the job's own text.
-fn with_status(reason: &str, code: u8) -> String {
+fn with_status(reason: &str, code: Option<u8>) -> String {
+    let Some(code) = code else {
+        return reason.to_owned();
+    };
     let (said, status) = (format!("exit code {code}"), format!("exit status {code}"));
     let after = reason.strip_prefix(&said);
     if let Some(rest) = after.filter(|rest| rest.is_empty() || rest.starts_with(',')) {
@@ -75,6 +86,16 @@ fn with_status(reason: &str, code: u8) -> String {
         Some(before) if before.ends_with("; ") => format!("{before}{status}"),
         Some(_) | None => reason.to_owned(),
     }
+}
+
+/// The exit code that a server named.
+fn code_in(reason: &str) -> Option<u8> {
+    let said = "exit code ";
+    let rest = match reason.strip_prefix(said) {
+        Some(rest) => rest.split(',').next()?,
+        None => reason.rsplit_once("; ")?.1.strip_prefix(said)?,
+    };
+    rest.parse().ok()
 }
 
 #[cfg(test)]
@@ -153,6 +174,37 @@ mod tests {
             let is_exit = |it: &&str| matches!(*it, "exit status 3" | "signal 9");
             let beyond_exit = expected.filter(|it| !is_exit(it));
             assert_eq!(beside_exit(&run).as_deref(), beyond_exit);
+        }
+    }
+
+    #[test]
+    fn the_latest_run_of_a_job_is_told_in_the_same_words() {
+        for (outcome, reason, expected) in [
+            (Outcome::Failed, Some("exit code 3"), Some("exit status 3")),
+            (
+                Outcome::Failed,
+                Some("no disk space (status 500); exit code 1"),
+                Some("no disk space (status 500); exit status 1"),
+            ),
+            (
+                Outcome::Failed,
+                Some("exit code 3, after it had reported: done"),
+                Some("exit status 3, after it had reported: done"),
+            ),
+            (
+                Outcome::Failed,
+                Some("broken feed (status 500)"),
+                Some("broken feed (status 500)"),
+            ),
+            (Outcome::Succeeded, Some("exit code 0"), Some("exit code 0")),
+            (Outcome::Succeeded, None, None),
+        ] {
+            let job = Job {
+                last_outcome: Some(outcome),
+                last_reason: reason.map(str::to_owned),
+                ..samples::job()
+            };
+            assert_eq!(of_latest(&job).as_deref(), expected, "{reason:?}");
         }
     }
 

@@ -26,6 +26,7 @@ async fn a_new_job_is_answered_in_full() {
           "id": "a37b187f7b52",
           "language": "bash",
           "last_outcome": null,
+          "last_reason": null,
           "last_run": null,
           "links": [],
           "name": "greet",

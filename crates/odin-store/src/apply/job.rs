@@ -425,24 +425,26 @@ fn note_mended(batch: &mut Batch<'_>, job: &JobRow) {
 /// How many of a job's latest runs it is remembered of whether they were long.
 const LONG_RUNS_REMEMBERED: u32 = 20;
 
-/// Notes how the job's latest finished run ended, and whether it was a long one; `None`: it says nothing of how long the
+/// Notes how and why the job's latest finished run ended, and whether it was a long one; `None`: it says nothing of how long the
 /// job's runs are. How many of the runs before it were long, up to [`LONG_RUNS_REMEMBERED`].
 pub(super) fn set_last_outcome(
     conn: &Connection,
     job: JobId,
-    (run, outcome): (RunId, Outcome),
+    (run, outcome, reason): (RunId, Outcome, Option<&str>),
     is_long: Option<bool>,
 ) -> Result<u32, StoreError> {
     // The bit of the run itself is one more.
     let remembered = (1_i64 << (LONG_RUNS_REMEMBERED + 1)) - 1;
     let mut statement = conn.prepare_cached(
-        "UPDATE jobs SET last_run = ?2, last_outcome = ?3, \
+        "UPDATE jobs SET last_run = ?2, last_outcome = ?3, last_reason = ?6, \
          long_runs = iif(?4 IS NULL, long_runs, ((long_runs << 1) | ?4) & ?5) WHERE id = ?1 RETURNING long_runs",
     )?;
     let job = columns::job_id(job);
     let (run, outcome) = (columns::run_id(run), columns::outcome(outcome));
     let noted: Option<i64> = statement
-        .query_row((job, run, outcome, is_long, remembered), |row| row.get(0))
+        .query_row((job, run, outcome, is_long, remembered, reason), |row| {
+            row.get(0)
+        })
         .optional()?;
     let before = match is_long {
         Some(_) => noted.unwrap_or(0) >> 1,

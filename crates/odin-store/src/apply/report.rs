@@ -114,10 +114,9 @@ mod tests {
             ],
             &["running", "finished"],
         );
-        let (run, outcome) = scenario
-            .job(deploy("nightly").fresh_id)
-            .last_outcome
-            .expect("a run is over");
+        let job = scenario.job(deploy("nightly").fresh_id);
+        assert_eq!(job.last_reason.as_deref(), Some("exit code 3"));
+        let (run, outcome) = job.last_outcome.expect("a run is over");
         assert_eq!(outcome, Outcome::Failed);
         let run = scenario.run(run);
         assert_eq!(run.exit_code, Some(3));

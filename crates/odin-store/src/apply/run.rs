@@ -350,7 +350,9 @@ pub(super) fn save(batch: &mut Batch<'_>, run: &RunRow) -> Result<(), StoreError
             finished_at: run.result.as_ref().map(|result| result.finished_at),
         });
         let is_long = statistics::took(run, outcome).map(flags::is_long);
-        let long_before = job::set_last_outcome(batch.conn, run.job, (run.id, outcome), is_long)?;
+        let result = run.result.as_ref();
+        let ended = (run.id, outcome, result.and_then(|it| it.reason.as_deref()));
+        let long_before = job::set_last_outcome(batch.conn, run.job, ended, is_long)?;
         watch::run_over(batch, run, outcome)?;
         flags::run_over(batch, run, outcome, long_before)?;
         statistics::ended(batch, run)?;

@@ -46,7 +46,7 @@ pub struct JobsPage {
 
 const SELECT: &str = "SELECT j.id, j.owner_uid, j.owner_user, j.state, j.visibility, j.version, j.revision, \
      j.next_due, j.last_decided, j.created_at, j.last_run, j.last_outcome, v.spec, v.bundle, v.deployed_at, \
-     j.quarantine, j.quarantined_at \
+     j.quarantine, j.quarantined_at, j.last_reason \
      FROM jobs j JOIN job_versions v ON v.job = j.id AND v.version = j.version";
 
 impl Reader {
@@ -221,6 +221,7 @@ fn read_job(row: &Row<'_>) -> Result<Job, StoreError> {
             _ => None,
         },
         last_outcome,
+        last_reason: row.get(17)?,
     })
 }
 

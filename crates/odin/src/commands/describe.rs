@@ -9,6 +9,7 @@ use super::describe_run;
 use crate::arguments::JobOrRunArg;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::run_reason;
 use crate::selection::{self, Selected};
 use crate::statistics_line;
 use crate::terminal::visible;
@@ -74,7 +75,11 @@ fn text(job: &Job) -> String {
         times::to_the_second(job.created_at, &zone),
     ));
     if let (Some(outcome), Some(run)) = (job.last_outcome, job.last_run) {
-        lines.push(("last outcome", format!("{} ({run})", outcome.word())));
+        let reason = run_reason::of_latest(job).map_or_else(String::new, |it| format!(": {it}"));
+        lines.push((
+            "last outcome",
+            format!("{} ({run}){reason}", outcome.word()),
+        ));
     }
     let mut text = visible(&job.name).into_owned();
     if !job.description.is_empty() {

@@ -5,9 +5,13 @@ use odin_wire::{Job, JobLink, JobList, JobState, JobsQuery, LinkOn};
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::run_reason;
 use crate::table::{Cell, Column, render};
 use crate::terminal;
 use crate::times;
+
+/// How much of a reason has to fit beside its job.
+const REASON_WIDTH_MIN: usize = 24;
 
 /// Lists the jobs that the asker may see.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
@@ -23,7 +27,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
 }
 
 fn table(jobs: &[Job], now: Timestamp, width: Option<usize>) -> String {
-    let columns = [
+    let mut columns = vec![
         Column::fixed("ID"),
         Column::flexible("NAME", 8),
         Column::flexible(Cell::with_short("LANGUAGE", "LANG"), 6),
@@ -33,6 +37,9 @@ fn table(jobs: &[Job], now: Timestamp, width: Option<usize>) -> String {
         Column::fixed(Cell::with_short("NEXT DUE", "NEXT")),
         Column::flexible(Cell::with_short("LAST OUTCOME", "LAST"), 7),
     ];
+    if jobs.iter().any(|job| run_reason::of_latest(job).is_some()) {
+        columns.push(Column::sentences("REASON", REASON_WIDTH_MIN));
+    }
     let rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, now)).collect();
     render(&columns, &rows, width)
 }
@@ -67,6 +74,7 @@ fn row(job: &Job, now: Timestamp) -> Vec<Cell> {
         },
         job.last_outcome
             .map_or_else(none, |outcome| outcome.word().into()),
+        run_reason::of_latest(job).unwrap_or_default().into(),
     ]
 }
 
@@ -98,6 +106,7 @@ mod tests {
             state: JobState::Paused,
             next_due: None,
             last_outcome: Some(Outcome::NotStartable),
+            last_reason: Some("no `go` in /usr/local/bin:/usr/bin".into()),
             successors: vec![JobLink {
                 job: stocks.id,
                 name: stocks.name.clone(),
@@ -114,9 +123,9 @@ mod tests {
             &jobs(),
             None,
             &expect![[r#"
-                ID            NAME                                        LANGUAGE  LINKS                  SCHEDULE                                            STATE    NEXT DUE                 LAST OUTCOME
+                ID            NAME                                        LANGUAGE  LINKS                  SCHEDULE                                            STATE    NEXT DUE                 LAST OUTCOME   REASON
                 a37b187f5930  check_stocks                                python3   <empty>                every hour                                          enabled  2026-11-21 17:00:00 GMT  succeeded
-                f0aedde327f3  nightly \u{1b}[31mbackup of every database  go        a37b187f5930(failure)  every weekday at 09:00 and every Saturday at 11:30  paused   -                        not_startable
+                f0aedde327f3  nightly \u{1b}[31mbackup of every database  go        a37b187f5930(failure)  every weekday at 09:00 and every Saturday at 11:30  paused   -                        not_startable  no `go` in /usr/local/bin:/usr/bin
             "#]],
         );
     }
@@ -127,10 +136,11 @@ mod tests {
             &jobs(),
             Some(80),
             &expect![[r#"
-            ID           NAME       LANG    LINKS     SCHEDULE   STATE   NEXT      LAST
-            a37b187f5930 check_sto… python3 -         every hour enabled in 60 min succeeded
-            f0aedde327f3 nightly \… go      a37b187f… every wee… paused  -         not_star…
-        "#]],
+                ID           NAME       LANG    LINKS     SCHEDULE   STATE   NEXT      LAST
+                a37b187f5930 check_sto… python3 -         every hour enabled in 60 min succeeded
+                f0aedde327f3 nightly \… go      a37b187f… every wee… paused  -         not_star…
+                  no `go` in /usr/local/bin:/usr/bin
+            "#]],
         );
     }
 

@@ -24,6 +24,7 @@ pub(crate) fn job() -> Job {
         links: Vec::new(),
         successors: Vec::new(),
         last_outcome: Some(Outcome::Succeeded),
+        last_reason: None,
         quarantined: None,
         last_run: Some("r0000000030000".parse().unwrap()),
         created_at: "2026-11-01T08:00:00Z".parse().unwrap(),
