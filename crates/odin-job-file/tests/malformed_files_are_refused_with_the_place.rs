@@ -595,7 +595,7 @@ fn what_is_too_much_says_what_to_do_instead() {
     let bounds = format!("expect: {{values: {{{}}}}}", lines("v#: {min: 1}, "));
     let name = format!("expect: {{values: {{{}: {{min: 1}}}}}}", "n".repeat(300));
     let channels = format!("notify: {{on: [failure], to: [{}]}}", lines("c#, "));
-    let codes = format!("retries: {{max: 1, exit_codes: [{}]}}", lines("#, "));
+    let codes = format!("retries: {{max: 1, exit_codes: [{}]}}", "1, ".repeat(257));
     for (text, help) in [
         (bounds, "Keep the bounds that matter most"),
         (name, "Write its first 256 bytes"),
