@@ -268,6 +268,8 @@ class Inside(unittest.TestCase):
                                 sys.settrace(None)
                                 interrupt(None, None)
                         return trace
+                    # Python 3.12 looks whether any frame asks for it.
+                    sys._getframe().f_trace_opcodes = True
                     sys.settrace(trace)
 
                 def play(odin, step):
