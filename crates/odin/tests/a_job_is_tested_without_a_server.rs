@@ -56,7 +56,7 @@ fn what_a_job_reports_is_shown_and_its_result_decides_the_exit_code() {
         (
             "bash",
             "echo printed; $ODIN condition found $([ -e beside ] && echo true || echo false) || exit 7".to_owned(),
-            "odin: condition \"found\" = false\nodin: fetch: failed: exit code 7\n",
+            "odin: condition \"found\" = false\nodin: fetch: failed: exit status 7\n",
             1,
         ),
         (

@@ -63,7 +63,7 @@ fn a_run_that_fails_is_tried_again_until_it_succeeds() {
         );
     }
     assert!(
-        text.starts_with("attempt 1 on master-node: failed (exit code 75)\n"),
+        text.starts_with("attempt 1 on master-node: failed (exit status 75)\n"),
         "{text}"
     );
 }
